@@ -1,0 +1,77 @@
+/** What goes into the engine and comes out of it. Plain data: it crosses thread borders as messages. */
+import type { Manifest } from '../bundle/manifest.ts';
+import type { StopReason, StoppingParameters } from '../stopping/rule.ts';
+
+/** A float32 array with its dimensions, without the batch dimension. */
+export interface Array32 {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+/** One row of a batch: a measurement vector, an image, a tile. Every model input by name. */
+export type Sample = Record<string, Array32>;
+
+export interface SampleResult {
+  /** The depth at which the sample stopped, 1..T. */
+  readonly depth: number;
+  readonly reason: StopReason;
+  /** π at the exits that ran. */
+  readonly pi: readonly number[];
+  /** Every model output by name. */
+  readonly outputs: Record<string, Array32>;
+}
+
+export interface Timing {
+  /** From arrival until the first segment ran. */
+  readonly queueMs: number;
+  /** Time in which a segment or decoder of this request was running. */
+  readonly computeMs: number;
+  /** From arrival until the end of compute. */
+  readonly totalMs: number;
+}
+
+export interface RunResult {
+  readonly model: string;
+  readonly maxDepth: number;
+  /** The seed of the `sample` rule, drawn where none was given. */
+  readonly seed?: number;
+  readonly samples: readonly SampleResult[];
+  readonly timing: Timing;
+}
+
+/** A request as it came in: bytes and words, nothing decoded yet. */
+export interface TaskRequest {
+  readonly task: string;
+  /** The media type without parameters, lower case. */
+  readonly contentType: string;
+  readonly body: Uint8Array;
+  /** The model asked for by name; a JSON body may name one as well. */
+  readonly model?: string;
+  readonly stopping: StoppingParameters;
+  /** The media type to answer with, already negotiated; a task's default where absent. */
+  readonly accept?: string;
+  /** What else a task understands, such as multipart parts. */
+  readonly parts?: readonly { readonly field: string; readonly label?: string; readonly contentType: string; readonly body: Uint8Array }[];
+}
+
+/** The bytes of an answer and what the HTTP side needs to know of it. */
+export interface TaskAnswer {
+  readonly contentType: string;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array;
+}
+
+/** A request decoded into samples, and the way back from results to bytes. Both run inside a worker. */
+export interface DecodedRequest {
+  readonly model: string;
+  readonly samples: readonly Sample[];
+  /** The parameters in force: those of the request, or of its JSON body. */
+  readonly stopping: StoppingParameters;
+  encode(result: RunResult): Promise<TaskAnswer>;
+}
+
+/**
+ * A task: bytes to samples. Runs inside a worker, so it may be slow; throws a `Problem` where the request is at fault.
+ * `models` are the manifests that are being served, by name.
+ */
+export type TaskDecoder = (request: TaskRequest, models: ReadonlyMap<string, Manifest>) => Promise<DecodedRequest>;

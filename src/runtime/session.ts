@@ -1,0 +1,95 @@
+/** The only importer of onnxruntime-node: sessions, tensors and execution providers behind one small interface. */
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+
+export type Provider = 'cpu' | 'webgpu' | 'cuda';
+export type ElementType = 'float32' | 'int32' | 'int64' | 'bool';
+
+/** A tensor on the CPU or, where a session keeps it there, on the device. Device tensors must be disposed. */
+export type Tensor = OrtTensor;
+export type Tensors = Record<string, Tensor>;
+
+/** A named input or output as the ONNX file declares it; symbolic dimensions are strings. */
+export interface Port {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly (number | string)[];
+}
+
+export interface SessionOptions {
+  readonly provider?: Provider;
+  /** Threads inside one operator; workers × threads must not exceed the cores. */
+  readonly threads?: number;
+  /** Outputs that stay on the device (WebGPU only; ignored elsewhere). */
+  readonly resident?: readonly string[];
+  /** Busy-waiting threads pay for one session run in a tight loop (training), and cost dearly with many. */
+  readonly spin?: boolean;
+}
+
+export function tensor(data: Float32Array, dims: readonly number[]): OrtTensor {
+  return new OrtTensor('float32', data, dims);
+}
+
+export function zeros(dims: readonly number[]): OrtTensor {
+  return tensor(new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
+}
+
+export function scalar(value: number): OrtTensor {
+  return tensor(Float32Array.of(value), []);
+}
+
+/** The values of a float32 tensor that lies on the CPU. */
+export function floats(value: Tensor): Float32Array {
+  if (value.type !== 'float32') throw new TypeError(`expected float32, got ${value.type}`);
+  return value.data as Float32Array;
+}
+
+/** One compiled graph. `run` blocks the calling thread until the graph has finished. */
+export class Session {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+
+  private constructor(private readonly session: InferenceSession) {
+    this.inputs = session.inputMetadata.map(toPort);
+    this.outputs = session.outputMetadata.map(toPort);
+  }
+
+  /** Compiles a model given by path (external data is found beside it) or by its bytes. */
+  static async load(model: string | Uint8Array, options: SessionOptions = {}): Promise<Session> {
+    const { provider = 'cpu', threads = 1, resident = [], spin = false } = options;
+    const session: InferenceSession.SessionOptions = {
+      executionProviders: [provider],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+      graphOptimizationLevel: 'all',
+      extra: { session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
+    };
+    if (provider === 'webgpu' && resident.length > 0) {
+      session.preferredOutputLocation = Object.fromEntries(resident.map((name) => [name, 'gpu-buffer' as const]));
+    }
+    const loaded =
+      typeof model === 'string'
+        ? await InferenceSession.create(model, session)
+        : await InferenceSession.create(model, session);
+    return new Session(loaded);
+  }
+
+  /**
+   * Runs the graph. `fetches` may hold preallocated CPU tensors by output name, which are filled in place;
+   * without it every output is allocated.
+   */
+  async run(feeds: Tensors, fetches?: Tensors): Promise<Tensors> {
+    const result = fetches ? await this.session.run(feeds, fetches) : await this.session.run(feeds);
+    return result as Tensors;
+  }
+
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+}
+
+function toPort(meta: InferenceSession.ValueMetadata): Port {
+  return meta.isTensor
+    ? { name: meta.name, type: meta.type, shape: meta.shape }
+    : { name: meta.name, type: 'unknown', shape: [] };
+}
