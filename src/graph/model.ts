@@ -1,0 +1,169 @@
+/** Writes a graph as an ONNX model. The only importer of the protobuf definitions. */
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation,
+  TensorProto_DataType,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+  type AttributeProto,
+  type NodeProto,
+  type TensorProto,
+} from 'onnx-buf';
+import { ancestors } from './gradient.ts';
+import { inputOperator } from './operators.ts';
+import type { Attribute, Lowering, Shape, Value } from './value.ts';
+
+const OPSET = 18;
+const IR_VERSION = 9;
+
+/** The values of an input that an export turns into a constant. */
+export interface Weight {
+  readonly data: Float32Array;
+  /** Bytes that lie in a file beside the model, shared between models (ONNX external data). */
+  readonly external?: { readonly file: string; readonly offset: number };
+}
+
+export interface ModelOptions {
+  /** Results by the name they get; their order is the order of the outputs. */
+  readonly outputs: Readonly<Record<string, Value>>;
+  /** Inputs with these names become constants. */
+  readonly weights?: ReadonlyMap<string, Weight>;
+}
+
+/** The bytes of an ONNX model with the inputs that `outputs` need and that are not among `weights`. */
+export function toModel({ outputs, weights = new Map() }: ModelOptions): Uint8Array {
+  const writer = new Writer();
+  const names = new Map<Value, string>();
+  const inputs = new Map<string, Shape>();
+  for (const value of ancestors(Object.values(outputs))) {
+    names.set(value, value.op.lower(writer, value.inputs.map((input) => names.get(input)!), value));
+    if (value.op.name === inputOperator.name) inputs.set(names.get(value)!, value.shape);
+  }
+  for (const [name, value] of Object.entries(outputs)) writer.rename(names.get(value)!, name);
+  for (const [name, shape] of inputs) {
+    const weight = weights.get(name);
+    if (!weight) continue;
+    writer.initializers.push(toInitializer(name, shape, weight));
+    inputs.delete(name);
+  }
+  const graph = create(GraphProtoSchema, {
+    name: 'stopwise',
+    node: writer.nodes,
+    initializer: writer.initializers,
+    input: [...inputs].map(([name, shape]) => toInfo(name, shape)),
+    output: Object.entries(outputs).map(([name, { shape }]) => toInfo(name, shape)),
+  });
+  const model = create(ModelProtoSchema, {
+    irVersion: BigInt(IR_VERSION),
+    producerName: 'stopwise',
+    opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(OPSET) })],
+    graph,
+  });
+  return toBinary(ModelProtoSchema, model);
+}
+
+class Writer implements Lowering {
+  readonly nodes: NodeProto[] = [];
+  readonly initializers: TensorProto[] = [];
+  private readonly constants = new Map<string, string>();
+
+  node(opType: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}, outputs = 1): string {
+    const name = `${opType}_${this.nodes.length}`;
+    this.nodes.push(
+      create(NodeProtoSchema, {
+        name,
+        opType,
+        input: [...inputs],
+        output: Array.from({ length: outputs }, (_, i) => (i === 0 ? name : `${name}_${i}`)),
+        attribute: Object.entries(attributes).map(([key, value]) => toAttribute(key, value)),
+      }),
+    );
+    return name;
+  }
+
+  int64(values: readonly number[]): string {
+    return this.constant(`i[${values.join(',')}]`, () => ({
+      dims: [BigInt(values.length)],
+      dataType: TensorProto_DataType.INT64,
+      int64Data: values.map(BigInt),
+    }));
+  }
+
+  float(value: number): string {
+    return this.constant(`f${value}`, () => ({ dims: [], dataType: TensorProto_DataType.FLOAT, floatData: [value] }));
+  }
+
+  /** A result gets its public name through an Identity, which the runtime removes. */
+  rename(from: string, to: string): void {
+    this.nodes.push(create(NodeProtoSchema, { name: `output ${to}`, opType: 'Identity', input: [from], output: [to] }));
+  }
+
+  private constant(key: string, init: () => Parameters<typeof create<typeof TensorProtoSchema>>[1]): string {
+    if (!this.constants.has(key)) {
+      const name = `constant_${this.constants.size}`;
+      this.constants.set(key, name);
+      this.initializers.push(create(TensorProtoSchema, { ...init(), name } as never));
+    }
+    return this.constants.get(key)!;
+  }
+}
+
+function toInitializer(name: string, shape: Shape, { data, external }: Weight): TensorProto {
+  const dims = shape.map((dim) => BigInt(dim));
+  const base = { name, dims, dataType: TensorProto_DataType.FLOAT };
+  if (dims.reduce((a, b) => a * b, 1n) !== BigInt(data.length)) {
+    throw new RangeError(`weight ${name} has ${data.length} values, not [${shape.join(',')}]`);
+  }
+  if (!external) return create(TensorProtoSchema, { ...base, rawData: littleEndian(data) });
+  const entries = { location: external.file, offset: String(external.offset), length: String(data.byteLength) };
+  return create(TensorProtoSchema, {
+    ...base,
+    dataLocation: TensorProto_DataLocation.EXTERNAL,
+    externalData: Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
+  });
+}
+
+/** The bytes of float32 values as ONNX stores them. */
+export function littleEndian(data: Float32Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(data.byteLength);
+  const view = new DataView(bytes.buffer);
+  data.forEach((value, i) => view.setFloat32(4 * i, value, true));
+  return bytes;
+}
+
+function toAttribute(name: string, value: Attribute): AttributeProto {
+  const type = AttributeProto_AttributeType;
+  if (typeof value === 'number') return create(AttributeProtoSchema, { name, type: type.INT, i: BigInt(value) });
+  if (typeof value === 'string') {
+    return create(AttributeProtoSchema, { name, type: type.STRING, s: new TextEncoder().encode(value) });
+  }
+  if ('float' in value) return create(AttributeProtoSchema, { name, type: type.FLOAT, f: value.float });
+  return create(AttributeProtoSchema, { name, type: type.INTS, ints: value.map(BigInt) });
+}
+
+function toInfo(name: string, shape: Shape) {
+  const dim = shape.map((size) =>
+    create(TensorShapeProto_DimensionSchema, {
+      value: typeof size === 'number' ? { case: 'dimValue', value: BigInt(size) } : { case: 'dimParam', value: size },
+    }),
+  );
+  const tensor = create(TypeProto_TensorSchema, {
+    elemType: TensorProto_DataType.FLOAT,
+    shape: create(TensorShapeProtoSchema, { dim }),
+  });
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }),
+  });
+}

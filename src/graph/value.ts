@@ -1,0 +1,100 @@
+/** A graph is a set of values: each knows the operator that gives it, its inputs and its shape. */
+
+/** A number, a symbol (`N`, `h`) or a multiple of one (`2*h`). */
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+export type ElementType = 'float32' | 'bool';
+
+/** What an operator must say of itself; one object per operator, so that nothing can be left out. */
+export interface Operator<A = unknown> {
+  readonly name: string;
+  /** The result's shape; throws a sentence where the inputs do not fit. */
+  shape(inputs: readonly Value[], attrs: A): Shape;
+  /** float32 unless said otherwise. */
+  readonly type?: ElementType;
+  /**
+   * Reverse mode: the gradient of each input, given the gradient `g` of the result, again as graph values.
+   * `undefined` for an input that no gradient flows to; `null` for an operator that is flat almost everywhere.
+   */
+  readonly gradient: ((g: Value, node: Value<A>) => readonly (Value | undefined)[]) | null;
+  /** Writes ONNX nodes and returns the name of the result. */
+  lower(onnx: Lowering, inputs: readonly string[], node: Value<A>): string;
+}
+
+/** What an operator needs in order to write itself as ONNX nodes. */
+export interface Lowering {
+  /** Adds a node with one result, and returns the result's name. */
+  node(opType: string, inputs: readonly string[], attributes?: Record<string, Attribute>, outputs?: number): string;
+  int64(values: readonly number[]): string;
+  float(value: number): string;
+}
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+export interface Value<A = unknown> {
+  /** Grows with creation, so that ordering by id is a topological order. */
+  readonly id: number;
+  readonly op: Operator<A>;
+  readonly inputs: readonly Value[];
+  readonly attrs: A;
+  readonly shape: Shape;
+  readonly type: ElementType;
+}
+
+let created = 0;
+
+export function node<A>(op: Operator<A>, inputs: readonly Value[], attrs: A): Value {
+  const value: Value<A> = { id: created++, op, inputs, attrs, shape: op.shape(inputs, attrs), type: op.type ?? 'float32' };
+  return value as Value;
+}
+
+/** `k` times a dimension. */
+export function multiply(dim: Dim, k: number): Dim {
+  if (typeof dim === 'number') return dim * k;
+  const { factor, symbol } = parse(dim);
+  return format(factor * k, symbol);
+}
+
+/** A dimension divided by `k`, which must divide it. */
+export function divide(dim: Dim, k: number): Dim {
+  const { factor, symbol } = typeof dim === 'number' ? { factor: dim, symbol: '' } : parse(dim);
+  if (factor % k !== 0) throw new RangeError(`dimension ${dim} is not a multiple of ${k}`);
+  return symbol === '' ? factor / k : format(factor / k, symbol);
+}
+
+/** A dimension that must be a number, for operators that cannot work on a symbol. */
+export function known(dim: Dim | undefined): number {
+  if (typeof dim !== 'number') throw new TypeError(`dimension ${dim} must be a number here`);
+  return dim;
+}
+
+export function isStatic(shape: Shape): shape is readonly number[] {
+  return shape.every((dim) => typeof dim === 'number');
+}
+
+export function elements(shape: Shape): number {
+  return shape.reduce<number>((product, dim) => product * known(dim), 1);
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dim, i) => dim === b[i]);
+}
+
+/** NumPy's broadcasting; symbols broadcast only against themselves and 1. */
+export function broadcast(a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const p = a[a.length - rank + i] ?? 1;
+    const q = b[b.length - rank + i] ?? 1;
+    if (p !== q && p !== 1 && q !== 1) throw new RangeError(`cannot broadcast [${a.join(',')}] with [${b.join(',')}]`);
+    return p === 1 ? q : p;
+  });
+}
+
+function parse(dim: string): { factor: number; symbol: string } {
+  const star = dim.indexOf('*');
+  return star < 0 ? { factor: 1, symbol: dim } : { factor: Number(dim.slice(0, star)), symbol: dim.slice(star + 1) };
+}
+
+function format(factor: number, symbol: string): Dim {
+  return factor === 1 ? symbol : `${factor}*${symbol}`;
+}
