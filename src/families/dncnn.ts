@@ -1,0 +1,69 @@
+/**
+ * DnCNN-stop: a path of convolutions that estimates the noise in an image, with a read-out at every exit.
+ * This form works at half resolution (Zhang et al. 2018, FFDNet) and has no additive term anywhere on the path from
+ * image to estimate (Mohan et al. 2020), so that it extends to noise levels it never saw.
+ */
+import { linear } from '../graph/functions.ts';
+import { add, conv, depthToSpace, log, reduceMean, relu, reshape, spaceToDepth, sub } from '../graph/operators.ts';
+import type { Value } from '../graph/value.ts';
+import { constant, normal, Parameters, type Family, type Values } from './family.ts';
+
+export interface DncnnConfig {
+  /** 1 for gray, 3 for colour. */
+  readonly channels: number;
+  readonly features: number;
+  readonly depth: number;
+  readonly exits: readonly number[];
+  /** Width of the policy's hidden layer. */
+  readonly hidden: number;
+}
+
+export const defaultDncnn: Omit<DncnnConfig, 'channels'> = { features: 64, depth: 12, exits: [4, 6, 8, 12], hidden: 16 };
+
+/** image [N,C,2h,2w] in [0,1] → denoised [N,C,2h,2w]; the state is the features [N,F,h,w]. */
+export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnConfig): Family {
+  const parameters = new Parameters();
+  const inner = 4 * channels;
+  const he = (fanIn: number) => Math.sqrt(2 / (9 * fanIn));
+  const kernel = (name: string, to: number, from: number, gain: number): Value =>
+    parameters.define(name, [to, from, 3, 3], normal(to * from * 9, gain * he(from)));
+
+  const layers = Array.from({ length: depth }, (_, i) =>
+    i === 0 ? kernel('layer-1', features, inner, 1) : kernel(`layer-${i + 1}`, features, features, 0.4),
+  );
+  const heads = new Map(exits.map((t) => [t, kernel(`head-${t}`, inner, features, 0.1)]));
+  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, features, hidden)]));
+
+  return {
+    name: 'dncnn',
+    depth,
+    exits,
+    inputs: { image: ['N', channels, '2*h', '2*w'] },
+    outputs: ['denoised'],
+    parameters: parameters.all,
+    layer(t, { image, features: state }): Values {
+      const w = layers[t - 1]!;
+      return { features: relu(t === 1 ? conv(spaceToDepth(image!, 2), w) : add(conv(state!, w), state!)) };
+    },
+    policy: (t, { features: state }) => policies.get(t)!(state!),
+    decode(t, { image, features: state }): Values {
+      return { denoised: sub(image!, depthToSpace(conv(state!, heads.get(t)!), 2)) };
+    },
+  };
+}
+
+/** A small perceptron on the logarithm of each feature's mean over the image. */
+function definePolicy(parameters: Parameters, t: number, features: number, hidden: number): (state: Value) => Value {
+  const define = (name: string, shape: readonly number[], deviation: number): Value => {
+    const length = shape.reduce((a, b) => a * b, 1);
+    return parameters.define(`policy-${t}-${name}`, shape, deviation > 0 ? normal(length, deviation) : constant(length, 0), 'policy');
+  };
+  const w1 = define('w1', [features, hidden], Math.sqrt(1 / features));
+  const b1 = define('b1', [hidden], 0);
+  const w2 = define('w2', [hidden, 1], Math.sqrt(1 / hidden));
+  const b2 = define('b2', [1], 0);
+  return (state) => {
+    const pooled = log(add(reduceMean(state, [2, 3]), 1e-3));
+    return reshape(linear(relu(linear(add(pooled, 3), w1, b1)), w2, b2), [state.shape[0]!]);
+  };
+}

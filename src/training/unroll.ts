@@ -1,0 +1,23 @@
+import type { Family, Values } from '../families/family.ts';
+import type { Value } from '../graph/value.ts';
+
+export interface Unrolled {
+  /** The outputs read out at every exit, in order. */
+  readonly outputs: readonly Values[];
+  /** The logit of π at every exit but the last, each [N]. */
+  readonly logits: readonly Value[];
+}
+
+/** The whole path as one graph, read out at every exit: what training differentiates and tests compare with. */
+export function unroll(family: Family, inputs: Values): Unrolled {
+  const outputs: Values[] = [];
+  const logits: Value[] = [];
+  let read: Values = inputs;
+  for (let t = 1; t <= family.depth; t++) {
+    read = { ...inputs, ...family.layer(t, read) };
+    if (!family.exits.includes(t)) continue;
+    outputs.push(family.decode ? family.decode(t, read) : read);
+    if (t < family.depth) logits.push(family.policy(t, read));
+  }
+  return { outputs, logits };
+}
