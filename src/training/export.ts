@@ -1,0 +1,158 @@
+/** Export: lowers a family with its weights to the files of a bundle, segment by segment. */
+import type { Manifest, Port } from '../bundle/manifest.ts';
+import type { Family, Values } from '../families/family.ts';
+import { countFlops, type Symbols } from '../graph/flops.ts';
+import { ancestors } from '../graph/gradient.ts';
+import { littleEndian, toModel, type Weight } from '../graph/model.ts';
+import { input, sigmoid } from '../graph/operators.ts';
+import type { Shape, Value } from '../graph/value.ts';
+import type { Weights } from './weights.ts';
+
+/** The part of a manifest that follows from the family alone. */
+export type Lowered = Pick<Manifest, 'family' | 'depth' | 'exits' | 'inputs' | 'states' | 'outputs' | 'segments' | 'decoders' | 'flops'> & {
+  readonly contents: ReadonlyMap<string, Uint8Array>;
+};
+
+/** What is counted in `flops`: one sample, or one pixel of an image of this size. */
+export interface FlopsUnit {
+  readonly per: 'sample' | 'pixel';
+  readonly symbols: Symbols;
+  readonly divisor: number;
+}
+
+export const perSample: FlopsUnit = { per: 'sample', symbols: { N: 1 }, divisor: 1 };
+/** Per pixel of an image of 256×256. */
+export const perPixel: FlopsUnit = { per: 'pixel', symbols: { N: 1, h: 128, w: 128 }, divisor: 256 * 256 };
+
+const SHARED = 'shared.bin';
+
+interface Piece {
+  readonly first: number;
+  readonly last: number;
+  /** The leaves that stand for the states before `first`. */
+  readonly before: Values;
+  readonly after: Values;
+  readonly pi?: Value;
+  readonly decoded: Values;
+}
+
+export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowered {
+  const inputs: Values = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+  const pieces = cut(family, inputs);
+  const { shared, weightsByName } = constants(family, weights);
+  const contents = new Map<string, Uint8Array>();
+  if (shared.length > 0) contents.set(SHARED, shared);
+  const segments: Manifest['segments'] = [];
+  const decoders: Manifest['decoders'] = [];
+  for (const [i, piece] of pieces.entries()) {
+    const number = String(piece.last).padStart(2, '0');
+    const writes = stillNeeded(family, pieces, i);
+    const outputs = Object.fromEntries([
+      ...writes.map((name) => [outputName(name), piece.after[name]!] as const),
+      ...(piece.pi ? [['pi', piece.pi] as const] : []),
+    ]);
+    const file = `layer-${number}.onnx`;
+    contents.set(file, toModel({ outputs, weights: weightsByName }));
+    segments.push({ file, first: piece.first, last: piece.last, reads: reads(family, Object.values(outputs)), writes });
+    if (!family.decode) continue;
+    const decoder = `decode-${number}.onnx`;
+    const leaves = { ...inputs, ...leavesFor(piece.after) };
+    const decoded = family.decode(piece.last, leaves);
+    contents.set(decoder, toModel({ outputs: decoded, weights: weightsByName }));
+    decoders.push({ file: decoder, exit: piece.last, reads: reads(family, Object.values(decoded)) });
+  }
+  const last = pieces.at(-1)!;
+  return {
+    family: family.name,
+    depth: family.depth,
+    exits: [...family.exits],
+    inputs: toPorts(inputs),
+    states: toPorts(last.after),
+    outputs: toPorts(Object.fromEntries(family.outputs.map((name) => [name, (family.decode ? last.decoded : last.after)[name]!]))),
+    segments,
+    decoders,
+    flops: flops(pieces, inputs, unit),
+    contents,
+  };
+}
+
+/** The path in pieces that end at the exits, each starting from leaves of its own. */
+function cut(family: Family, inputs: Values): Piece[] {
+  let before: Values = {};
+  return family.exits.map((last, i) => {
+    const first = (family.exits[i - 1] ?? 0) + 1;
+    let after: Values = before;
+    for (let t = first; t <= last; t++) after = family.layer(t, { ...inputs, ...after });
+    const read = { ...inputs, ...after };
+    const piece: Piece = {
+      first,
+      last,
+      before,
+      after,
+      ...(last < family.depth && { pi: sigmoid(family.policy(last, read)) }),
+      decoded: family.decode?.(last, read) ?? {},
+    };
+    before = leavesFor(after);
+    return piece;
+  });
+}
+
+const leavesFor = (states: Values): Values =>
+  Object.fromEntries(Object.entries(states).map(([name, { shape }]) => [name, input(name, shape)]));
+
+/** ONNX gives each name once, so the state a segment writes is named apart from the one it reads. */
+export const outputName = (state: string): string => `next_${state}`;
+
+/** The states after piece `i` that a later segment, a decoder or the answer reads. */
+function stillNeeded(family: Family, pieces: readonly Piece[], i: number): string[] {
+  const { after, last } = pieces[i]!;
+  const next = pieces[i + 1];
+  const needed = new Set<string>();
+  if (next) for (const name of namesOf([...Object.values(next.after), ...(next.pi ? [next.pi] : [])])) needed.add(name);
+  if (family.decode) {
+    const leaves = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+    for (const name of namesOf(Object.values(family.decode(last, { ...leaves, ...leavesFor(after) })))) needed.add(name);
+  } else for (const name of family.outputs) needed.add(name);
+  return Object.keys(after).filter((name) => needed.has(name));
+}
+
+function reads(family: Family, values: readonly Value[]): string[] {
+  return namesOf(values).filter((name) => !family.parameters.has(name));
+}
+
+/** The names of the leaves that `values` are computed from. */
+function namesOf(values: readonly Value[]): string[] {
+  const leaves = ancestors(values).filter(({ op }) => op.name === 'Input');
+  return [...new Set(leaves.map(({ attrs }) => (attrs as { name: string }).name))];
+}
+
+/** Constants lie once in a file of their own; every other weight lies in the graph that uses it. */
+function constants(family: Family, weights: Weights): { shared: Uint8Array; weightsByName: Map<string, Weight> } {
+  const weightsByName = new Map<string, Weight>();
+  const parts: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, { role }] of family.parameters) {
+    const data = weights.get(name)!;
+    weightsByName.set(name, role === 'constant' ? { data, external: { file: SHARED, offset } } : { data });
+    if (role !== 'constant') continue;
+    parts.push(littleEndian(data));
+    offset += data.byteLength;
+  }
+  return { shared: Buffer.concat(parts), weightsByName };
+}
+
+function toPorts(values: Values): Port[] {
+  return Object.entries(values).map(([name, { shape }]) => ({ name, dtype: 'float32', shape: [...(shape satisfies Shape)] }));
+}
+
+function flops(pieces: readonly Piece[], inputs: Values, { per, symbols, divisor }: FlopsUnit): Manifest['flops'] {
+  const count = (values: readonly Value[], except: readonly Value[]): number =>
+    Math.round((countFlops(values, except, symbols) / divisor) * 100) / 100;
+  const known = Object.values(inputs);
+  return {
+    per,
+    segments: pieces.map(({ after, before }) => count(Object.values(after), [...known, ...Object.values(before)])),
+    heads: pieces.map(({ decoded, after }) => count(Object.values(decoded), Object.values(after))),
+    policies: pieces.map(({ pi, after }) => (pi ? count([pi], Object.values(after)) : 0)),
+  };
+}

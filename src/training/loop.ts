@@ -1,0 +1,144 @@
+/** Long runs: batches in, steps, progress out, checkpoints, and a resume that goes on as if nothing had happened. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Value } from '../graph/value.ts';
+import type { Tensors } from '../runtime/session.ts';
+import type { AdamOptions } from './adam.ts';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+import type { Schedule } from './schedule.ts';
+import { Trainer, type OptimiserState } from './trainer.ts';
+import type { Weights } from './weights.ts';
+
+export interface Stage {
+  readonly name: string;
+  readonly loss: Value;
+  readonly learn: ReadonlyMap<string, Value>;
+  readonly adam?: Partial<AdamOptions>;
+  readonly rate: Schedule;
+  /** The run ends after this many steps … */
+  readonly steps: number;
+  /** … or, where given, when this much time has been spent on the stage; then progress is time, not steps. */
+  readonly minutes?: number;
+  /** The next batch, and whatever else the step reads. */
+  batch(progress: number): Tensors;
+}
+
+/** Where batches come from; its state is part of a checkpoint. */
+export interface Source {
+  state(): unknown;
+  restore(state: unknown): void;
+}
+
+export interface Progress {
+  readonly stage: string;
+  readonly step: number;
+  /** 0..1. */
+  readonly progress: number;
+  /** The running mean of the loss. */
+  readonly loss: number;
+  readonly stepsPerSecond: number;
+  readonly secondsLeft: number;
+}
+
+export interface LoopOptions {
+  readonly weights: Weights;
+  readonly source: Source;
+  readonly threads: number;
+  /** Where checkpoints go, one file that is overwritten. */
+  readonly folder: string;
+  readonly resume: boolean;
+  readonly checkpointSeconds: number;
+  /** Written into checkpoints; a resume with another configuration is refused. */
+  readonly config: unknown;
+  onProgress(progress: Progress): void;
+  /** Asked between steps; true ends the run after a checkpoint. */
+  interrupted?(): boolean;
+}
+
+interface Saved {
+  readonly config: unknown;
+  readonly stage: string;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly source: unknown;
+  readonly loss: number;
+}
+
+/** The run was asked to end before it was done; the checkpoint holds what there is. */
+export class Interrupted extends Error {}
+
+export const checkpointFile = (folder: string): string => join(folder, 'checkpoint.safetensors');
+
+/** Runs the stages in order; what each has learnt is in `weights` at the end. Gives the seconds each took, by name. */
+export async function runStages(stages: readonly Stage[], options: LoopOptions): Promise<Record<string, { steps: number; seconds: number }>> {
+  await mkdir(options.folder, { recursive: true });
+  const resumed = options.resume ? await restore(stages, options) : undefined;
+  const first = resumed ? stages.findIndex(({ name }) => name === resumed.saved.stage) : 0;
+  const spent: Record<string, { steps: number; seconds: number }> = {};
+  for (const [i, stage] of stages.entries()) {
+    if (i < first) continue;
+    spent[stage.name] = await runStage(stage, options, i === first ? resumed : undefined);
+  }
+  return spent;
+}
+
+interface Resumed {
+  readonly saved: Saved;
+  readonly optimiser: OptimiserState;
+}
+
+async function restore(stages: readonly Stage[], { folder, weights, source, config }: LoopOptions): Promise<Resumed> {
+  const { tensors, meta } = await readCheckpoint(checkpointFile(folder));
+  const saved = meta as unknown as Saved;
+  if (JSON.stringify(saved.config) !== JSON.stringify(config)) {
+    throw new Error(`The checkpoint in ${folder} was made with another configuration; train without --resume, or with the same options.`);
+  }
+  if (!stages.some(({ name }) => name === saved.stage)) throw new Error(`The checkpoint in ${folder} is of a stage ${saved.stage}.`);
+  const moments = new Map<string, Float32Array>();
+  for (const [name, data] of tensors) (name.includes(':') ? moments : weights).set(name, data);
+  source.restore(saved.source);
+  return { saved, optimiser: { steps: saved.steps, moments } };
+}
+
+async function runStage(stage: Stage, options: LoopOptions, resumed?: Resumed): Promise<{ steps: number; seconds: number }> {
+  const { weights, threads } = options;
+  const trainer = await Trainer.create(
+    { loss: stage.loss, learn: stage.learn, weights, threads, ...(stage.adam && { adam: stage.adam }) },
+    resumed?.optimiser,
+  );
+  let step = resumed?.saved.steps ?? 0;
+  let loss = resumed?.saved.loss ?? Number.NaN;
+  const before = resumed?.saved.seconds ?? 0;
+  const firstStep = step;
+  const start = performance.now();
+  const seconds = (): number => before + (performance.now() - start) / 1000;
+  let saved = performance.now();
+  const save = async (): Promise<void> => {
+    trainer.store();
+    const meta: Saved = { config: options.config, stage: stage.name, steps: step, seconds: seconds(), source: options.source.state(), loss };
+    await writeCheckpoint(checkpointFile(options.folder), {
+      tensors: new Map([...weights, ...trainer.state().moments]),
+      meta: meta as unknown as Record<string, unknown>,
+    });
+    saved = performance.now();
+  };
+  const progress = (): number => (stage.minutes ? seconds() / 60 / stage.minutes : step / stage.steps);
+  while (progress() < 1 && (stage.minutes !== undefined || step < stage.steps)) {
+    const now = progress();
+    const seen = await trainer.step(stage.batch(now), stage.rate(now));
+    step++;
+    loss = Number.isNaN(loss) ? seen.loss![0]! : 0.99 * loss + 0.01 * seen.loss![0]!;
+    const stepsPerSecond = ((step - firstStep) / (performance.now() - start)) * 1000;
+    const secondsLeft = stage.minutes ? stage.minutes * 60 - seconds() : (stage.steps - step) / stepsPerSecond;
+    options.onProgress({ stage: stage.name, step, progress: Math.min(progress(), 1), loss, stepsPerSecond, secondsLeft });
+    if (options.interrupted?.()) {
+      await save();
+      await trainer.release();
+      throw new Interrupted(`Stopped at step ${step} of ${stage.name}; go on with --resume.`);
+    }
+    if (performance.now() - saved > options.checkpointSeconds * 1000) await save();
+  }
+  await save();
+  await trainer.release();
+  return { steps: step, seconds: seconds() };
+}

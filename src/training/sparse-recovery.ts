@@ -1,0 +1,62 @@
+/** How LISTA-stop learns: measurements of sparse signals, errors at every exit, both stages. */
+import type { Family } from '../families/family.ts';
+import { defineCoupledLista, definePublishedLista, defaultCoupled, defaultPublished, type Matrix } from '../families/lista.ts';
+import { square } from '../graph/functions.ts';
+import { add, div, input, log, reduceMean, sub } from '../graph/operators.ts';
+import type { Stage } from './loop.ts';
+import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import { unroll } from './unroll.ts';
+
+export interface RecoveryConfig {
+  readonly form: 'coupled' | 'published';
+  readonly depth: number;
+  /** The share of entries that are not zero. */
+  readonly sparsity: number;
+  /** Signal-to-noise ratios in training, dB. */
+  readonly snr: readonly number[];
+  readonly batch: number;
+  readonly seed: number;
+  readonly stageOne: StageOneConfig;
+  readonly stageTwo: StageTwoConfig;
+}
+
+export const defaultRecovery: RecoveryConfig = {
+  form: 'coupled',
+  depth: defaultCoupled.depth,
+  sparsity: 0.1,
+  snr: [20, 30, 40],
+  batch: 256,
+  seed: 1,
+  stageOne: { steps: 2000, rate: 1e-3, beta: 2 },
+  stageTwo: { steps: 2000, rate: 3e-3, beta: 0.1, lambda: 1.5, divergence: 'forward' },
+};
+
+/** Adds to the relative error: signals that are recovered this well need no better. */
+const ENOUGH = 1e-6;
+
+/**
+ * The batches' inputs: `measurements` [N,m] and `truth` [N,n]. The loss is the logarithm of the relative error, so that
+ * every noise level counts the same.
+ */
+export function recoveryStages(config: RecoveryConfig, matrix: Matrix, batches: Batches): { family: Family; stages: Stage[] } {
+  const { batch, form, depth } = config;
+  const family =
+    form === 'coupled'
+      ? defineCoupledLista({ ...defaultCoupled, matrix, depth })
+      : definePublishedLista({ ...defaultPublished, matrix, depth });
+  const measurements = input('measurements', [batch, matrix.rows]);
+  const truth = input('truth', [batch, matrix.columns]);
+  const unrolled = unroll(family, { measurements });
+  const power = add(reduceMean(square(truth), [1]), 1e-9);
+  const errors = unrolled.outputs.map(({ signal }) =>
+    add(div(reduceMean(square(sub(signal!, truth)), [1]), power), ENOUGH),
+  );
+  const costs = family.exits.map((exit) => exit / family.depth);
+  return {
+    family,
+    stages: [
+      stageOneOf(family, errors.map(log), config.stageOne, batches),
+      stageTwoOf(family, errors, unrolled, costs, config.stageTwo, batches),
+    ],
+  };
+}

@@ -1,0 +1,87 @@
+/** The two stages of learning to stop, for any family whose losses per exit are known. */
+import type { Family } from '../families/family.ts';
+import { log, mul } from '../graph/operators.ts';
+import type { Value } from '../graph/value.ts';
+import { tensor, type Tensor } from '../runtime/session.ts';
+import type { AdamOptions } from './adam.ts';
+import type { Stage } from './loop.ts';
+import { columns, forwardKl, logOracle, logPriorInput, logStopTime, reverseKl, stageOne, uniformLoss } from './objective.ts';
+import { cosine } from './schedule.ts';
+import type { Unrolled } from './unroll.ts';
+
+export interface StageOneConfig {
+  readonly steps: number;
+  readonly minutes?: number;
+  readonly rate: number;
+  /** Temperature of the oracle; `uniform` weighs all exits the same instead. */
+  readonly beta: number | 'uniform';
+  readonly adam?: Partial<AdamOptions>;
+}
+
+export interface StageTwoConfig {
+  readonly steps: number;
+  readonly rate: number;
+  /** Temperature of the oracle, in dB. */
+  readonly beta: number;
+  /** The price λ of the whole path's compute, in dB of quality. */
+  readonly lambda: number;
+  readonly divergence: 'forward' | 'reverse';
+}
+
+export interface Batches {
+  /** The tensors of the next batch, by the names of the graph's inputs. */
+  next(): Record<string, Tensor>;
+}
+
+/** Stage I: the layers and heads, with the oracle's own weights over the exits and a flat prior. */
+export function stageOneOf(family: Family, losses: readonly Value[], config: StageOneConfig, batches: Batches): Stage {
+  const exits = losses.length;
+  const { beta } = config;
+  const table = columns(losses);
+  const flat = tensor(new Float32Array(exits), [exits]);
+  return {
+    name: 'stage-1',
+    loss: beta === 'uniform' ? uniformLoss(table) : stageOne(table, beta, logPriorInput(exits)),
+    learn: learnt(family, 'model'),
+    rate: cosine(config.rate),
+    steps: config.steps,
+    ...(config.minutes !== undefined && { minutes: config.minutes }),
+    ...(config.adam && { adam: config.adam }),
+    batch: () => ({ ...batches.next(), 'log-prior': flat }),
+  };
+}
+
+/**
+ * Stage II: the policy imitates the oracle, whose prior charges for compute: q*(t) ∝ exp(−(dB_t + λ c_t)/β), with
+ * dB_t the error at exit t in decibels and c_t the share of the path's compute that it takes.
+ *
+ * @param errors squared errors per sample at every exit, each [N]
+ * @param costs c_t, one for each exit, the last 1
+ */
+export function stageTwoOf(
+  family: Family,
+  errors: readonly Value[],
+  { logits }: Unrolled,
+  costs: readonly number[],
+  { steps, rate, beta, lambda, divergence }: StageTwoConfig,
+  batches: Batches,
+): Stage {
+  const target = logOracle(columns(errors.map(decibels)), beta, logPriorInput(errors.length));
+  const logQ = logStopTime(logits);
+  const prior = tensor(Float32Array.from(costs, (cost) => (-lambda * cost) / beta), [costs.length]);
+  return {
+    name: 'stage-2',
+    loss: divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ),
+    learn: learnt(family, 'policy'),
+    rate: cosine(rate),
+    steps,
+    batch: () => ({ ...batches.next(), 'log-prior': prior }),
+  };
+}
+
+/** 10 log₁₀ of a squared error. */
+export const decibels = (error: Value): Value => mul(log(error), 10 / Math.LN10);
+
+function learnt(family: Family, role: 'model' | 'policy'): Map<string, Value> {
+  return new Map([...family.parameters].filter(([, p]) => p.role === role).map(([name, { value }]) => [name, value]));
+}
