@@ -1,7 +1,7 @@
 /** How DnCNN-stop learns: noisy patches of clean images, errors at every exit, both stages. */
 import { defaultDncnn, defineDncnn } from '../families/dncnn.ts';
 import type { Family } from '../families/family.ts';
-import { input, mul, reduceMean, sub } from '../graph/operators.ts';
+import { add, input, log, mul, reduceMean, sub } from '../graph/operators.ts';
 import { square } from '../graph/functions.ts';
 import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
 import type { Stage } from './loop.ts';
@@ -36,6 +36,12 @@ export const defaultDenoise: Omit<DenoiseConfig, 'channels'> = {
 };
 
 /**
+ * Added to an error relative to the usual one before its logarithm is taken: exits compete by ratios, which stay
+ * moderate however bad an untrained exit is, and patches without texture do not outweigh the others.
+ */
+const SOFT = 0.25;
+
+/**
  * The batches' inputs: `image` and `clean` [N,C,P,P] in [0,1], and `weight` [N], one over the squared error that is
  * usual at the patch's noise level.
  */
@@ -47,7 +53,7 @@ export function denoiseStages(config: DenoiseConfig, batches: Batches): { family
   const weight = input('weight', [batch]);
   const unrolled = unroll(family, { image });
   const errors = unrolled.outputs.map(({ denoised }) => reduceMean(square(sub(denoised!, clean)), [1, 2, 3]));
-  const losses = errors.map((error) => mul(error, weight));
+  const losses = errors.map((error) => log(add(mul(error, weight), SOFT)));
   const costs = family.exits.map((exit) => exit / family.depth);
   return {
     family,

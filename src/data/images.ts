@@ -1,0 +1,112 @@
+/** Folders of clean images, and noisy patches of them to learn from. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readPlanes, type Planes } from '../codecs/planes.ts';
+import type { Random } from './random.ts';
+
+const endings = /\.(png|jpe?g|webp|avif|tiff?|gif)$/i;
+
+/**
+ * Every image below a folder, in the order of their names, each as planes in [0,1].
+ *
+ * @param channels 1 or 3; without it 1 where all images are gray, else 3
+ * @throws a sentence where the folder is missing, holds no image, or holds one that cannot be read
+ */
+export async function readImageFolder(folder: string, channels?: 1 | 3): Promise<{ names: string[]; images: Planes[] }> {
+  const entries = await readdir(folder, { recursive: true }).catch(() => {
+    throw new Error(`There is no folder ${folder}. Give one with images by --data.`);
+  });
+  const names = entries.filter((name) => endings.test(name)).sort();
+  if (names.length === 0) throw new Error(`The folder ${folder} holds no image (PNG, JPEG, WebP, AVIF or TIFF).`);
+  const read = async (wanted?: 1 | 3): Promise<Planes[]> => {
+    const images: Planes[] = [];
+    for (const name of names) {
+      images.push(
+        await readPlanes(join(folder, name), wanted).catch((error: unknown) => {
+          throw new Error(`${join(folder, name)} cannot be read as an image: ${String(error)}`);
+        }),
+      );
+    }
+    return images;
+  };
+  const images = await read(channels);
+  return { names, images: channels || images.every((image) => image.channels === images[0]!.channels) ? images : await read(3) };
+}
+
+export interface NoiseOptions {
+  /** Bounds of the noise's standard deviation, of 255; drawn uniformly for each patch. */
+  readonly sigma: readonly [number, number];
+  /** The share of patches that are clipped to [0,1] and rounded to 1/255, as an 8-bit file would hold them. */
+  readonly clipped: number;
+}
+
+/** A batch of noisy patches: `image` and `clean` are [N,C,P,P]. */
+export interface PatchBatch {
+  readonly image: Float32Array;
+  readonly clean: Float32Array;
+  /** The noise level of each patch, of 255. */
+  readonly sigma: Float32Array;
+}
+
+/** Draws patches of size P at random places of random images, turned and mirrored, and adds noise. Buffers are reused. */
+export class PatchSampler {
+  private readonly batch: PatchBatch;
+
+  constructor(
+    private readonly images: readonly Planes[],
+    private readonly random: Random,
+    private readonly size: number,
+    count: number,
+    private readonly noise: NoiseOptions,
+  ) {
+    const small = images.find(({ width, height }) => Math.min(width, height) < size);
+    if (small) throw new Error(`Every image must be at least ${size}×${size} pixels; one is ${small.width}×${small.height}.`);
+    const length = count * images[0]!.channels * size * size;
+    this.batch = { image: new Float32Array(length), clean: new Float32Array(length), sigma: new Float32Array(count) };
+  }
+
+  next(): PatchBatch {
+    const { image, clean, sigma } = this.batch;
+    const length = clean.length / sigma.length;
+    for (let n = 0; n < sigma.length; n++) {
+      const target = clean.subarray(n * length, (n + 1) * length);
+      this.cut(target);
+      const [low, high] = this.noise.sigma;
+      sigma[n] = low + (high - low) * this.random.uniform();
+      addNoise(target, image.subarray(n * length, (n + 1) * length), sigma[n]!, this.random.uniform() < this.noise.clipped, this.random);
+    }
+    return this.batch;
+  }
+
+  private cut(target: Float32Array): void {
+    const { size, random } = this;
+    const { data, width, height, channels } = this.images[random.integer(this.images.length)]!;
+    const left = random.integer(width - size + 1);
+    const top = random.integer(height - size + 1);
+    const turn = random.integer(8);
+    for (let c = 0, o = 0; c < channels; c++) {
+      for (let i = 0; i < size; i++) {
+        for (let j = 0; j < size; j++, o++) {
+          const y = turn & 1 ? size - 1 - i : i;
+          const x = turn & 2 ? size - 1 - j : j;
+          const [row, column] = turn & 4 ? [x, y] : [y, x];
+          target[o] = data[(c * height + top + row) * width + left + column]!;
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Adds Gaussian noise to values in [0,1].
+ *
+ * @param sigma standard deviation, of 255
+ * @param clipped clip to [0,1] and round to 1/255 afterwards
+ */
+export function addNoise(clean: Float32Array, noisy: Float32Array, sigma: number, clipped: boolean, random: Random): void {
+  random.fillNormal(noisy, sigma / 255);
+  for (let i = 0; i < clean.length; i++) {
+    const value = noisy[i]! + clean[i]!;
+    noisy[i] = clipped ? Math.round(255 * Math.min(1, Math.max(0, value))) / 255 : value;
+  }
+}

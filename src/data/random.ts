@@ -1,0 +1,52 @@
+/** Seeded random numbers: equal seed, equal numbers, on every machine. */
+import { xoroshiro128plus, xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
+
+export class Random {
+  private generator;
+
+  constructor(seed: number) {
+    this.generator = xoroshiro128plus(seed);
+  }
+
+  /** Uniform in [0, 1), 32 random bits. */
+  uniform(): number {
+    return (this.generator.next() >>> 0) / 2 ** 32;
+  }
+
+  /** A whole number in [0, n). */
+  integer(n: number): number {
+    return Math.floor(this.uniform() * n);
+  }
+
+  /** Standard normal, by the polar method (Marsaglia & Bray 1964). */
+  normal = (): number => {
+    for (;;) {
+      const x = 2 * this.uniform() - 1;
+      const y = 2 * this.uniform() - 1;
+      const s = x * x + y * y;
+      if (s > 0 && s < 1) return x * Math.sqrt((-2 * Math.log(s)) / s);
+    }
+  };
+
+  /** Fills `target` with normal numbers of the given standard deviation, two from each draw. */
+  fillNormal(target: Float32Array, deviation = 1): void {
+    for (let i = 0; i < target.length; ) {
+      const x = 2 * this.uniform() - 1;
+      const y = 2 * this.uniform() - 1;
+      const s = x * x + y * y;
+      if (s === 0 || s >= 1) continue;
+      const scale = deviation * Math.sqrt((-2 * Math.log(s)) / s);
+      target[i++] = x * scale;
+      if (i < target.length) target[i++] = y * scale;
+    }
+  }
+
+  /** What it takes to go on with the same numbers. */
+  state(): number[] {
+    return [...this.generator.getState()];
+  }
+
+  restore(state: readonly number[]): void {
+    this.generator = xoroshiro128plusFromState(state);
+  }
+}

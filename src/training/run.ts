@@ -1,0 +1,57 @@
+/** A training run from its options to the lowered model: data, stages, progress, checkpoints. */
+import { PatchSampler, readImageFolder } from '../data/images.ts';
+import { Random } from '../data/random.ts';
+import type { Family } from '../families/family.ts';
+import { tensor } from '../runtime/session.ts';
+import { denoiseStages, usualError, type DenoiseConfig } from './denoise.ts';
+import { lower, perPixel, type Lowered } from './export.ts';
+import { runStages, type LoopOptions, type Source } from './loop.ts';
+import { initialWeights, type Weights } from './weights.ts';
+
+export type RunOptions = Pick<LoopOptions, 'threads' | 'folder' | 'resume' | 'checkpointSeconds' | 'onProgress' | 'interrupted'> & {
+  /** Weights to start from, by parameter name; those that are missing are drawn. */
+  readonly from?: Weights;
+};
+
+export interface Trained {
+  readonly lowered: Lowered;
+  /** What the manifest says of the training. */
+  readonly provenance: Record<string, unknown>;
+}
+
+/** Learns to denoise the images of a folder, gray or colour. */
+export async function trainDenoise(config: DenoiseConfig, folder: string, options: RunOptions): Promise<Trained> {
+  const { images } = await readImageFolder(folder, config.channels);
+  const random = new Random(config.seed);
+  const { channels, batch, patch } = config;
+  const sampler = new PatchSampler(images, random, patch, batch, config);
+  const dims = [batch, channels, patch, patch];
+  const next = () => {
+    const { image, clean, sigma } = sampler.next();
+    const weight = Float32Array.from(sigma, (value) => 1 / usualError(value));
+    return { image: tensor(image, dims), clean: tensor(clean, dims), weight: tensor(weight, [batch]) };
+  };
+  const { family, stages } = denoiseStages(config, { next });
+  const weights = startingWeights(family, random, options.from);
+  const spent = await runStages(stages, { ...options, weights, source: sourceOf(random), config });
+  return {
+    lowered: lower(family, weights, perPixel),
+    provenance: { config, stages: spent, data: `${images.length} images`, seed: config.seed },
+  };
+}
+
+function startingWeights(family: Family, random: Random, from: Weights = new Map()): Weights {
+  const weights = initialWeights(family, random.normal);
+  for (const [name, data] of from) {
+    if (weights.get(name)?.length !== data.length) {
+      throw new Error(`The weights to start from have a ${name} of ${data.length} values, which this model has not.`);
+    }
+    weights.set(name, data);
+  }
+  return weights;
+}
+
+const sourceOf = (random: Random): Source => ({
+  state: () => random.state(),
+  restore: (state) => random.restore(state as number[]),
+});
