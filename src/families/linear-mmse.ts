@@ -1,5 +1,11 @@
 import { CholeskyDecomposition, Matrix as Dense } from 'ml-matrix';
-import type { Matrix } from './lista.ts';
+
+/** A measurement matrix [m,n], row after row. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly data: Float32Array;
+}
 
 /**
  * The linear minimum-mean-square-error estimator of a white signal, (A Aᵀ + γ I)⁻¹ A as [m,n], each column scaled so

@@ -5,14 +5,7 @@ import {
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
-import { linearMmse } from './linear-mmse.ts';
-
-/** A measurement matrix [m,n] in row order. */
-export interface Matrix {
-  readonly rows: number;
-  readonly columns: number;
-  readonly data: Float32Array;
-}
+import { linearMmse, type Matrix } from './linear-mmse.ts';
 
 export interface CoupledConfig {
   readonly matrix: Matrix;

@@ -1,11 +1,13 @@
 /** A training run from its options to the lowered model: data, stages, progress, checkpoints. */
 import { PatchSampler, readImageFolder } from '../data/images.ts';
 import { Random } from '../data/random.ts';
+import { SignalSampler, type Matrix } from '../data/sparse-recovery.ts';
 import type { Family } from '../families/family.ts';
 import { tensor } from '../runtime/session.ts';
 import { denoiseStages, usualError, type DenoiseConfig } from './denoise.ts';
-import { lower, perPixel, type Lowered } from './export.ts';
+import { lower, perPixel, perSample, type Lowered } from './export.ts';
 import { runStages, type LoopOptions, type Source } from './loop.ts';
+import { recoveryStages, type RecoveryConfig } from './sparse-recovery.ts';
 import { initialWeights, type Weights } from './weights.ts';
 
 export type RunOptions = Pick<LoopOptions, 'threads' | 'folder' | 'resume' | 'checkpointSeconds' | 'onProgress' | 'interrupted'> & {
@@ -37,6 +39,24 @@ export async function trainDenoise(config: DenoiseConfig, folder: string, option
   return {
     lowered: lower(family, weights, perPixel),
     provenance: { config, stages: spent, data: `${images.length} images`, seed: config.seed },
+  };
+}
+
+/** Learns to recover sparse signals from measurements through a given matrix. */
+export async function trainRecovery(config: RecoveryConfig, matrix: Matrix, options: RunOptions): Promise<Trained> {
+  const random = new Random(config.seed);
+  const { batch } = config;
+  const sampler = new SignalSampler(matrix, random, batch, config);
+  const next = () => {
+    const { measurements, signals } = sampler.next();
+    return { measurements: tensor(measurements, [batch, matrix.rows]), truth: tensor(signals, [batch, matrix.columns]) };
+  };
+  const { family, stages } = recoveryStages(config, matrix, { next });
+  const weights = startingWeights(family, random, options.from);
+  const spent = await runStages(stages, { ...options, weights, source: sourceOf(random), config });
+  return {
+    lowered: lower(family, weights, perSample),
+    provenance: { config, stages: spent, data: `drawn for a matrix of ${matrix.rows}×${matrix.columns}`, seed: config.seed },
   };
 }
 

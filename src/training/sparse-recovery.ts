@@ -1,6 +1,7 @@
 /** How LISTA-stop learns: measurements of sparse signals, errors at every exit, both stages. */
 import type { Family } from '../families/family.ts';
-import { defineCoupledLista, definePublishedLista, defaultCoupled, defaultPublished, type Matrix } from '../families/lista.ts';
+import { defineCoupledLista, definePublishedLista, defaultCoupled, defaultPublished } from '../families/lista.ts';
+import type { Matrix } from '../families/linear-mmse.ts';
 import { square } from '../graph/functions.ts';
 import { add, div, input, log, reduceMean, sub } from '../graph/operators.ts';
 import type { Stage } from './loop.ts';

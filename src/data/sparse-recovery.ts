@@ -1,0 +1,102 @@
+/** Sparse recovery's data: a measurement matrix of given conditioning, and batches of sparse signals seen through it. */
+import { EigenvalueDecomposition, Matrix as Dense } from 'ml-matrix';
+import type { Random } from './random.ts';
+
+/** A measurement matrix [m,n], row after row. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly data: Float32Array;
+}
+
+/**
+ * A Gaussian matrix whose singular values are replaced by a log-spaced spectrum, with columns of length one.
+ *
+ * @param condition the largest singular value over the smallest, before the columns are normalised
+ */
+export function measurementMatrix(rows: number, columns: number, random: Random, condition = 5): Matrix {
+  const gaussian = Dense.from1DArray(rows, columns, Array.from({ length: rows * columns }, random.normal));
+  // A = U S Vᵀ, so U diag(target / s) Uᵀ A has the same singular vectors and the target's values; U comes from A Aᵀ.
+  const { eigenvectorMatrix: u, realEigenvalues } = new EigenvalueDecomposition(gaussian.mmul(gaussian.transpose()), {
+    assumeSymmetric: true,
+  });
+  const order = realEigenvalues.map((_, i) => i).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
+  const scale = new Array<number>(rows);
+  order.forEach((i, rank) => (scale[i] = condition ** (-rank / Math.max(rows - 1, 1)) / Math.sqrt(realEigenvalues[i]!)));
+  const a = u.mmul(Dense.diag(scale)).mmul(u.transpose()).mmul(gaussian);
+  for (let j = 0; j < columns; j++) a.setColumn(j, a.getColumnVector(j).div(a.getColumnVector(j).norm()));
+  return { rows, columns, data: Float32Array.from(a.to1DArray()) };
+}
+
+export interface SignalOptions {
+  /** The share of entries that are not zero. */
+  readonly sparsity: number;
+  /** Signal-to-noise ratios, dB; one is drawn for each sample. */
+  readonly snr: readonly number[];
+  /** What the entries that are not zero are drawn from; all of variance one. */
+  readonly values?: 'normal' | 'laplace' | 'sign';
+}
+
+export interface SignalBatch {
+  /** [N,m]. */
+  readonly measurements: Float32Array;
+  /** [N,n]. */
+  readonly signals: Float32Array;
+}
+
+/** Draws batches b = A x + ε; buffers are reused. */
+export class SignalSampler {
+  private readonly batch: SignalBatch;
+
+  constructor(
+    private readonly matrix: Matrix,
+    private readonly random: Random,
+    count: number,
+    private readonly options: SignalOptions,
+  ) {
+    this.batch = { measurements: new Float32Array(count * matrix.rows), signals: new Float32Array(count * matrix.columns) };
+  }
+
+  next(): SignalBatch {
+    const { rows, columns } = this.matrix;
+    const { measurements, signals } = this.batch;
+    for (let i = 0; i * rows < measurements.length; i++) {
+      this.draw(signals.subarray(i * columns, (i + 1) * columns), measurements.subarray(i * rows, (i + 1) * rows));
+    }
+    return this.batch;
+  }
+
+  private draw(signal: Float32Array, measured: Float32Array): void {
+    const { matrix, random, options } = this;
+    const support: number[] = [];
+    for (let j = 0; j < signal.length; j++) {
+      signal[j] = random.uniform() < options.sparsity ? this.value() : 0;
+      if (signal[j] !== 0) support.push(j);
+    }
+    let sum = 0;
+    let squares = 0;
+    for (let i = 0; i < measured.length; i++) {
+      let value = 0;
+      for (const j of support) value += matrix.data[i * matrix.columns + j]! * signal[j]!;
+      measured[i] = value;
+      sum += value;
+      squares += value * value;
+    }
+    const deviation = Math.sqrt(Math.max(squares / measured.length - (sum / measured.length) ** 2, 0));
+    const snr = options.snr[random.integer(options.snr.length)]!;
+    const noise = deviation * 10 ** (-snr / 20);
+    for (let i = 0; i < measured.length; i++) measured[i]! += noise * random.normal();
+  }
+
+  private value(): number {
+    const { random } = this;
+    switch (this.options.values ?? 'normal') {
+      case 'normal':
+        return random.normal();
+      case 'sign':
+        return random.uniform() < 0.5 ? -1 : 1;
+      case 'laplace':
+        return ((random.uniform() < 0.5 ? -1 : 1) * -Math.log(1 - random.uniform())) / Math.SQRT2;
+    }
+  }
+}
