@@ -1,4 +1,8 @@
-/** What a caller may ask of the stop rule, after validation; times in milliseconds. */
+/** The stop rule: one comparison, π_t > τ_t, and the thresholds that make every rule of it. */
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { Problem } from '../errors.ts';
+
+/** What a caller may ask of the stop rule; times in milliseconds. */
 export interface StoppingParameters {
   readonly rule?: 'threshold' | 'sample' | 'fixed';
   readonly threshold?: number;
@@ -11,3 +15,88 @@ export interface StoppingParameters {
 }
 
 export type StopReason = 'policy' | 'max_depth' | 'fixed' | 'deadline' | 'load';
+
+/** What a model brings to the rule. */
+export interface Stoppable {
+  readonly depth: number;
+  readonly exits: readonly number[];
+  readonly threshold?: number | undefined;
+}
+
+/** The rule for one sample: a threshold for every exit, and the last exit it may reach. */
+export interface StopRule {
+  /** τ at every exit; −1 stops there whatever π is, Infinity never. */
+  readonly thresholds: readonly number[];
+  /** The exit at which the sample stops in any case, and why it does. */
+  readonly last: number;
+  readonly lastReason: StopReason;
+}
+
+/** The parameters of a request, checked against a model and completed: the same for all its samples. */
+export interface ResolvedStopping extends StoppingParameters {
+  readonly rule: 'threshold' | 'sample' | 'fixed';
+}
+
+/**
+ * Checks the parameters against the model they are meant for, and draws a seed where the rule needs one and none is given.
+ * @throws Problem `bad-parameter`, naming what would be allowed
+ */
+export function resolveStopping(parameters: StoppingParameters, model: Stoppable, drawSeed: () => number): ResolvedStopping {
+  const { depth, minDepth, maxDepth, threshold, seed } = parameters;
+  const rule = parameters.rule ?? (depth === undefined ? 'threshold' : 'fixed');
+  const refuse = (detail: string): never => {
+    throw new Problem('bad-parameter', detail);
+  };
+  if (rule === 'fixed') {
+    if (depth === undefined) refuse(`rule=fixed needs depth, one of the exits ${list(model.exits)}.`);
+    else if (!model.exits.includes(depth)) refuse(`depth=${depth} is not an exit of this model; its exits are ${list(model.exits)}.`);
+    if (minDepth !== undefined || maxDepth !== undefined) refuse('min_depth and max_depth have no meaning with rule=fixed; leave them out.');
+  } else if (depth !== undefined) refuse(`depth goes with rule=fixed, not with rule=${rule}.`);
+  if (threshold !== undefined && rule !== 'threshold') refuse(`threshold goes with rule=threshold, not with rule=${rule}.`);
+  if (seed !== undefined && rule !== 'sample') refuse(`seed goes with rule=sample, not with rule=${rule}.`);
+  if (minDepth !== undefined && minDepth > model.depth) refuse(`min_depth=${minDepth} is beyond the model's depth ${model.depth}.`);
+  const first = model.exits[0]!;
+  if (maxDepth !== undefined && maxDepth < first) refuse(`max_depth=${maxDepth} is before the first exit, ${first}.`);
+  if (!model.exits.some((exit) => exit >= (minDepth ?? 1) && exit <= (maxDepth ?? model.depth))) {
+    refuse(`No exit lies from min_depth=${minDepth} to max_depth=${maxDepth}; the exits are ${list(model.exits)}.`);
+  }
+  return rule === 'sample' ? { ...parameters, rule, seed: seed ?? drawSeed() } : { ...parameters, rule };
+}
+
+/**
+ * The rule for the sample with this index in its request.
+ * @param cap a depth the service allows at most while it is loaded; it never binds rule=fixed
+ */
+export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: number, cap = Number.POSITIVE_INFINITY): StopRule {
+  const { exits } = model;
+  if (parameters.rule === 'fixed') {
+    const at = exits.indexOf(parameters.depth!);
+    return { thresholds: exits.map(() => Number.POSITIVE_INFINITY), last: at, lastReason: 'fixed' };
+  }
+  const { minDepth = 1, maxDepth = model.depth } = parameters;
+  const lastAllowed = exits.findLastIndex((exit) => exit <= maxDepth);
+  const capped = Math.max(exits.findLastIndex((exit) => exit <= cap), exits.findIndex((exit) => exit >= minDepth), 0);
+  const last = Math.min(lastAllowed, capped);
+  const uniform = parameters.rule === 'sample' ? uniforms(parameters.seed!, index) : undefined;
+  const threshold = parameters.threshold ?? model.threshold ?? 0.5;
+  const thresholds = exits.map((exit) => {
+    const tau = uniform ? uniform() : threshold;
+    return exit < minDepth ? Number.POSITIVE_INFINITY : tau;
+  });
+  return { thresholds, last, lastReason: last < lastAllowed ? 'load' : 'max_depth' };
+}
+
+/** Whether the sample stops at exit number `at` (0-based), and why. */
+export function stops({ thresholds, last, lastReason }: StopRule, at: number, pi: number): StopReason | undefined {
+  if (pi > thresholds[at]!) return lastReason === 'fixed' ? 'fixed' : 'policy';
+  return at >= last ? lastReason : undefined;
+}
+
+/** Uniform numbers in [0,1) that depend on the seed and the sample's index alone. */
+function uniforms(seed: number, index: number): () => number {
+  const generator = xoroshiro128plus((Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35)) | 0);
+  generator.next();
+  return () => (generator.next() >>> 0) / 2 ** 32;
+}
+
+const list = (numbers: readonly number[]): string => numbers.join(', ');
