@@ -28,7 +28,7 @@ const Segment = Type.Object({
   last: Type.Integer({ minimum: 1 }),
   /** Model inputs and states the graph takes, by name. */
   reads: Type.Array(Type.String()),
-  /** States the graph gives, by name; every segment but the last also gives `pi` [N]. */
+  /** States the graph gives, each as the output `next_NAME`; every segment but the last also gives `pi` [N]. */
   writes: Type.Array(Type.String()),
 });
 
@@ -104,3 +104,6 @@ export const Manifest = Type.Object({
 export type Manifest = Static<typeof Manifest>;
 export type Port = Static<typeof Port>;
 export type Segment = Static<typeof Segment>;
+
+/** The output of a segment's graph that holds the next value of a state: in ONNX no output may share an input's name. */
+export const outputName = (state: string): string => `next_${state}`;

@@ -23,13 +23,15 @@ export interface Stoppable {
   readonly threshold?: number | undefined;
 }
 
-/** The rule for one sample: a threshold for every exit, and the last exit it may reach. */
+/** The rule for one sample: a threshold for every exit, and the exit that none passes. Exits are numbered from 0 here. */
 export interface StopRule {
-  /** τ at every exit; −1 stops there whatever π is, Infinity never. */
+  /** τ at every exit; Infinity where the policy may not stop. */
   readonly thresholds: readonly number[];
   /** The exit at which the sample stops in any case, and why it does. */
   readonly last: number;
   readonly lastReason: StopReason;
+  /** The first exit at which a loaded service may end it; Infinity for `fixed`. */
+  readonly shedFrom: number;
 }
 
 /** The parameters of a request, checked against a model and completed: the same for all its samples. */
@@ -63,33 +65,36 @@ export function resolveStopping(parameters: StoppingParameters, model: Stoppable
   return rule === 'sample' ? { ...parameters, rule, seed: seed ?? drawSeed() } : { ...parameters, rule };
 }
 
-/**
- * The rule for the sample with this index in its request.
- * @param cap a depth the service allows at most while it is loaded; it never binds rule=fixed
- */
-export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: number, cap = Number.POSITIVE_INFINITY): StopRule {
+/** The rule for the sample with this index in its request. */
+export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: number): StopRule {
   const { exits } = model;
+  const never = Number.POSITIVE_INFINITY;
   if (parameters.rule === 'fixed') {
-    const at = exits.indexOf(parameters.depth!);
-    return { thresholds: exits.map(() => Number.POSITIVE_INFINITY), last: at, lastReason: 'fixed' };
+    return { thresholds: exits.map(() => never), last: exits.indexOf(parameters.depth!), lastReason: 'fixed', shedFrom: never };
   }
   const { minDepth = 1, maxDepth = model.depth } = parameters;
-  const lastAllowed = exits.findLastIndex((exit) => exit <= maxDepth);
-  const capped = Math.max(exits.findLastIndex((exit) => exit <= cap), exits.findIndex((exit) => exit >= minDepth), 0);
-  const last = Math.min(lastAllowed, capped);
   const uniform = parameters.rule === 'sample' ? uniforms(parameters.seed!, index) : undefined;
   const threshold = parameters.threshold ?? model.threshold ?? 0.5;
   const thresholds = exits.map((exit) => {
     const tau = uniform ? uniform() : threshold;
-    return exit < minDepth ? Number.POSITIVE_INFINITY : tau;
+    return exit < minDepth ? never : tau;
   });
-  return { thresholds, last, lastReason: last < lastAllowed ? 'load' : 'max_depth' };
+  return {
+    thresholds,
+    last: exits.findLastIndex((exit) => exit <= maxDepth),
+    lastReason: 'max_depth',
+    shedFrom: exits.findIndex((exit) => exit >= minDepth),
+  };
 }
 
-/** Whether the sample stops at exit number `at` (0-based), and why. */
-export function stops({ thresholds, last, lastReason }: StopRule, at: number, pi: number): StopReason | undefined {
-  if (pi > thresholds[at]!) return lastReason === 'fixed' ? 'fixed' : 'policy';
-  return at >= last ? lastReason : undefined;
+/**
+ * Whether the sample stops at exit `at`, and why.
+ * @param cap the exit from which a loaded service ends samples; Infinity while it is not
+ */
+export function stops(rule: StopRule, at: number, pi: number, cap = Number.POSITIVE_INFINITY): StopReason | undefined {
+  if (pi > rule.thresholds[at]!) return 'policy';
+  if (at >= rule.last) return rule.lastReason;
+  return at >= cap && at >= rule.shedFrom ? 'load' : undefined;
 }
 
 /** Uniform numbers in [0,1) that depend on the seed and the sample's index alone. */

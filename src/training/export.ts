@@ -1,5 +1,5 @@
 /** Export: lowers a family with its weights to the files of a bundle, segment by segment. */
-import type { Manifest, Port } from '../bundle/manifest.ts';
+import { outputName, type Manifest, type Port } from '../bundle/manifest.ts';
 import type { Family, Values } from '../families/family.ts';
 import { countFlops, type Symbols } from '../graph/flops.ts';
 import { ancestors } from '../graph/gradient.ts';
@@ -99,9 +99,6 @@ function cut(family: Family, inputs: Values): Piece[] {
 
 const leavesFor = (states: Values): Values =>
   Object.fromEntries(Object.entries(states).map(([name, { shape }]) => [name, input(name, shape)]));
-
-/** ONNX gives each name once, so the state a segment writes is named apart from the one it reads. */
-export const outputName = (state: string): string => `next_${state}`;
 
 /** The states after piece `i` that a later segment, a decoder or the answer reads. */
 function stillNeeded(family: Family, pieces: readonly Piece[], i: number): string[] {

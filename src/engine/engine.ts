@@ -1,0 +1,236 @@
+/** The engine as the service sees it: requests go to workers, answers come back, and no more is taken in than can be held. */
+import { availableParallelism } from 'node:os';
+import { loadBundles, type Bundle, type Refusal } from '../bundle/read.ts';
+import type { Manifest } from '../bundle/manifest.ts';
+import { Problem } from '../errors.ts';
+import type { Provider } from '../runtime/session.ts';
+import type { StoppingParameters } from '../stopping/rule.ts';
+import { clock, type FromWorker, type SegmentRun, type Summary, type ToWorker, type WorkerOptions } from './messages.ts';
+import { startThread, type WorkerHandle } from './thread.ts';
+import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
+
+export interface EngineOptions {
+  readonly modelsDir: string;
+  /** The module that workers run: it calls `serveThread`. */
+  readonly entry: URL;
+  readonly provider?: Provider | 'auto';
+  /** Default: one for each core. A GPU has one. */
+  readonly workers?: number;
+  readonly threads?: number;
+  /** Samples that may be waiting or running; a larger request is taken when there are none. */
+  readonly maxPending?: number;
+  /** Lower the depth once the backlog passes half of `maxPending`, before anything is refused. */
+  readonly shed?: boolean;
+  /** Join samples of different requests where that is faster. */
+  readonly regroup?: boolean;
+  log?(message: string): void;
+}
+
+/** What is measured while requests run. */
+export interface EngineEvents {
+  segment(run: SegmentRun): void;
+}
+
+interface Pending {
+  readonly worker: Slot;
+  samples: number;
+  resolve(message: FromWorker): void;
+  reject(error: unknown): void;
+}
+
+interface Slot {
+  readonly handle: WorkerHandle;
+  pending: number;
+  alive: boolean;
+}
+
+export class Engine {
+  readonly manifests: ReadonlyMap<string, Manifest>;
+  private readonly requests = new Map<number, Pending>();
+  private readonly idle: (() => void)[] = [];
+  private readonly maxPending: number;
+  private nextId = 1;
+  private draining = false;
+  private share = 1;
+  pending = 0;
+
+  private constructor(
+    private readonly slots: Slot[],
+    readonly provider: Provider,
+    bundles: readonly Bundle[],
+    readonly refused: readonly Refusal[],
+    private readonly options: EngineOptions,
+    private readonly events: Partial<EngineEvents>,
+  ) {
+    this.maxPending = options.maxPending ?? 1024;
+    this.manifests = new Map(bundles.map(({ manifest }) => [manifest.name, manifest]));
+    for (const slot of slots) {
+      slot.handle.onMessage((message) => this.receive(slot, message));
+      slot.handle.onExit((reason) => this.ended(slot, reason));
+    }
+  }
+
+  /** Reads the bundles, starts the workers and waits until all are warm. */
+  static async start(options: EngineOptions, events: Partial<EngineEvents> = {}): Promise<Engine> {
+    const { modelsDir, entry, provider = 'auto', threads = 1, log = () => undefined, regroup = true } = options;
+    const { bundles, refused } = await loadBundles(modelsDir);
+    const common = { threads, regroup };
+    const first = await startWorker(entry, { ...common, bundles, provider });
+    first.ready.notes.forEach(log);
+    const all = [...refused, ...first.ready.refused];
+    for (const { name, reason } of all) log(`the model ${name} is refused: ${reason}`);
+    const served = bundles.filter(({ manifest }) => !all.some(({ name }) => name === manifest.name));
+    const taken = first.ready.provider;
+    const count = taken === 'cpu' ? (options.workers ?? Math.max(1, Math.floor(availableParallelism() / threads))) : 1;
+    const others = await Promise.all(
+      Array.from({ length: count - 1 }, () => startWorker(entry, { ...common, bundles: served, provider: taken })),
+    );
+    const slots = [first, ...others].map(({ handle }) => ({ handle, pending: 0, alive: true }));
+    return new Engine(slots, taken, served, all, options, events);
+  }
+
+  get workers(): number {
+    return this.slots.filter(({ alive }) => alive).length;
+  }
+
+  /**
+   * Answers a request: decoded, run and encoded in a worker.
+   * @throws Problem where the request is at fault, the service full or draining, or the client gone
+   */
+  async perform(request: TaskRequest, { signal, arrivedAt = clock() }: { signal?: AbortSignal; arrivedAt?: number } = {}): Promise<{ answer: TaskAnswer; summary: Summary }> {
+    const body = new Uint8Array(request.body);
+    const parts = request.parts?.map((part) => ({ ...part, body: new Uint8Array(part.body) }));
+    const copy: TaskRequest = { ...request, body, ...(parts && { parts }) };
+    const buffers = [body.buffer, ...(parts ?? []).map((part) => part.body.buffer)];
+    const message = await this.send((id) => ({ type: 'perform', id, request: copy, arrivedAt }), 1, signal, buffers);
+    if (message.type !== 'answered') throw new Error(`unexpected answer ${message.type}`);
+    return { answer: message.answer, summary: message.summary };
+  }
+
+  /** Runs samples as they are through a model. */
+  async run(model: string, samples: readonly Sample[], stopping: StoppingParameters = {}, { signal }: { signal?: AbortSignal } = {}): Promise<RunResult> {
+    const arrivedAt = clock();
+    const message = await this.send((id) => ({ type: 'run', id, model, samples, stopping, arrivedAt }), samples.length, signal);
+    if (message.type !== 'ran') throw new Error(`unexpected answer ${message.type}`);
+    return message.result;
+  }
+
+  /** Takes nothing new; resolves when all that was taken is answered. */
+  async drain(): Promise<void> {
+    this.draining = true;
+    if (this.requests.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+  }
+
+  /** Drains, then ends the workers. */
+  async close(): Promise<void> {
+    await this.drain();
+    const ended = this.slots.filter(({ alive }) => alive).map(({ handle }) => new Promise<void>((resolve) => handle.onExit(() => resolve())));
+    for (const { handle, alive } of this.slots) if (alive) handle.post({ type: 'close' });
+    await Promise.all(ended);
+  }
+
+  private send(make: (id: number) => ToWorker, samples: number, signal?: AbortSignal, transfer: readonly ArrayBuffer[] = []): Promise<FromWorker> {
+    if (signal?.aborted) return Promise.reject(gone());
+    if (this.draining) return Promise.reject(new Problem('draining', 'The service is shutting down; ask another instance.'));
+    if (this.pending > 0 && this.pending + samples > this.maxPending) return Promise.reject(this.overloaded());
+    const worker = this.slots.filter(({ alive }) => alive).reduce<Slot | undefined>((a, b) => (a && a.pending <= b.pending ? a : b), undefined);
+    if (!worker) return Promise.reject(new Error('no worker is left'));
+    const id = this.nextId++;
+    const promise = new Promise<FromWorker>((resolve, reject) => this.requests.set(id, { worker, samples: 0, resolve, reject }));
+    this.count(id, samples);
+    const abort = (): void => this.cancel(id, gone());
+    signal?.addEventListener('abort', abort, { once: true });
+    worker.handle.post(make(id), transfer);
+    return promise.finally(() => signal?.removeEventListener('abort', abort));
+  }
+
+  private receive(slot: Slot, message: FromWorker): void {
+    switch (message.type) {
+      case 'segments':
+        if (this.events.segment) message.runs.forEach(this.events.segment);
+        break;
+      case 'decoded':
+        this.admit(message.id, message.samples);
+        break;
+      case 'failed': {
+        const error = message.code === 'internal' ? new Error(message.detail) : new Problem(message.code, message.detail);
+        this.take(message.id)?.reject(error);
+        break;
+      }
+      case 'answered':
+      case 'ran':
+        this.take(message.id)?.resolve(message);
+        break;
+      default:
+        throw new Error(`unexpected message ${message.type} from a worker with ${slot.pending} samples`);
+    }
+  }
+
+  /** Now that a request's samples are counted: if they do not fit, it is refused, unless nothing else is there. */
+  private admit(id: number, samples: number): void {
+    const request = this.requests.get(id);
+    if (!request) return;
+    const others = this.pending - request.samples;
+    if (others > 0 && others + samples > this.maxPending) this.cancel(id, this.overloaded());
+    else this.count(id, samples);
+  }
+
+  private cancel(id: number, error: Problem): void {
+    const request = this.take(id);
+    if (!request) return;
+    request.worker.handle.post({ type: 'cancel', id });
+    request.reject(error);
+  }
+
+  private take(id: number): Pending | undefined {
+    const request = this.requests.get(id);
+    if (!request) return undefined;
+    this.count(id, 0);
+    this.requests.delete(id);
+    if (this.requests.size === 0) this.idle.splice(0).forEach((resolve) => resolve());
+    return request;
+  }
+
+  private count(id: number, samples: number): void {
+    const request = this.requests.get(id)!;
+    this.pending += samples - request.samples;
+    request.worker.pending += samples - request.samples;
+    request.samples = samples;
+    this.followBacklog();
+  }
+
+  /** From half the bound on, the share of exits in use falls from all to the first. */
+  private followBacklog(): void {
+    if (this.options.shed === false) return;
+    const load = this.pending / this.maxPending;
+    const share = load <= 0.5 ? 1 : Math.max(0.1, Math.round(10 * (1 - 2 * (load - 0.5))) / 10);
+    if (share === this.share) return;
+    this.share = share;
+    for (const { handle, alive } of this.slots) if (alive) handle.post({ type: 'cap', share });
+  }
+
+  private overloaded(): Problem {
+    return new Problem('overloaded', `The service holds ${this.pending} samples, its bound is ${this.maxPending}. Try again in a moment.`);
+  }
+
+  private ended(slot: Slot, reason: string | undefined): void {
+    slot.alive = false;
+    if (reason !== undefined) this.options.log?.(`a worker ended: ${reason}`);
+    for (const [id, { worker }] of this.requests) {
+      if (worker === slot) this.take(id)?.reject(new Error(`the worker ended: ${reason ?? 'it was closed'}`));
+    }
+  }
+}
+
+const gone = (): Problem => new Problem('client-closed-request', 'The client left before the answer was ready.');
+
+async function startWorker(entry: URL, options: WorkerOptions): Promise<{ handle: WorkerHandle; ready: Extract<FromWorker, { type: 'ready' }> }> {
+  const handle = startThread(entry, options);
+  const ready = await new Promise<Extract<FromWorker, { type: 'ready' }>>((resolve, reject) => {
+    handle.onMessage((message) => {
+      if (message.type === 'ready') resolve(message);
+    });
+    handle.onExit((reason) => reject(new Error(`A worker could not start: ${reason ?? 'it ended'}`)));
+  });
+  return { handle, ready };
+}

@@ -1,0 +1,70 @@
+/** Runs one batch through one segment, and reads out the samples that stop there. */
+import { outputName } from '../bundle/manifest.ts';
+import { floats, type Tensor, type Tensors } from '../runtime/session.ts';
+import { stops } from '../stopping/rule.ts';
+import type { Item, Stopped } from './jobs.ts';
+import { clock } from './messages.ts';
+import type { LoadedModel } from './model.ts';
+import { fromRow, stack, type Row } from './rows.ts';
+
+export interface SegmentResult {
+  readonly stopped: readonly Stopped[];
+  readonly going: readonly Item[];
+  readonly ms: number;
+}
+
+/**
+ * Runs the segment that the samples wait for.
+ * @param cap the exit from which a loaded service ends samples
+ */
+export async function runSegment(model: LoadedModel, batch: readonly Item[], cap: number): Promise<SegmentResult> {
+  const at = batch[0]!.next;
+  const segment = model.segments[at]!;
+  const feeds = feedsFor(segment.reads, batch);
+  const start = clock();
+  const outputs = await segment.session.run(feeds);
+  const ms = clock() - start;
+  const pi = outputs.pi ? floats(outputs.pi) : undefined;
+  const stopped: Stopped[] = [];
+  const going: Item[] = [];
+  batch.forEach((item, i) => {
+    for (const name of segment.writes) {
+      release(item.values[name]);
+      item.values[name] = { tensor: outputs[outputName(name)]!, index: i };
+    }
+    item.next++;
+    if (pi) item.pi.push(pi[i]!);
+    const reason = stops(item.rule, at, pi?.[i] ?? 1, cap) ?? (at === model.segments.length - 1 ? 'max_depth' : undefined);
+    if (reason) stopped.push({ item, at, reason });
+    else going.push(item);
+  });
+  return { stopped, going, ms };
+}
+
+/** The outputs of samples that stopped at one exit, handed to their jobs. Gives the ms the decoder took. */
+export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): Promise<number> {
+  const { manifest, decoders } = model;
+  const exit = manifest.exits[stopped[0]!.at]!;
+  const decoder = decoders.get(exit);
+  const start = clock();
+  const decoded = await decoder?.session.run(feedsFor(decoder.reads, stopped.map(({ item }) => item)));
+  const ms = decoder ? clock() - start : 0;
+  const now = clock();
+  for (const { item } of stopped) item.job.ran(ms, 1 / stopped.length, now);
+  stopped.forEach(({ item, reason }, i) => {
+    const row = (name: string): Row => (decoded ? { tensor: decoded[name]!, index: i } : item.values[name]!);
+    const outputs = Object.fromEntries(manifest.outputs.map(({ name }) => [name, fromRow(row(name))]));
+    for (const value of Object.values(item.values)) release(value);
+    item.job.done(item, { depth: exit, reason, pi: item.pi, outputs });
+  });
+  return ms;
+}
+
+function feedsFor(reads: readonly string[], batch: readonly Item[]): Tensors {
+  return Object.fromEntries(reads.map((name): [string, Tensor] => [name, stack(batch.map((item) => item.values[name]!))]));
+}
+
+/** Frees a value that lies on a device; those on the host are left to the collector. */
+export function release(row: Row | undefined): void {
+  if (row && row.tensor.location !== 'cpu') row.tensor.dispose();
+}

@@ -1,0 +1,60 @@
+/** What the two sides of the engine say to each other. */
+import type { Bundle, Refusal } from '../bundle/read.ts';
+import type { ProblemCode } from '../errors.ts';
+import type { Provider } from '../runtime/session.ts';
+import type { StopReason, StoppingParameters } from '../stopping/rule.ts';
+import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
+
+export interface WorkerOptions {
+  readonly bundles: readonly Bundle[];
+  /** `auto` measures every provider that loads and takes the fastest. */
+  readonly provider: Provider | 'auto';
+  readonly threads: number;
+  /** Off: every sample runs alone, whatever batching would gain. */
+  readonly regroup: boolean;
+}
+
+/** Times are those of `clock()`, which both sides share. */
+export type ToWorker =
+  | { readonly type: 'perform'; readonly id: number; readonly request: TaskRequest; readonly arrivedAt: number }
+  | {
+      readonly type: 'run';
+      readonly id: number;
+      readonly model: string;
+      readonly samples: readonly Sample[];
+      readonly stopping: StoppingParameters;
+      readonly arrivedAt: number;
+    }
+  | { readonly type: 'cancel'; readonly id: number }
+  /** The share of its exits that each model may use while the service is loaded; 1 while it is not. */
+  | { readonly type: 'cap'; readonly share: number }
+  | { readonly type: 'close' };
+
+export type FromWorker =
+  | { readonly type: 'ready'; readonly provider: Provider; readonly notes: readonly string[]; readonly refused: readonly Refusal[] }
+  | { readonly type: 'decoded'; readonly id: number; readonly samples: number }
+  | { readonly type: 'answered'; readonly id: number; readonly answer: TaskAnswer; readonly summary: Summary }
+  | { readonly type: 'ran'; readonly id: number; readonly result: RunResult }
+  | { readonly type: 'failed'; readonly id: number; readonly code: ProblemCode; readonly detail: string }
+  | { readonly type: 'segments'; readonly runs: readonly SegmentRun[] };
+
+/** One run of one segment. */
+export interface SegmentRun {
+  readonly model: string;
+  /** The segment's last layer. */
+  readonly layer: number;
+  readonly batch: number;
+  readonly seconds: number;
+}
+
+/** What metrics and logs know of a request that was answered. */
+export interface Summary {
+  readonly model: string;
+  readonly maxDepth: number;
+  readonly depths: readonly number[];
+  readonly reasons: readonly StopReason[];
+  readonly timing: RunResult['timing'];
+}
+
+/** Milliseconds since the epoch, finer than Date.now() and the same in every thread. */
+export const clock = (): number => performance.timeOrigin + performance.now();

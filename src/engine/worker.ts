@@ -1,0 +1,223 @@
+/** A worker: its own sessions, its own queues, one loop. Between segments it reads its messages; nothing is interrupted inside a run. */
+import { Problem } from '../errors.ts';
+import { readOut, release, runSegment } from './executor.ts';
+import { Job, type Item } from './jobs.ts';
+import { clock, type FromWorker, type SegmentRun, type ToWorker, type WorkerOptions } from './messages.ts';
+import type { LoadedModel } from './model.ts';
+import { pick } from './scheduler.ts';
+import type { RunResult, Sample, TaskDecoder, TaskRequest } from './types.ts';
+import type { StoppingParameters } from '../stopping/rule.ts';
+import { loadModels } from './warm-up.ts';
+
+/** The worker's end of the line; a thread's port or a process's channel. */
+export interface Line {
+  post(message: FromWorker, transfer?: readonly ArrayBuffer[]): void;
+  onMessage(listener: (message: ToWorker) => void): void;
+  close(): void;
+}
+
+/** How long metrics may wait before they are sent, ms. */
+const REPORT_EVERY = 100;
+
+/** Loads the models and serves until it is told to close. */
+export async function serve(line: Line, options: WorkerOptions, tasks: Readonly<Record<string, TaskDecoder>>): Promise<void> {
+  const loaded = await loadModels(options.bundles, options.provider, options.threads, options.regroup);
+  const loop = new Loop(line, loaded.models, tasks);
+  line.onMessage((message) => loop.receive(message));
+  const { provider, notes, refused } = loaded;
+  line.post({ type: 'ready', provider, notes, refused });
+}
+
+interface DepthQueue {
+  readonly model: LoadedModel;
+  readonly waiting: Item[];
+  readonly limit: number;
+}
+
+class Loop {
+  private readonly queues = new Map<string, DepthQueue>();
+  private readonly jobs = new Map<number, Job>();
+  private readonly cancelled = new Set<number>();
+  private readonly decoding = new Set<number>();
+  private running = false;
+  private share = 1;
+  private runs: SegmentRun[] = [];
+  private reportedAt = clock();
+
+  constructor(
+    private readonly line: Line,
+    private readonly models: ReadonlyMap<string, LoadedModel>,
+    private readonly tasks: Readonly<Record<string, TaskDecoder>>,
+  ) {}
+
+  receive(message: ToWorker): void {
+    switch (message.type) {
+      case 'perform':
+        void this.settle(message.id, this.perform(message.id, message.request, message.arrivedAt));
+        break;
+      case 'run':
+        void this.settle(message.id, this.run(message.id, message.model, message.samples, message.stopping, message.arrivedAt));
+        break;
+      case 'cancel':
+        this.cancel(message.id);
+        break;
+      case 'cap':
+        this.share = message.share;
+        break;
+      case 'close':
+        this.line.close();
+        break;
+    }
+  }
+
+  private async perform(id: number, request: TaskRequest, arrivedAt: number): Promise<void> {
+    const decode = this.tasks[request.task];
+    if (!decode) throw new Problem('not-found', `There is no task ${request.task}.`);
+    this.decoding.add(id);
+    const manifests = new Map([...this.models].map(([name, { manifest }]) => [name, manifest]));
+    const decoded = await decode(request, manifests).finally(() => this.decoding.delete(id));
+    this.line.post({ type: 'decoded', id, samples: decoded.samples.length });
+    const result = await this.enqueue(id, decoded.model, decoded.samples, decoded.stopping, arrivedAt);
+    const answer = await decoded.encode(result);
+    const summary = {
+      model: result.model,
+      maxDepth: result.maxDepth,
+      depths: result.samples.map(({ depth }) => depth),
+      reasons: result.samples.map(({ reason }) => reason),
+      timing: result.timing,
+    };
+    const body = owned(answer.body);
+    this.line.post({ type: 'answered', id, answer: { ...answer, body }, summary }, [body.buffer]);
+  }
+
+  private async run(id: number, model: string, samples: readonly Sample[], stopping: StoppingParameters, arrivedAt: number): Promise<void> {
+    this.line.post({ type: 'ran', id, result: await this.enqueue(id, model, samples, stopping, arrivedAt) });
+  }
+
+  private async settle(id: number, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      const [code, detail] = error instanceof Problem ? [error.code, error.message] : ['internal' as const, describe(error)];
+      this.line.post({ type: 'failed', id, code, detail });
+    } finally {
+      this.jobs.delete(id);
+      this.cancelled.delete(id);
+    }
+  }
+
+  private enqueue(id: number, name: string, samples: readonly Sample[], stopping: StoppingParameters, arrivedAt: number): Promise<RunResult> {
+    if (this.cancelled.has(id)) throw left();
+    const model = this.models.get(name);
+    if (!model) throw new Problem('unknown-model', `There is no model ${name}; there are ${[...this.models.keys()].join(', ')}.`);
+    const job = new Job(id, model, samples, stopping, arrivedAt);
+    this.jobs.set(id, job);
+    for (const item of job.items) this.wait(item);
+    if (!this.running) void this.loop();
+    return job.result;
+  }
+
+  private cancel(id: number): void {
+    if (this.decoding.has(id)) this.cancelled.add(id);
+    const job = this.jobs.get(id);
+    if (!job) return;
+    job.fail(left());
+    for (const { waiting } of this.queues.values()) remove(waiting, (item) => item.job === job).forEach(drop);
+  }
+
+  private wait(item: Item): void {
+    const { model } = item.job;
+    const key = `${model.manifest.name}#${item.next}#${item.shape}`;
+    let queue = this.queues.get(key);
+    if (!queue) this.queues.set(key, (queue = { model, waiting: [], limit: model.segments[item.next]!.limit }));
+    queue.waiting.push(item);
+  }
+
+  private async loop(): Promise<void> {
+    this.running = true;
+    try {
+      for (;;) {
+        const queues = [...this.queues.values()];
+        const decision = pick(queues, clock());
+        if (!decision) break;
+        const queue = queues[decision.queue]!;
+        const taken = new Set(decision.batch);
+        remove(queue.waiting, (item) => taken.has(item));
+        await this.advance(queue.model, [...taken]);
+        this.report(false);
+      }
+    } finally {
+      this.running = false;
+      this.report(true);
+      for (const [key, { waiting }] of this.queues) if (waiting.length === 0) this.queues.delete(key);
+    }
+  }
+
+  /** One segment for one batch: first those whose deadline does not allow another leave with what they have. */
+  private async advance(model: LoadedModel, batch: readonly Item[]): Promise<void> {
+    const at = batch[0]!.next;
+    const segment = model.segments[at]!;
+    const now = clock();
+    const late = at === 0 ? [] : batch.filter((item) => now + segment.pace * item.elements > item.job.deadline);
+    const inTime = late.length === 0 ? batch : batch.filter((item) => !late.includes(item));
+    try {
+      if (late.length > 0) await readOut(model, late.map((item) => ({ item, at: item.passed, reason: 'deadline' as const })));
+      if (inTime.length === 0) return;
+      const { stopped, going, ms } = await runSegment(model, inTime, this.capFor(model));
+      this.account(model, at, inTime, ms);
+      const alive = stopped.filter(({ item }) => !item.job.cancelled);
+      if (alive.length > 0) await readOut(model, alive);
+      for (const item of going) {
+        if (item.job.cancelled) drop(item);
+        else this.wait(item);
+      }
+    } catch (error) {
+      for (const { job } of batch) job.fail(error);
+    }
+  }
+
+  private account(model: LoadedModel, at: number, batch: readonly Item[], ms: number): void {
+    const segment = model.segments[at]!;
+    const elements = batch.reduce((sum, item) => sum + item.elements, 0);
+    segment.pace = segment.pace === 0 ? ms / elements : 0.8 * segment.pace + (0.2 * ms) / elements;
+    const now = clock();
+    const shares = new Map<Job, number>();
+    for (const { job } of batch) shares.set(job, (shares.get(job) ?? 0) + 1 / batch.length);
+    for (const [job, share] of shares) job.ran(ms, share, now);
+    this.runs.push({ model: model.manifest.name, layer: segment.last, batch: batch.length, seconds: ms / 1000 });
+  }
+
+  private capFor(model: LoadedModel): number {
+    const { length } = model.segments;
+    return this.share >= 1 ? Number.POSITIVE_INFINITY : Math.max(0, Math.ceil(this.share * length) - 1);
+  }
+
+  private report(now: boolean): void {
+    if (this.runs.length === 0 || (!now && clock() - this.reportedAt < REPORT_EVERY)) return;
+    this.line.post({ type: 'segments', runs: this.runs });
+    this.runs = [];
+    this.reportedAt = clock();
+  }
+}
+
+const left = (): Problem => new Problem('client-closed-request', 'The client left before the answer was ready.');
+
+const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+function drop(item: Item): void {
+  for (const row of Object.values(item.values)) release(row);
+}
+
+/** Takes out of `list`, in place, what fits. */
+function remove<T>(list: T[], fits: (value: T) => boolean): T[] {
+  const taken = list.filter(fits);
+  if (taken.length === list.length) list.length = 0;
+  else if (taken.length > 0) list.splice(0, list.length, ...list.filter((value) => !fits(value)));
+  return taken;
+}
+
+/** The same bytes in a buffer that holds nothing else, so that it can be handed over. */
+function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const whole = bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer;
+  return whole ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+}
