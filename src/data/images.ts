@@ -1,7 +1,7 @@
 /** Folders of clean images, and noisy patches of them to learn from. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readPlanes, type Planes } from '../codecs/planes.ts';
+import { readImage, type Planes } from '../codecs/images.ts';
 import type { Random } from './random.ts';
 
 const endings = /\.(png|jpe?g|webp|avif|tiff?|gif)$/i;
@@ -22,7 +22,7 @@ export async function readImageFolder(folder: string, channels?: 1 | 3): Promise
     const images: Planes[] = [];
     for (const name of names) {
       images.push(
-        await readPlanes(join(folder, name), wanted).catch((error: unknown) => {
+        await readImage(join(folder, name), wanted).catch((error: unknown) => {
           throw new Error(`${join(folder, name)} cannot be read as an image: ${String(error)}`);
         }),
       );

@@ -13,6 +13,8 @@ export interface EngineOptions {
   readonly modelsDir: string;
   /** The module that workers run: it calls `serveThread`. */
   readonly entry: URL;
+  /** What that module's tasks are set up with; it must be data. */
+  readonly settings?: unknown;
   readonly provider?: Provider | 'auto';
   /** Default: one for each core. A GPU has one. */
   readonly workers?: number;
@@ -72,10 +74,10 @@ export class Engine {
 
   /** Reads the bundles, starts the workers and waits until all are warm. */
   static async start(options: EngineOptions, events: Partial<EngineEvents> = {}): Promise<Engine> {
-    const { modelsDir, entry, provider = 'auto', threads = 1, log = () => undefined, regroup = true } = options;
+    const { modelsDir, entry, provider = 'auto', threads = 1, log = () => undefined, regroup = true, settings } = options;
     const { bundles, refused } = await loadBundles(modelsDir);
     const common = { threads, regroup };
-    const first = await startWorker(entry, { ...common, bundles, provider });
+    const first = await startWorker(entry, { ...common, bundles, provider }, settings);
     first.ready.notes.forEach(log);
     const all = [...refused, ...first.ready.refused];
     for (const { name, reason } of all) log(`the model ${name} is refused: ${reason}`);
@@ -83,7 +85,7 @@ export class Engine {
     const taken = first.ready.provider;
     const count = taken === 'cpu' ? (options.workers ?? Math.max(1, Math.floor(availableParallelism() / threads))) : 1;
     const others = await Promise.all(
-      Array.from({ length: count - 1 }, () => startWorker(entry, { ...common, bundles: served, provider: taken })),
+      Array.from({ length: count - 1 }, () => startWorker(entry, { ...common, bundles: served, provider: taken }, settings)),
     );
     const slots = [first, ...others].map(({ handle }) => ({ handle, pending: 0, alive: true }));
     return new Engine(slots, taken, served, all, options, events);
@@ -224,8 +226,8 @@ export class Engine {
 
 const gone = (): Problem => new Problem('client-closed-request', 'The client left before the answer was ready.');
 
-async function startWorker(entry: URL, options: WorkerOptions): Promise<{ handle: WorkerHandle; ready: Extract<FromWorker, { type: 'ready' }> }> {
-  const handle = startThread(entry, options);
+async function startWorker(entry: URL, options: WorkerOptions, settings: unknown): Promise<{ handle: WorkerHandle; ready: Extract<FromWorker, { type: 'ready' }> }> {
+  const handle = startThread(entry, options, settings);
   const ready = await new Promise<Extract<FromWorker, { type: 'ready' }>>((resolve, reject) => {
     handle.onMessage((message) => {
       if (message.type === 'ready') resolve(message);

@@ -4,6 +4,11 @@ import type { FromWorker, ToWorker, WorkerOptions } from './messages.ts';
 import { serve } from './worker.ts';
 import type { TaskDecoder } from './types.ts';
 
+interface Start {
+  readonly options: WorkerOptions;
+  readonly settings: unknown;
+}
+
 /** The service's end of the line to a worker. */
 export interface WorkerHandle {
   post(message: ToWorker, transfer?: readonly ArrayBuffer[]): void;
@@ -12,8 +17,9 @@ export interface WorkerHandle {
   onExit(listener: (reason: string | undefined) => void): void;
 }
 
-export function startThread(entry: URL, options: WorkerOptions): WorkerHandle {
-  const worker = new Worker(entry, { workerData: options });
+/** @param settings what the entry's tasks are set up with */
+export function startThread(entry: URL, options: WorkerOptions, settings: unknown): WorkerHandle {
+  const worker = new Worker(entry, { workerData: { options, settings } satisfies Start });
   let reason: string | undefined;
   worker.on('error', (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)));
   return {
@@ -24,16 +30,17 @@ export function startThread(entry: URL, options: WorkerOptions): WorkerHandle {
 }
 
 /** What a worker's entry calls: serves the line to the thread that started it. */
-export async function serveThread(tasks: Readonly<Record<string, TaskDecoder>>): Promise<void> {
+export async function serveThread(tasks: (settings: unknown) => Readonly<Record<string, TaskDecoder>>): Promise<void> {
   const port = parentPort;
   if (isMainThread || !port) throw new Error('This file is the entry of a worker thread.');
+  const { options, settings } = workerData as Start;
   await serve(
     {
       post: (message, transfer = []) => port.postMessage(message, [...transfer]),
       onMessage: (listener) => port.on('message', listener),
       close: () => port.close(),
     },
-    workerData as WorkerOptions,
-    tasks,
+    options,
+    tasks(settings),
   );
 }

@@ -1,0 +1,8 @@
+/** Every task the service answers, by the last part of its path. */
+import type { TaskDecoder } from '../engine/types.ts';
+import { denoise, type ImageLimits } from './denoise.ts';
+import { recover } from './recover.ts';
+
+export type TaskSettings = ImageLimits;
+
+export const taskDecoders = (settings: TaskSettings): Record<string, TaskDecoder> => ({ denoise: denoise(settings), recover });

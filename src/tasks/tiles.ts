@@ -1,0 +1,93 @@
+/** Large images as overlapping tiles, each a sample with its own depth; their borders are blended so that no seam shows. */
+import type { Planes } from '../codecs/images.ts';
+import type { Array32 } from '../engine/types.ts';
+
+export interface TileOptions {
+  /** The longest side of a tile's own area, pixels; an image up to this size is one tile. */
+  readonly size: number;
+  /** What a tile sees beyond its own area; neighbours are blended over twice this width. */
+  readonly margin: number;
+  /** What the sides of a sample must be multiples of. */
+  readonly multiple: number;
+}
+
+/** Twice 16 pixels are blended; a convolution's border effect has died away by then. */
+export const defaultTiles: Omit<TileOptions, 'multiple'> = { size: 512, margin: 16 };
+
+/** A tile's own area, and the window around it that the network sees. */
+export interface Tile {
+  readonly x: Span;
+  readonly y: Span;
+}
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The tiles of an image, row by row; their own areas cover it without overlap. */
+export function layTiles(width: number, height: number, options: TileOptions): Tile[] {
+  const columns = spans(width, options);
+  return spans(height, options).flatMap((y) => columns.map((x) => ({ x, y })));
+}
+
+function spans(length: number, { size, margin, multiple }: TileOptions): Span[] {
+  const count = Math.ceil(length / size);
+  const step = Math.ceil(length / count / multiple) * multiple;
+  return Array.from({ length: count }, (_, i) => {
+    const start = i * step;
+    const end = Math.min(start + step, length);
+    return { start, end, from: Math.max(start - margin, 0), to: Math.min(end + margin, length) };
+  });
+}
+
+/** What the network sees of a tile: its window, mirrored at the far sides up to a multiple. */
+export function cutTile({ data, channels, width, height }: Planes, { x, y }: Tile, multiple: number): Array32 {
+  const w = Math.ceil((x.to - x.from) / multiple) * multiple;
+  const h = Math.ceil((y.to - y.from) / multiple) * multiple;
+  const result = new Float32Array(channels * h * w);
+  for (let c = 0, o = 0; c < channels; c++) {
+    for (let i = 0; i < h; i++) {
+      const row = (c * height + mirror(y.from + i, height)) * width;
+      const inside = Math.min(w, width - x.from);
+      result.set(data.subarray(row + x.from, row + x.from + inside), o);
+      for (let j = inside; j < w; j++) result[o + j] = data[row + mirror(x.from + j, width)]!;
+      o += w;
+    }
+  }
+  return { data: result, dims: [channels, h, w] };
+}
+
+const mirror = (i: number, length: number): number => (i < length ? i : Math.max(0, 2 * length - 2 - i));
+
+/** Puts tiles together again: each pixel is the weighted mean of the tiles that saw it. */
+export function joinTiles(image: Planes, tiles: readonly Tile[], parts: readonly Array32[], margin: number): Float32Array {
+  const { channels, width, height } = image;
+  const result = new Float32Array(channels * width * height);
+  tiles.forEach(({ x, y }, t) => {
+    const { data, dims } = parts[t]!;
+    const [, h, w] = dims as [number, number, number];
+    const across = ramp(x, width, margin);
+    const down = ramp(y, height, margin);
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < down.length; i++) {
+        const target = (c * height + y.from + i) * width + x.from;
+        const source = (c * h + i) * w;
+        for (let j = 0; j < across.length; j++) result[target + j]! += down[i]! * across[j]! * data[source + j]!;
+      }
+    }
+  });
+  return result;
+}
+
+/** Weights along one side of a window: one inside, falling to zero across an inner border; neighbours' add up to one. */
+function ramp({ start, end, from, to }: Span, length: number, margin: number): Float32Array {
+  const rise = (distance: number): number => Math.min(1, Math.max(0, (distance + margin + 0.5) / (2 * margin)));
+  return Float32Array.from({ length: to - from }, (_, i) => {
+    const left = start === 0 ? 1 : rise(from + i - start);
+    const right = end === length ? 1 : 1 - rise(from + i - end);
+    return left * right;
+  });
+}
