@@ -1,0 +1,53 @@
+/** Quality, depth and time of a bundle, measured through the engine that serves. */
+import type { Manifest, Measurement } from '../bundle/manifest.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { RunResult } from '../engine/types.ts';
+import type { StoppingParameters } from '../stopping/rule.ts';
+import type { Condition } from './data.ts';
+import { nmse, psnr, type Metric } from './quality.ts';
+
+export const metricFor = (task: Manifest['task']): Metric => (task === 'denoise' ? psnr : nmse);
+
+/**
+ * One row for each condition. Every sample is a request of its own, once with the given rule and once at full depth,
+ * in turn, so that the two times are comparable.
+ */
+export async function evaluate(engine: Engine, manifest: Manifest, conditions: readonly Condition[], stopping: StoppingParameters, onSample: () => void = () => undefined): Promise<Measurement[]> {
+  const metric = metricFor(manifest.task);
+  const rows: Measurement[] = [];
+  for (const { label, cases } of conditions) {
+    const adaptive: Figure[] = [];
+    const full: Figure[] = [];
+    for (const { sample, truth } of cases) {
+      adaptive.push(figure(await engine.run(manifest.name, [sample], stopping), truth, manifest, metric));
+      full.push(figure(await engine.run(manifest.name, [sample], { rule: 'fixed', depth: manifest.depth }), truth, manifest, metric));
+      onSample();
+    }
+    rows.push({
+      condition: { ...label },
+      metric: metric.name,
+      quality: round(metric.total(adaptive.map(({ part }) => part))),
+      full_depth_quality: round(metric.total(full.map(({ part }) => part))),
+      mean_depth: round(mean(adaptive.map(({ depth }) => depth))),
+      max_depth: manifest.depth,
+      ms_per_sample: round(mean(adaptive.map(({ ms }) => ms))),
+      full_depth_ms_per_sample: round(mean(full.map(({ ms }) => ms))),
+      n: cases.length,
+    });
+  }
+  return rows;
+}
+
+interface Figure {
+  readonly part: readonly [number, number];
+  readonly depth: number;
+  readonly ms: number;
+}
+
+function figure({ samples, timing }: RunResult, truth: Float32Array, { outputs }: Manifest, metric: Metric): Figure {
+  const { depth, outputs: values } = samples[0]!;
+  return { part: metric.sample(values[outputs[0]!.name]!.data, truth), depth, ms: timing.computeMs };
+}
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const round = (value: number): number => Number(value.toFixed(3));
