@@ -3,8 +3,13 @@ import Type, { type Static } from 'typebox';
 
 export const SCHEMA_VERSION = 1;
 
-export const tasks = ['sparse-recovery', 'denoise', 'few-shot', 'recognize'] as const;
-export type TaskName = (typeof tasks)[number];
+const Task = Type.Union([
+  Type.Literal('sparse-recovery'),
+  Type.Literal('denoise'),
+  Type.Literal('few-shot'),
+  Type.Literal('recognize'),
+]);
+export type TaskName = Static<typeof Task>;
 
 /**
  * A dimension: a number, a symbol that stands for one number throughout a sample (`h`), or a multiple of a symbol
@@ -64,7 +69,7 @@ export const Manifest = Type.Object({
   name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]*$' }),
   version: Type.String(),
   description: Type.Optional(Type.String()),
-  task: Type.Union(tasks.map((task) => Type.Literal(task))),
+  task: Task,
   family: Type.String(),
   default: Type.Boolean(),
   /** A published form kept for comparison; exempt from the bound on the cost of policies and heads. */

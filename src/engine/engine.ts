@@ -13,6 +13,8 @@ export interface EngineOptions {
   readonly modelsDir: string;
   /** The module that workers run: it calls `serveThread`. */
   readonly entry: URL;
+  /** Serve only the models of these names. */
+  readonly only?: readonly string[];
   /** What that module's tasks are set up with; it must be data. */
   readonly settings?: unknown;
   readonly provider?: Provider | 'auto';
@@ -75,7 +77,8 @@ export class Engine {
   /** Reads the bundles, starts the workers and waits until all are warm. */
   static async start(options: EngineOptions, events: Partial<EngineEvents> = {}): Promise<Engine> {
     const { modelsDir, entry, provider = 'auto', threads = 1, log = () => undefined, regroup = true, settings } = options;
-    const { bundles, refused } = await loadBundles(modelsDir);
+    const { bundles: found, refused } = await loadBundles(modelsDir);
+    const bundles = found.filter(({ manifest }) => options.only?.includes(manifest.name) ?? true);
     const common = { threads, regroup };
     const first = await startWorker(entry, { ...common, bundles, provider }, settings);
     first.ready.notes.forEach(log);

@@ -1,5 +1,5 @@
 /** Writes a graph as an ONNX model. The only importer of the protobuf definitions. */
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
@@ -71,6 +71,18 @@ export function toModel({ outputs, weights = new Map() }: ModelOptions): Uint8Ar
     graph,
   });
   return toBinary(ModelProtoSchema, model);
+}
+
+/** The constants that lie in a model's own bytes, by name; those in files beside it are left out. */
+export function readInitializers(bytes: Uint8Array): Map<string, Float32Array> {
+  const { graph } = fromBinary(ModelProtoSchema, bytes);
+  const found = (graph?.initializer ?? []).filter(({ dataType, rawData }) => dataType === TensorProto_DataType.FLOAT && rawData.length > 0);
+  return new Map(
+    found.map(({ name, rawData }) => {
+      const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
+      return [name, Float32Array.from({ length: rawData.length / 4 }, (_, i) => view.getFloat32(4 * i, true))];
+    }),
+  );
 }
 
 class Writer implements Lowering {

@@ -83,7 +83,7 @@ function fromNpy(body: Uint8Array, m: number): Rows {
   }
   if (count === 0) throw new Problem('bad-measurements', 'The array is empty; send at least one vector.');
   checkCount(count);
-  return { data, count, bare };
+  return { data: Float32Array.from(data), count, bare };
 }
 
 function npy(body: Uint8Array): ReturnType<typeof readNpy> {

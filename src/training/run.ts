@@ -1,5 +1,6 @@
 /** A training run from its options to the lowered model: data, stages, progress, checkpoints. */
-import { PatchSampler, readImageFolder } from '../data/images.ts';
+import type { Planes } from '../codecs/images.ts';
+import { PatchSampler } from '../data/images.ts';
 import { Random } from '../data/random.ts';
 import { SignalSampler, type Matrix } from '../data/sparse-recovery.ts';
 import type { Family } from '../families/family.ts';
@@ -21,9 +22,8 @@ export interface Trained {
   readonly provenance: Record<string, unknown>;
 }
 
-/** Learns to denoise the images of a folder, gray or colour. */
-export async function trainDenoise(config: DenoiseConfig, folder: string, options: RunOptions): Promise<Trained> {
-  const { images } = await readImageFolder(folder, config.channels);
+/** Learns to denoise from clean images, all gray or all in colour. */
+export async function trainDenoise(config: DenoiseConfig, images: readonly Planes[], options: RunOptions): Promise<Trained> {
   const random = new Random(config.seed);
   const { channels, batch, patch } = config;
   const sampler = new PatchSampler(images, random, patch, batch, config);

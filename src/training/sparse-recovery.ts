@@ -33,7 +33,7 @@ export const defaultRecovery: RecoveryConfig = {
 };
 
 /** Adds to the relative error: signals that are recovered this well need no better. */
-const ENOUGH = 1e-6;
+const ENOUGH = 1e-4;
 
 /**
  * The batches' inputs: `measurements` [N,m] and `truth` [N,n]. The loss is the logarithm of the relative error, so that

@@ -1,0 +1,83 @@
+/** `evaluate`: quality, depth and time of a bundle, through the engine that serves. */
+import { parseArgs } from 'node:util';
+import { loadBundles } from '../bundle/read.ts';
+import type { Manifest } from '../bundle/manifest.ts';
+import { evaluate } from '../evaluation/evaluate.ts';
+import { conditionsFor, startEngine } from './measure.ts';
+import type { StoppingParameters } from '../stopping/rule.ts';
+
+export const usage = `npm run evaluate -- sparse-recovery|denoise
+  --model NAME       the task's default where absent       --data DIR        clean images (denoise)
+  --sigma 35,45      noise levels (denoise)                --count N         samples a condition
+  --rule RULE        threshold (default), sample, fixed    --threshold X, --depth N, --seed N, --max-depth N
+  --json             one JSON object on standard output`;
+
+const options = {
+  model: { type: 'string' },
+  data: { type: 'string' },
+  sigma: { type: 'string', default: '35,45,55,65,75' },
+  count: { type: 'string', default: '1000' },
+  rule: { type: 'string' },
+  threshold: { type: 'string' },
+  depth: { type: 'string' },
+  seed: { type: 'string' },
+  'max-depth': { type: 'string' },
+  json: { type: 'boolean', default: false },
+} as const;
+
+const MODELS = process.env.MODELS_DIR ?? 'models';
+const SEED = 4711;
+
+export async function evaluateCommand(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  const manifest = await choose(positionals[0], values.model, values.data);
+  const sigmas = values.sigma.split(',').map((text) => number('--sigma', text)!);
+  const conditions = await conditionsFor(manifest, MODELS, SEED, values.data, number('--count', values.count)!, sigmas);
+  const stopping = stoppingOf(values);
+  const engine = await startEngine(MODELS, [manifest.name]);
+  try {
+    let done = 0;
+    const total = conditions.reduce((sum, { cases }) => sum + cases.length, 0);
+    const rows = await evaluate(engine, manifest, conditions, stopping, () => {
+      if (process.stderr.isTTY) process.stderr.write(`\r${++done} of ${total}`);
+    });
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+    if (values.json) console.log(JSON.stringify({ model: manifest.name, task: manifest.task, rows }));
+    else console.table(rows.map(({ condition, ...row }) => ({ ...condition, ...row })));
+  } finally {
+    await engine.close();
+  }
+}
+
+async function choose(task: string | undefined, name: string | undefined, data: string | undefined): Promise<Manifest> {
+  const { bundles } = await loadBundles(MODELS);
+  const candidates = bundles.map(({ manifest }) => manifest).filter((manifest) => manifest.task === task);
+  if (candidates.length === 0) throw new Error(`${task ? `No model in ${MODELS} is for ${task}` : 'Say which task'}:\n${usage}`);
+  if (task === 'denoise' && data === undefined) throw new Error(`denoise needs a folder of clean images:\n${usage}`);
+  const chosen = name === undefined ? (candidates.find((manifest) => manifest.default) ?? candidates[0]) : candidates.find((manifest) => manifest.name === name);
+  if (!chosen) throw new Error(`There is no model ${name} for ${task}; there are ${candidates.map((manifest) => manifest.name).join(', ')}.`);
+  return chosen;
+}
+
+function stoppingOf(values: { rule?: string; threshold?: string; depth?: string; seed?: string; 'max-depth'?: string }): StoppingParameters {
+  const { rule } = values;
+  if (rule !== undefined && rule !== 'threshold' && rule !== 'sample' && rule !== 'fixed') throw new Error('--rule must be threshold, sample or fixed.');
+  const threshold = number('--threshold', values.threshold);
+  const depth = number('--depth', values.depth);
+  const seed = number('--seed', values.seed);
+  const maxDepth = number('--max-depth', values['max-depth']);
+  return {
+    ...(rule && { rule }),
+    ...(threshold !== undefined && { threshold }),
+    ...(depth !== undefined && { depth }),
+    ...(seed !== undefined && { seed }),
+    ...(maxDepth !== undefined && { maxDepth }),
+  };
+}
+
+function number(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new Error(`${flag} must be a number, not ${text}.`);
+  return value;
+}
