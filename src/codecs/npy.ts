@@ -27,7 +27,7 @@ export function readNpy(bytes: Uint8Array): NpyArray {
     throw new RangeError(`Its shape [${shape.join(', ')}] takes ${length * size} bytes of data, but ${bytes.length - end} follow the header.`);
   }
   // A copy, because a typed array must begin at a multiple of its element's size.
-  const { buffer } = bytes.slice(end);
+  const { buffer } = new Uint8Array(bytes.subarray(end));
   const stored = size === 4 ? new Float32Array(buffer) : new Float64Array(buffer);
   return { shape, data: fortran && shape.length > 1 ? toRowMajor(stored, shape) : stored };
 }
