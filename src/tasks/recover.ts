@@ -70,8 +70,7 @@ function fromRaw(body: Uint8Array, m: number): Rows {
   }
   const count = body.length / (4 * m);
   checkCount(count);
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  return { data: Float32Array.from({ length: count * m }, (_, i) => view.getFloat32(4 * i, true)), count, bare: count === 1 };
+  return { data: new Float32Array(new Uint8Array(body).buffer), count, bare: count === 1 };
 }
 
 function fromNpy(body: Uint8Array, m: number): Rows {
@@ -90,7 +89,7 @@ function npy(body: Uint8Array): ReturnType<typeof readNpy> {
   try {
     return readNpy(body);
   } catch (error) {
-    throw new Problem('bad-measurements', `The body is not a .npy array that can be read: ${(error as Error).message}.`);
+    throw new Problem('bad-measurements', `The body is not a .npy array that can be read. ${(error as Error).message}`);
   }
 }
 
@@ -107,15 +106,9 @@ function encode(result: RunResult, accept: string, output: string, bare: boolean
   const n = signals[0]!.length;
   const data = new Float32Array(signals.length * n);
   signals.forEach((signal, i) => data.set(signal, i * n));
-  const body = accept === NPY_TYPE ? writeNpy({ shape: bare ? [n] : [signals.length, n], data }) : littleEndian(data);
+  const body = accept === NPY_TYPE ? writeNpy({ shape: bare ? [n] : [signals.length, n], data }) : new Uint8Array(data.buffer);
   return { contentType: accept, headers: depthHeaders(result), body };
 }
 
 /** A float32 in nine digits, which give back the same float32, rather than in the seventeen of a double. */
 const faithful = (value: number): number => (value === 0 ? 0 : Number(value.toPrecision(9)));
-
-function littleEndian(data: Float32Array): Uint8Array {
-  const bytes = Buffer.alloc(4 * data.length);
-  data.forEach((value, i) => bytes.writeFloatLE(value, 4 * i));
-  return bytes;
-}

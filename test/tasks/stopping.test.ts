@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { Problem } from '../../src/errors.ts';
+import { readStopping, readStoppingQuery } from '../../src/tasks/stopping.ts';
+
+describe('stopping parameters', () => {
+  it('are read from JSON and from a query string alike', () => {
+    const json = { rule: 'sample', threshold: 0.25, seed: 7, depth: 4, min_depth: 2, max_depth: 8, deadline_ms: 12.5 };
+    const parameters = { rule: 'sample', threshold: 0.25, seed: 7, depth: 4, minDepth: 2, maxDepth: 8, deadlineMs: 12.5 };
+    expect(readStopping(json)).toEqual(parameters);
+    expect(readStoppingQuery(Object.fromEntries(Object.entries(json).map(([key, value]) => [key, String(value)])))).toEqual(parameters);
+    expect(readStopping({})).toEqual({});
+  });
+
+  it.each([
+    [{ rule: 'none' }, /rule must be threshold, sample or fixed, not "none"/],
+    [{ threshold: 1.5 }, /threshold must be a number from 0 to 1, not 1.5/],
+    [{ threshold: '0.5' }, /threshold must be a number/],
+    [{ seed: -1 }, /seed must be a whole number/],
+    [{ depth: 0 }, /depth must be a whole number from 1/],
+    [{ depth: 1.5 }, /depth must be a whole number from 1/],
+    [{ min_depth: null }, /min_depth must be/],
+    [{ max_depth: [3] }, /max_depth must be/],
+    [{ deadline_ms: -5 }, /deadline_ms must be/],
+    [{ treshold: 0.5 }, /no stopping parameter "treshold"; there are rule, threshold/],
+    [[], /stopping must be an object/],
+    [null, /stopping must be an object/],
+  ])('refuses %j', (value, sentence) => {
+    expect(() => readStopping(value)).toThrow(sentence);
+    expect(() => readStopping(value)).toThrow(Problem);
+  });
+
+  it.each([{ depth: '4.5' }, { depth: '' }, { depth: '0x4' }, { threshold: 'NaN' }, { deadline_ms: '1e999' }, { depth: ['4', '5'] }, { colour: '1' }])(
+    'refuses the query %j',
+    (query) => expect(() => readStoppingQuery(query)).toThrow(Problem),
+  );
+});
