@@ -56,6 +56,8 @@ export class Engine {
   private nextId = 1;
   private draining = false;
   private share = 1;
+  private backlog = 0;
+  /** Samples that were taken and are not answered. */
   pending = 0;
 
   private constructor(
@@ -199,6 +201,7 @@ export class Engine {
   private count(id: number, samples: number): void {
     const request = this.requests.get(id)!;
     this.pending += samples - request.samples;
+    this.backlog += this.weight(samples) - this.weight(request.samples);
     request.worker.pending += samples - request.samples;
     request.samples = samples;
     this.followBacklog();
@@ -207,11 +210,16 @@ export class Engine {
   /** From half the bound on, the share of exits in use falls from all to the first. */
   private followBacklog(): void {
     if (this.options.shed === false) return;
-    const load = this.pending / this.maxPending;
+    const load = this.backlog / this.maxPending;
     const share = load <= 0.5 ? 1 : Math.max(0.1, Math.round(10 * (1 - 2 * (load - 0.5))) / 10);
     if (share === this.share) return;
     this.share = share;
     for (const { handle, alive } of this.slots) if (alive) handle.post({ type: 'cap', share });
+  }
+
+  /** A backlog is many requests: one large one is no more than a quarter of the bound, and lowers nobody's depth by itself. */
+  private weight(samples: number): number {
+    return Math.min(samples, this.maxPending / 4);
   }
 
   private overloaded(): Problem {

@@ -34,7 +34,7 @@ export async function runSegment(model: LoadedModel, batch: readonly Item[], cap
     }
     item.next++;
     if (pi) item.pi.push(pi[i]!);
-    const reason = stops(item.rule, at, pi?.[i] ?? 1, cap) ?? (at === model.segments.length - 1 ? 'max_depth' : undefined);
+    const reason = stops(item.rule, at, pi?.[i] ?? 0, cap);
     if (reason) stopped.push({ item, at, reason });
     else going.push(item);
   });

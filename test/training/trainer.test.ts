@@ -1,0 +1,93 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { square } from '../../src/graph/functions.ts';
+import { input, log, matmul, reduceMean, sub } from '../../src/graph/operators.ts';
+import { tensor } from '../../src/runtime/session.ts';
+import { readCheckpoint } from '../../src/training/checkpoint.ts';
+import { checkpointFile, Interrupted } from '../../src/training/loop.ts';
+import { defaultRecovery, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
+import { trainRecovery } from '../../src/training/run.ts';
+import { Trainer } from '../../src/training/trainer.ts';
+import { smallMatrix } from '../support/small.ts';
+
+const config: RecoveryConfig = {
+  ...defaultRecovery,
+  depth: 3,
+  batch: 16,
+  stageOne: { steps: 30, rate: 3e-3, beta: 2 },
+  stageTwo: { ...defaultRecovery.stageTwo, steps: 10 },
+};
+
+const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'stopwise-train-'));
+const quiet = (path: string) => ({ threads: 1, folder: path, resume: false, checkpointSeconds: 1e9, onProgress: () => undefined });
+
+describe('Adam', () => {
+  it('takes the step of its formula, and solves a linear regression', async () => {
+    const w = input('w', [2, 1]);
+    const [x, y] = [input('x', [4, 2]), input('y', [4, 1])];
+    const weights = new Map([['w', Float32Array.of(1, -1)]]);
+    const trainer = await Trainer.create({ loss: reduceMean(square(sub(matmul(x, w), y))), learn: new Map([['w', w]]), weights, threads: 1, adam: { clipNorm: 1e9, weightDecay: 0.1 } });
+    const feeds = { x: tensor(Float32Array.of(1, 0, 0, 1, 1, 1, 2, -1), [4, 2]), y: tensor(Float32Array.of(3, 2, 5, 4), [4, 1]) };
+    await trainer.step(feeds, 0.01);
+    trainer.store();
+    // The first step of Adam is the rate times the gradient's sign, and the decay: the gradient is negative at both.
+    expect(weights.get('w')![0]).toBeCloseTo(1 + 0.01 - 0.01 * 0.1 * 1, 5);
+    expect(weights.get('w')![1]).toBeCloseTo(-1 + 0.01 + 0.01 * 0.1 * 1, 5);
+    await trainer.release();
+    const fit = await Trainer.create({ loss: reduceMean(square(sub(matmul(x, w), y))), learn: new Map([['w', w]]), weights, threads: 1 });
+    for (let i = 0; i < 600; i++) await fit.step(feeds, 0.02);
+    fit.store();
+    expect(weights.get('w')![0]).toBeCloseTo(3, 2);
+    expect(weights.get('w')![1]).toBeCloseTo(2, 2);
+    await fit.release();
+  });
+
+  it('stops with a sentence when the loss is not finite', async () => {
+    const w = input('w', []);
+    const trainer = await Trainer.create({ loss: log(w), learn: new Map([['w', w]]), weights: new Map([['w', Float32Array.of(-1)]]), threads: 1 });
+    await expect(trainer.step({}, 0.1)).rejects.toThrow(/step 1: the loss is NaN.*--resume/);
+    await trainer.release();
+  });
+});
+
+describe('a run', () => {
+  it('learns: the loss falls, and equal seeds give equal weights', async () => {
+    const losses: number[] = [];
+    const first = await trainRecovery(config, smallMatrix, { ...quiet(await folder()), onProgress: ({ loss }) => losses.push(loss) });
+    const second = await trainRecovery(config, smallMatrix, quiet(await folder()));
+    expect(losses[29]!).toBeLessThan(losses[0]!);
+    expect(second.lowered.contents).toEqual(first.lowered.contents);
+    const other = await trainRecovery({ ...config, seed: 2 }, smallMatrix, quiet(await folder()));
+    expect(other.lowered.contents).not.toEqual(first.lowered.contents);
+  });
+
+  it('goes on exactly where it was interrupted, in either stage', async () => {
+    const whole = await trainRecovery(config, smallMatrix, quiet(await folder()));
+    for (const after of [11, 34]) {
+      const path = await folder();
+      let steps = 0;
+      await expect(trainRecovery(config, smallMatrix, { ...quiet(path), interrupted: () => ++steps === after })).rejects.toThrow(Interrupted);
+      const resumed = await trainRecovery(config, smallMatrix, { ...quiet(path), resume: true });
+      expect(resumed.lowered.contents).toEqual(whole.lowered.contents);
+    }
+  });
+
+  it('refuses a checkpoint of another configuration, and a file that is none', async () => {
+    const path = await folder();
+    await trainRecovery(config, smallMatrix, quiet(path));
+    await expect(trainRecovery({ ...config, seed: 9 }, smallMatrix, { ...quiet(path), resume: true })).rejects.toThrow(/another configuration/);
+    await expect(readCheckpoint(new URL(import.meta.url).pathname)).rejects.toThrow(/not a checkpoint/);
+    const { meta } = await readCheckpoint(checkpointFile(path));
+    expect(meta.stage).toBe('stage-2');
+  });
+
+  it('starts from given weights, and refuses those of another model', async () => {
+    const from = new Map([['w-1', new Float32Array(12 * 24).fill(0.25)]]);
+    const none = { ...config, stageOne: { ...config.stageOne, steps: 0 }, stageTwo: { ...config.stageTwo, steps: 0 } };
+    const { lowered } = await trainRecovery(none, smallMatrix, { ...quiet(await folder()), from });
+    expect(Buffer.from(lowered.contents.get('layer-01.onnx')!).includes(Buffer.from(from.get('w-1')!.buffer))).toBe(true);
+    await expect(trainRecovery(none, smallMatrix, { ...quiet(await folder()), from: new Map([['w-1', new Float32Array(3)]]) })).rejects.toThrow(/w-1 of 3 values/);
+  });
+});
