@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readImage, type Planes } from '../codecs/images.ts';
 import type { Random } from './random.ts';
 
-const endings = /\.(png|jpe?g|webp|avif|tiff?|gif)$/i;
+const endings = /\.(png|jpe?g|webp|avif|tiff?)$/i;
 
 /**
  * Every image below a folder, in the order of their names, each as planes in [0,1].
@@ -84,14 +84,15 @@ export class PatchSampler {
     const left = random.integer(width - size + 1);
     const top = random.integer(height - size + 1);
     const turn = random.integer(8);
+    // One of the eight symmetries of the square: where the patch begins, and the way along its rows and columns.
+    const down = turn & 1 ? -width : width;
+    const right = turn & 2 ? -1 : 1;
+    const corner = (top + (turn & 1 ? size - 1 : 0)) * width + left + (turn & 2 ? size - 1 : 0);
+    const [rowStep, columnStep] = turn & 4 ? [right, down] : [down, right];
     for (let c = 0, o = 0; c < channels; c++) {
       for (let i = 0; i < size; i++) {
-        for (let j = 0; j < size; j++, o++) {
-          const y = turn & 1 ? size - 1 - i : i;
-          const x = turn & 2 ? size - 1 - j : j;
-          const [row, column] = turn & 4 ? [x, y] : [y, x];
-          target[o] = data[(c * height + top + row) * width + left + column]!;
-        }
+        let from = c * height * width + corner + i * rowStep;
+        for (let j = 0; j < size; j++, from += columnStep) target[o++] = data[from]!;
       }
     }
   }

@@ -1,11 +1,13 @@
 /** Seeded random numbers: equal seed, equal numbers, on every machine. */
-import { xoroshiro128plus, xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
+import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
 export class Random {
   private generator;
 
+  /** @param seed a whole number; its lower 32 bits count */
   constructor(seed: number) {
-    this.generator = xoroshiro128plus(seed);
+    // The generator is linear: without mixing, the numbers of neighbouring seeds would be correlated throughout.
+    this.generator = xoroshiro128plusFromState([1, 2, 3, 4].map((word) => mix(seed + Math.imul(word, 0x9e3779b9))));
   }
 
   /** Uniform in [0, 1), 32 random bits. */
@@ -49,4 +51,11 @@ export class Random {
   restore(state: readonly number[]): void {
     this.generator = xoroshiro128plusFromState(state);
   }
+}
+
+/** Spreads 32 bits over 32 bits, one to one (the finaliser of MurmurHash3). */
+function mix(value: number): number {
+  const a = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  const b = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
+  return b ^ (b >>> 16);
 }

@@ -15,6 +15,13 @@ export interface Matrix {
  * @param condition the largest singular value over the smallest, before the columns are normalised
  */
 export function measurementMatrix(rows: number, columns: number, random: Random, condition = 5): Matrix {
+  const a = rows <= columns ? conditioned(rows, columns, random, condition) : conditioned(columns, rows, random, condition).transpose();
+  for (let j = 0; j < columns; j++) a.setColumn(j, a.getColumnVector(j).div(a.getColumnVector(j).norm()));
+  return { rows, columns, data: Float32Array.from(a.to1DArray()) };
+}
+
+/** As above, before the columns are normalised; there are no more rows than columns. */
+function conditioned(rows: number, columns: number, random: Random, condition: number): Dense {
   const gaussian = Dense.from1DArray(rows, columns, Array.from({ length: rows * columns }, random.normal));
   // A = U S Vᵀ, so U diag(target / s) Uᵀ A has the same singular vectors and the target's values; U comes from A Aᵀ.
   const { eigenvectorMatrix: u, realEigenvalues } = new EigenvalueDecomposition(gaussian.mmul(gaussian.transpose()), {
@@ -23,9 +30,7 @@ export function measurementMatrix(rows: number, columns: number, random: Random,
   const order = realEigenvalues.map((_, i) => i).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
   const scale = new Array<number>(rows);
   order.forEach((i, rank) => (scale[i] = condition ** (-rank / Math.max(rows - 1, 1)) / Math.sqrt(realEigenvalues[i]!)));
-  const a = u.mmul(Dense.diag(scale)).mmul(u.transpose()).mmul(gaussian);
-  for (let j = 0; j < columns; j++) a.setColumn(j, a.getColumnVector(j).div(a.getColumnVector(j).norm()));
-  return { rows, columns, data: Float32Array.from(a.to1DArray()) };
+  return u.mmul(Dense.diag(scale)).mmul(u.transpose()).mmul(gaussian);
 }
 
 export interface SignalOptions {
@@ -42,11 +47,14 @@ export interface SignalBatch {
   readonly measurements: Float32Array;
   /** [N,n]. */
   readonly signals: Float32Array;
+  /** The signal-to-noise ratio of each sample, dB. */
+  readonly snr: Float32Array;
 }
 
 /** Draws batches b = A x + ε; buffers are reused. */
 export class SignalSampler {
   private readonly batch: SignalBatch;
+  private readonly noise: Float32Array;
 
   constructor(
     private readonly matrix: Matrix,
@@ -54,25 +62,39 @@ export class SignalSampler {
     count: number,
     private readonly options: SignalOptions,
   ) {
-    this.batch = { measurements: new Float32Array(count * matrix.rows), signals: new Float32Array(count * matrix.columns) };
+    this.batch = {
+      measurements: new Float32Array(count * matrix.rows),
+      signals: new Float32Array(count * matrix.columns),
+      snr: new Float32Array(count),
+    };
+    this.noise = new Float32Array(matrix.rows);
   }
 
   next(): SignalBatch {
     const { rows, columns } = this.matrix;
-    const { measurements, signals } = this.batch;
-    for (let i = 0; i * rows < measurements.length; i++) {
-      this.draw(signals.subarray(i * columns, (i + 1) * columns), measurements.subarray(i * rows, (i + 1) * rows));
+    const { measurements, signals, snr } = this.batch;
+    for (let i = 0; i < snr.length; i++) {
+      snr[i] = this.options.snr[this.random.integer(this.options.snr.length)]!;
+      const signal = signals.subarray(i * columns, (i + 1) * columns);
+      this.measure(signal, this.draw(signal), snr[i]!, measurements.subarray(i * rows, (i + 1) * rows));
     }
     return this.batch;
   }
 
-  private draw(signal: Float32Array, measured: Float32Array): void {
-    const { matrix, random, options } = this;
+  /** Fills the signal; gives the places that are not zero. */
+  private draw(signal: Float32Array): number[] {
     const support: number[] = [];
     for (let j = 0; j < signal.length; j++) {
-      signal[j] = random.uniform() < options.sparsity ? this.value() : 0;
-      if (signal[j] !== 0) support.push(j);
+      const present = this.random.uniform() < this.options.sparsity;
+      signal[j] = present ? this.value() : 0;
+      if (present) support.push(j);
     }
+    return support;
+  }
+
+  private measure(signal: Float32Array, support: readonly number[], snr: number, measured: Float32Array): void {
+    const { matrix, noise } = this;
+    this.random.fillNormal(noise);
     let sum = 0;
     let squares = 0;
     for (let i = 0; i < measured.length; i++) {
@@ -83,9 +105,8 @@ export class SignalSampler {
       squares += value * value;
     }
     const deviation = Math.sqrt(Math.max(squares / measured.length - (sum / measured.length) ** 2, 0));
-    const snr = options.snr[random.integer(options.snr.length)]!;
-    const noise = deviation * 10 ** (-snr / 20);
-    for (let i = 0; i < measured.length; i++) measured[i]! += noise * random.normal();
+    const scale = deviation * 10 ** (-snr / 20);
+    for (let i = 0; i < measured.length; i++) measured[i]! += scale * noise[i]!;
   }
 
   private value(): number {
