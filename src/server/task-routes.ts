@@ -1,0 +1,110 @@
+/** One route for each task. The thread of HTTP only moves bytes: decoding, running and encoding happen in the engine's workers. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { formats, isFormat } from '../codecs/formats.ts';
+import type { Engine } from '../engine/engine.ts';
+import { clock } from '../engine/messages.ts';
+import type { TaskRequest } from '../engine/types.ts';
+import { Problem } from '../errors.ts';
+import { StoppingQuery, toStoppingParameters } from '../tasks/stopping.ts';
+import { bodyBytes, mediaType, onlyFile } from './body.ts';
+import { describeTask } from './describe.ts';
+import type { Metrics, Outcome } from './metrics.ts';
+import { negotiate } from './negotiation.ts';
+import { toProblem } from './problems.ts';
+
+export interface TaskRoute {
+  /** The last part of the path, and the task's name in the engine. */
+  readonly task: string;
+  readonly summary: string;
+  readonly takes: readonly string[];
+  readonly gives: readonly string[];
+  /** The field of a multipart form that holds the file. */
+  readonly field?: string;
+}
+
+const imageTypes = formats.map((format) => `image/${format}`);
+
+export const taskRoutes: readonly TaskRoute[] = [
+  {
+    task: 'denoise',
+    summary: 'An image without its noise; each tile is denoised as deep as it needs.',
+    takes: ['multipart/form-data', 'image/*'],
+    gives: [...imageTypes, 'application/json'],
+    field: 'image',
+  },
+  {
+    task: 'recover',
+    summary: 'Sparse signals from their measurements, each as deep as it needs.',
+    takes: ['application/json', 'application/octet-stream', 'application/x-npy'],
+    gives: ['application/json', 'application/octet-stream', 'application/x-npy'],
+  },
+];
+
+const Query = Type.Object(
+  { model: Type.Optional(Type.String({ minLength: 1, description: "A model's name; the task's default where absent." })), ...StoppingQuery.properties },
+  { additionalProperties: false },
+);
+const ImageQuery = Type.Object(
+  { ...Query.properties, format: Type.Optional(Type.String({ enum: [...formats, 'json'], description: 'The format of the answer; counts more than Accept.' })) },
+  { additionalProperties: false },
+);
+
+type QueryValues = Record<string, string | number | undefined>;
+
+export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engine, metrics: Metrics, maxBodyBytes: number): void {
+  const query = route.field ? ImageQuery : Query;
+  app.post(`/v1/${route.task}`, { schema: { querystring: query, ...describeTask(route) } }, async (request, reply) => {
+    const arrivedAt = clock();
+    const values = request.query as QueryValues;
+    reply.header('vary', 'Accept');
+    try {
+      const { answer, summary } = await engine.perform(await toTaskRequest(request, route, values, maxBodyBytes), { signal: untilGone(reply), arrivedAt });
+      metrics.answered(summary);
+      return await reply.headers(answer.headers).type(answer.contentType).send(answer.body);
+    } catch (error) {
+      metrics.unanswered(modelLabel(values.model, engine), outcomeOf(toProblem(error)));
+      throw error;
+    }
+  });
+}
+
+async function toTaskRequest(request: FastifyRequest, route: TaskRoute, values: QueryValues, maxBodyBytes: number): Promise<TaskRequest> {
+  const contentType = mediaType(request, route.takes);
+  const accept = wantedType(request, route, values.format);
+  const form = contentType === 'multipart/form-data';
+  const body = form ? await onlyFile(request, route.field!, maxBodyBytes) : bodyBytes(request);
+  const { model, format: _, ...stopping } = values;
+  return {
+    task: route.task,
+    contentType,
+    body,
+    stopping: toStoppingParameters(stopping),
+    ...(model !== undefined && { model: String(model) }),
+    ...(accept !== undefined && { accept }),
+  };
+}
+
+function wantedType(request: FastifyRequest, { gives }: TaskRoute, format: unknown): string | undefined {
+  if (format === 'json') return 'application/json';
+  if (typeof format === 'string' && isFormat(format)) return `image/${format}`;
+  return negotiate(request.headers.accept, gives);
+}
+
+/** Aborts when the client leaves before its answer is written. */
+function untilGone(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.on('close', () => {
+    if (!reply.raw.writableEnded) controller.abort();
+  });
+  return controller.signal;
+}
+
+/** A bounded label: names that no model has are not repeated. */
+const modelLabel = (name: unknown, engine: Engine): string => (typeof name === 'string' && engine.manifests.has(name) ? name : '');
+
+function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
+  if (problem.code === 'overloaded' || problem.code === 'draining') return 'overloaded';
+  if (problem.code === 'client-closed-request') return 'cancelled';
+  return problem.status < 500 ? 'rejected' : 'failed';
+}
