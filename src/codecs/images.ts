@@ -1,5 +1,5 @@
 /** Images as planes of numbers, from and to the formats people send. The only importer of sharp. */
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import sharp, { type Metadata, type Raw, type Sharp } from 'sharp';
 import { Problem } from '../errors.ts';
 
 /** An image as numbers: [C,H,W] in [0,1], plane after plane. */
@@ -16,86 +16,123 @@ export type ImageFormat = (typeof formats)[number];
 /** A decoded image, with what is needed to write it as it came. */
 export interface DecodedImage extends Planes {
   readonly format: ImageFormat;
-  /** Bits of a channel: 16 only where the file had them. */
-  readonly depth: 8 | 16;
+  /** Bits of a channel: 16 only where the file had more than 8. */
+  readonly bits: 8 | 16;
   /** [H,W] in [0,1], where the file had an alpha channel. */
   readonly alpha: Float32Array | undefined;
+  /** The file itself, where it holds metadata (ICC profile, EXIF, XMP, resolution) that the answer must keep; CMYK becomes RGB without. */
+  readonly source: Uint8Array | undefined;
 }
 
+/** The formats that hold 16 bits of a channel, and those that hold one channel rather than three. */
+const deep: readonly ImageFormat[] = ['png', 'tiff'];
+const grayscale: readonly ImageFormat[] = ['png', 'jpeg', 'tiff'];
+
+type Header = Omit<Metadata, 'format'> & { readonly format: ImageFormat };
+
 /** Size and kind, read from the header alone. @throws Problem `bad-image` or `too-large` */
-async function inspect(image: Sharp, maxPixels: number): Promise<Omit<Metadata, 'format'> & { format: ImageFormat }> {
+async function inspect(image: Sharp, maxPixels: number): Promise<Header> {
   const meta = await image.metadata().catch((error: unknown) => {
     throw unreadable(error);
   });
+  const { width, height, space, depth, pages = 1 } = meta;
   const format = meta.format === 'heif' && meta.compression === 'av1' ? 'avif' : meta.format;
-  if (!isFormat(format)) throw new Problem('bad-image', `Images of the format ${format} are not taken; send ${formats.join(', ')}.`);
-  if ((meta.pages ?? 1) > 1) throw new Problem('bad-image', `The image has ${meta.pages} frames or pages; send one picture at a time.`);
-  if (meta.width * meta.height > maxPixels) {
-    throw new Problem('too-large', `The image has ${meta.width}×${meta.height} pixels; at most ${maxPixels} are taken (MAX_PIXELS).`);
+  const refuse = (detail: string): never => {
+    throw new Problem('bad-image', detail);
+  };
+  if (!isFormat(format)) return refuse(`Images of the format ${format} are not taken; send ${formats.join(', ')}.`);
+  if (pages > 1) refuse(`The image has ${pages} frames or pages; send one picture at a time.`);
+  if (!['b-w', 'grey16', 'srgb', 'rgb16', 'cmyk'].includes(space)) refuse(`Images in the colour space ${space} are not taken; send gray or RGB.`);
+  if (depth !== 'uchar' && depth !== 'ushort') refuse(`Images of ${depth} numbers are not taken; send 8 or 16 bits a channel.`);
+  if (width * height > maxPixels) {
+    throw new Problem('too-large', `The image has ${width}×${height} pixels; at most ${maxPixels} pixels are taken. Send a smaller one.`);
   }
   return { ...meta, format };
 }
 
 /**
- * Decodes an image upright (its EXIF orientation applied), gray where it is gray, in sRGB where it has colours.
+ * Decodes an image upright (its EXIF orientation applied), gray where it is gray; values are those of its own profile.
  * @throws Problem `bad-image`, or `too-large` from the header alone
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise<DecodedImage> {
   if (bytes.length === 0) throw new Problem('bad-image', 'The image is empty.');
-  const open = (): Sharp => sharp(bytes, { limitInputPixels: false, failOn: 'error' });
-  const meta = await inspect(open(), maxPixels);
-  const channels = meta.channels < 3 ? 1 : 3;
-  return { ...(await read(open(), channels, meta)), format: meta.format };
+  const meta = await inspect(sharp(bytes, { limitInputPixels: false }), maxPixels);
+  const image = await read(bytes, channelsOf(meta), meta);
+  const special = meta.icc ?? meta.exif ?? meta.xmp ?? meta.iptc ?? (meta.density !== undefined && meta.density !== 72);
+  return { ...image, format: meta.format, source: special && meta.space !== 'cmyk' ? bytes : undefined };
 }
 
 /** Reads a file as gray (1) or colour (3), without alpha; as it is where `channels` is not given. */
 export async function readImage(file: string, channels?: 1 | 3): Promise<Planes> {
   const meta = await inspect(sharp(file), Number.POSITIVE_INFINITY);
-  const { alpha: _, ...image } = await read(sharp(file, { limitInputPixels: false }), channels ?? (meta.channels < 3 ? 1 : 3), meta);
-  return image;
+  return read(file, channels ?? channelsOf(meta), meta);
 }
 
-async function read(image: Sharp, channels: 1 | 3, meta: Omit<Metadata, 'format'>): Promise<Omit<DecodedImage, 'format'>> {
-  const depth = meta.depth === 'ushort' ? 16 : 8;
-  const space = channels === 1 ? (depth === 16 ? 'grey16' : 'b-w') : depth === 16 ? 'rgb16' : 'srgb';
-  const { data, info } = await image
-    .autoOrient()
+const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
+
+/** Opens upright; anything broken is an error. CMYK needs its profile to become RGB, other images keep their values and profile. */
+const open = (input: Uint8Array | string, cmyk: boolean): Sharp =>
+  sharp(input, { limitInputPixels: false, failOn: 'error', ignoreIcc: !cmyk }).autoOrient();
+
+const spaceOf = (channels: 1 | 3, bits: 8 | 16): string => (channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb');
+
+async function read(input: Uint8Array | string, channels: 1 | 3, meta: Header): Promise<Omit<DecodedImage, 'format' | 'source'>> {
+  const bits = meta.depth === 'ushort' ? 16 : 8;
+  // Of 8-bit gray, sharp gives the first channel alone; to get the alpha channel as well, gray is read three times over.
+  const space = meta.channels === 2 ? spaceOf(3, bits) : spaceOf(channels, bits);
+  const { data, info } = await open(input, meta.space === 'cmyk')
     .toColourspace(space)
-    .raw({ depth: depth === 16 ? 'ushort' : 'uchar' })
+    .raw({ depth: bits === 16 ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((error: unknown) => {
       throw unreadable(error);
     });
-  const stored = depth === 16 ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
+  const stored = bits === 16 ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
   const pixels = info.width * info.height;
+  const most = 2 ** bits - 1;
   const plane = (c: number, target: Float32Array): Float32Array => {
-    const scale = 1 / (depth === 16 ? 65535 : 255);
-    for (let i = 0; i < pixels; i++) target[i] = stored[i * info.channels + c]! * scale;
+    for (let i = 0, from = c; i < pixels; i++, from += info.channels) target[i] = stored[from]! / most;
     return target;
   };
   const planes = new Float32Array(channels * pixels);
   for (let c = 0; c < channels; c++) plane(Math.min(c, info.channels - 1), planes.subarray(c * pixels, (c + 1) * pixels));
   const hasAlpha = meta.hasAlpha && info.channels > channels;
   const alpha = hasAlpha ? plane(info.channels - 1, new Float32Array(pixels)) : undefined;
-  return { channels, width: info.width, height: info.height, data: planes, depth, alpha };
+  return { channels, width: info.width, height: info.height, data: planes, bits, alpha };
 }
 
-/** Writes planes in a format; JPEG has neither alpha nor 16 bits, WebP and AVIF no 16 bits. Values are clipped to [0,1]. */
+/**
+ * Writes planes in a format, with the metadata of the file they came from. JPEG has no alpha, and only PNG and TIFF hold
+ * 16 bits. Values are clipped to [0,1].
+ */
 export async function encodeImage(image: DecodedImage, format: ImageFormat): Promise<Uint8Array> {
-  const { width, height, channels, data } = image;
-  const depth = image.depth === 16 && (format === 'png' || format === 'tiff') ? 16 : 8;
-  const alpha = format === 'jpeg' ? undefined : image.alpha;
+  const { width, height, channels, source } = image;
+  const bits = deep.includes(format) ? image.bits : 8;
+  const pixels = interleave(image, bits);
+  const raw = { width, height, channels: (channels + (image.alpha ? 1 : 0)) as 1 | 2 | 3 | 4 };
+  const input = source ? carry(source, pixels, raw, channels === 3 || grayscale.includes(format)) : sharp(pixels, { raw, limitInputPixels: false });
+  if (format === 'jpeg') input.removeAlpha();
+  return write(input.toColourspace(spaceOf(channels, bits)), format).toBuffer();
+}
+
+/** Pixel after pixel, as whole numbers of `image.bits`; where fewer `bits` are written, those that shorten to the nearest value. */
+function interleave({ width, height, channels, data, alpha, bits: stored }: DecodedImage, bits: 8 | 16): Uint8Array | Uint16Array {
   const count = channels + (alpha ? 1 : 0);
   const pixels = width * height;
-  const most = depth === 16 ? 65535 : 255;
-  const raw = depth === 16 ? new Uint16Array(pixels * count) : new Uint8Array(pixels * count);
+  const target = stored === 16 ? new Uint16Array(pixels * count) : new Uint8Array(pixels * count);
+  const most = 2 ** bits - 1;
+  const step = stored === bits ? 1 : 257;
   for (let c = 0; c < count; c++) {
     const plane = c < channels ? data.subarray(c * pixels, (c + 1) * pixels) : alpha!;
-    for (let i = 0; i < pixels; i++) raw[i * count + c] = Math.round(Math.min(1, Math.max(0, plane[i]!)) * most);
+    for (let i = 0, to = c; i < pixels; i++, to += count) target[to] = Math.round(Math.min(1, Math.max(0, plane[i]!)) * most) * step;
   }
-  const space = channels === 1 ? (depth === 16 ? 'grey16' : 'b-w') : depth === 16 ? 'rgb16' : 'srgb';
-  const output = sharp(raw, { raw: { width, height, channels: count as 1 | 2 | 3 | 4 }, limitInputPixels: false }).toColourspace(space);
-  return write(output, format).toBuffer();
+  return target;
+}
+
+/** The file with other pixels: its own are set to zero and combined with the new ones, since sharp keeps metadata only along its pipeline. */
+function carry(source: Uint8Array, pixels: Uint8Array | Uint16Array, raw: Raw, withProfile: boolean): Sharp {
+  const blank = open(source, false).linear(0, 0).boolean(pixels as Buffer, 'or', { raw });
+  return withProfile ? blank.keepMetadata() : blank.keepExif().keepXmp();
 }
 
 function write(image: Sharp, format: ImageFormat): Sharp {

@@ -14,7 +14,7 @@ const ramp = (channels: 1 | 3, width: number, height: number): Planes => ({
 });
 
 const png = ({ channels, width, height, data }: Planes): Promise<Uint8Array> =>
-  encodeImage({ channels, width, height, data, format: 'png', depth: 8, alpha: undefined }, 'png');
+  encodeImage({ channels, width, height, data, format: 'png', bits: 8, alpha: undefined, source: undefined }, 'png');
 
 describe('readImageFolder', () => {
   let folder: string;
