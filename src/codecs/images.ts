@@ -1,6 +1,7 @@
 /** Images as planes of numbers, from and to the formats people send. The only importer of sharp. */
 import sharp, { type Metadata, type Raw, type Sharp } from 'sharp';
 import { Problem } from '../errors.ts';
+import { formats, isFormat, type ImageFormat } from './formats.ts';
 
 /** An image as numbers: [C,H,W] in [0,1], plane after plane. */
 export interface Planes {
@@ -9,9 +10,6 @@ export interface Planes {
   readonly height: number;
   readonly data: Float32Array;
 }
-
-export const formats = ['png', 'jpeg', 'webp', 'avif', 'tiff'] as const;
-export type ImageFormat = (typeof formats)[number];
 
 /** A decoded image, with what is needed to write it as it came. */
 export interface DecodedImage extends Planes {
@@ -149,8 +147,6 @@ function write(image: Sharp, format: ImageFormat): Sharp {
       return image.tiff({ compression: 'lzw' });
   }
 }
-
-export const isFormat = (format: string | undefined): format is ImageFormat => formats.includes(format as ImageFormat);
 
 function unreadable(error: unknown): Problem {
   const why = error instanceof Error ? error.message.split('\n')[0]! : String(error);

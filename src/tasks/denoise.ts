@@ -1,5 +1,6 @@
 /** Denoising: an image in, the same image without its noise out, in the format it came in or the one asked for. */
-import { decodeImage, encodeImage, isFormat, type DecodedImage, type ImageFormat } from '../codecs/images.ts';
+import { isFormat, type ImageFormat } from '../codecs/formats.ts';
+import { decodeImage, encodeImage, type DecodedImage } from '../codecs/images.ts';
 import { multipleOf } from '../bundle/shape.ts';
 import type { DecodedRequest, RunResult, TaskAnswer, TaskDecoder, TaskRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';

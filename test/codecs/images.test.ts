@@ -1,7 +1,8 @@
 import { deflateSync } from 'node:zlib';
 import sharp, { type Metadata } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodeImage, encodeImage, formats, readImage, type DecodedImage, type ImageFormat } from '../../src/codecs/images.ts';
+import { formats, type ImageFormat } from '../../src/codecs/formats.ts';
+import { decodeImage, encodeImage, readImage, type DecodedImage } from '../../src/codecs/images.ts';
 import { Problem, type ProblemCode } from '../../src/errors.ts';
 
 const MOST = 40e6;

@@ -1,0 +1,58 @@
+/** The service as fastify sees it: every concern installed in turn, nothing heavy on this thread. */
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Engine } from '../engine/engine.ts';
+import { installBodies } from './body.ts';
+import { installDocs } from './docs.ts';
+import type { Metrics } from './metrics.ts';
+import { installModels } from './models.ts';
+import { installPage } from './page.ts';
+import { installProblems } from './problems.ts';
+import { installTask, taskRoutes } from './task-routes.ts';
+
+export interface AppOptions {
+  readonly engine: Engine;
+  readonly metrics: Metrics;
+  readonly modelsDir: string;
+  readonly maxBodyBytes: number;
+  readonly version: string;
+  readonly logLevel: string;
+  /** True once the service is going down: `ready` says so. */
+  draining(): boolean;
+}
+
+export async function buildApp({ engine, metrics, modelsDir, maxBodyBytes, version, logLevel, draining }: AppOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: { level: logLevel },
+    disableRequestLogging: true,
+    bodyLimit: maxBodyBytes,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false, keywords: ['x-body', 'x-answers'] } },
+    routerOptions: { querystringParser: strictQuery },
+    forceCloseConnections: 'idle',
+  });
+  installProblems(app);
+  await installDocs(app, version);
+  await installBodies(app, maxBodyBytes);
+  for (const route of taskRoutes) installTask(app, route, engine, metrics, maxBodyBytes);
+  installModels(app, engine.manifests, modelsDir);
+  const tags = ['operations'];
+  app.get('/health/live', { schema: { tags, summary: 'The process answers.' } }, () => ({ status: 'live' }));
+  app.get('/health/ready', { schema: { tags, summary: 'Requests are taken; 503 while going down.' } }, (_request, reply) => {
+    const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
+    return reply.code(ready ? 200 : 503).send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready' });
+  });
+  app.get('/metrics', { schema: { tags, summary: 'Depth, latency and load, for Prometheus.' } }, async (_request, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  );
+  installPage(app);
+  return app;
+}
+
+/** A repeated parameter is kept as a list, which no parameter may be: it is refused instead of the last one winning. */
+function strictQuery(text: string): Record<string, string | string[]> {
+  const result: Record<string, string | string[]> = {};
+  for (const [key, value] of new URLSearchParams(text)) {
+    const before = result[key];
+    result[key] = before === undefined ? value : [before, value].flat();
+  }
+  return result;
+}
