@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { cutTile, defaultTiles, joinTiles, layTiles } from '../../src/tasks/tiles.ts';
+
+const images = fc.record({
+  channels: fc.constantFrom<1 | 3>(1, 3),
+  width: fc.integer({ min: 1, max: 90 }),
+  height: fc.integer({ min: 1, max: 90 }),
+  multiple: fc.constantFrom(1, 2, 3, 8),
+  margin: fc.integer({ min: 1, max: 6 }),
+  extra: fc.integer({ min: 0, max: 20 }),
+});
+
+const pixels = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7) * 0.5 + 0.5);
+
+describe('tiles', () => {
+  it('cut and joined give back the image', () => {
+    fc.assert(
+      fc.property(images, ({ channels, width, height, multiple, margin, extra }) => {
+        const image = { channels, width, height, data: pixels(channels * width * height) };
+        const tiles = layTiles(width, height, { size: 4 * margin + extra, margin, multiple });
+        const parts = tiles.map((tile) => cutTile(image, tile, multiple));
+        for (const { dims } of parts) expect([dims[0], dims[1]! % multiple, dims[2]! % multiple]).toEqual([channels, 0, 0]);
+        const joined = joinTiles(image, tiles, parts, margin);
+        joined.forEach((value, i) => {
+          if (!(Math.abs(value - image.data[i]!) < 1e-6)) throw new Error(`pixel ${i} is ${value}, not ${image.data[i]}`);
+        });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('cover the image with their own areas, once, and begin at multiples', () => {
+    fc.assert(
+      fc.property(images, ({ width, height, multiple, margin, extra }) => {
+        const size = 4 * margin + extra;
+        const count = new Uint8Array(width * height);
+        for (const { x, y } of layTiles(width, height, { size, margin, multiple })) {
+          expect([x.from % multiple, y.from % multiple]).toEqual([0, 0]);
+          expect(x.end - x.start).toBeLessThan(size + multiple);
+          for (let i = y.start; i < y.end; i++) for (let j = x.start; j < x.end; j++) count[i * width + j]!++;
+        }
+        expect(count.every((times) => times === 1)).toBe(true);
+      }),
+    );
+  });
+
+  it('are one up to the size chosen, and few beyond', () => {
+    const lay = (width: number, height: number): number => layTiles(width, height, { ...defaultTiles, multiple: 2 }).length;
+    expect([lay(512, 512), lay(481, 321), lay(513, 512), lay(1, 1), lay(1024, 1024)]).toEqual([1, 1, 2, 1, 4]);
+  });
+
+  it('of different brightness meet without a step: no pixel differs from its neighbour by more than the blend allows', () => {
+    const image = { channels: 1 as const, width: 300, height: 40, data: new Float32Array(12_000) };
+    const margin = 16;
+    const tiles = layTiles(300, 40, { size: 160, margin, multiple: 2 });
+    expect(tiles.length).toBe(2);
+    const parts = tiles.map((tile, i) => {
+      const part = cutTile(image, tile, 2);
+      return { ...part, data: part.data.fill(i) };
+    });
+    const joined = joinTiles(image, tiles, parts, margin);
+    expect([joined[0], joined[299]]).toEqual([0, 1]);
+    for (let j = 1; j < 300; j++) {
+      expect(joined[j]! - joined[j - 1]!).toBeGreaterThanOrEqual(0);
+      expect(joined[j]! - joined[j - 1]!).toBeLessThan(0.05);
+    }
+  });
+
+  it('mirror the image beyond its far sides', () => {
+    const image = { channels: 1 as const, width: 3, height: 2, data: Float32Array.of(1, 2, 3, 4, 5, 6) };
+    const [tile] = layTiles(3, 2, { size: 8, margin: 2, multiple: 4 });
+    expect(cutTile(image, tile!, 4)).toEqual({ dims: [1, 4, 4], data: Float32Array.of(1, 2, 3, 2, 4, 5, 6, 5, 1, 2, 3, 2, 1, 2, 3, 2) });
+  });
+});
