@@ -12,9 +12,8 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 async function start(config: Config): Promise<void> {
   const notes: string[] = [];
-  let engine: Engine | undefined;
-  const metrics = new Metrics(version, () => engine?.pending ?? 0);
-  engine = await Engine.start(
+  const metrics = new Metrics(version);
+  const engine = await Engine.start(
     {
       modelsDir: config.modelsDir,
       entry: builtUrl(new URL('./tasks/worker.ts', import.meta.url)),
@@ -28,7 +27,7 @@ async function start(config: Config): Promise<void> {
     },
     { segment: metrics.segment },
   );
-  metrics.serve(engine.manifests.values(), engine.provider);
+  metrics.serve(engine);
   let draining = false;
   const app = await buildApp({ ...config, engine, metrics, version, draining: () => draining });
   for (const note of notes) app.log.info(note);

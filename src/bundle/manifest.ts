@@ -3,22 +3,14 @@ import Type, { type Static } from 'typebox';
 
 export const SCHEMA_VERSION = 1;
 
-const Task = Type.Union([
-  Type.Literal('sparse-recovery'),
-  Type.Literal('denoise'),
-  Type.Literal('few-shot'),
-  Type.Literal('recognize'),
-]);
+const Task = Type.Union([Type.Literal('sparse-recovery'), Type.Literal('denoise'), Type.Literal('few-shot'), Type.Literal('recognize')]);
 export type TaskName = Static<typeof Task>;
 
 /**
  * A dimension: a number, a symbol that stands for one number throughout a sample (`h`), or a multiple of a symbol
  * (`2*h`: this side must be even). The first dimension of every tensor is the batch, `N`.
  */
-const Dimension = Type.Union([
-  Type.Integer({ minimum: 1 }),
-  Type.String({ pattern: '^([1-9][0-9]*\\*)?[A-Za-z_][A-Za-z0-9_]*$' }),
-]);
+const Dimension = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^([1-9][0-9]*\\*)?[A-Za-z_][A-Za-z0-9_]*$' })]);
 
 const Port = Type.Object({
   name: Type.String({ minLength: 1 }),

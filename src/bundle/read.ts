@@ -59,7 +59,8 @@ export async function readManifest(directory: string): Promise<Manifest> {
     const [first] = schema.Errors(value);
     throw new Error(`${file} does not fit the schema at ${first?.instancePath || '/'}: ${first?.message ?? 'it is not a manifest'}.`);
   }
-  if (value.name !== basename(directory)) throw new Error(`${file} names the model ${value.name}, but its folder is ${basename(directory)}.`);
+  if (value.name !== basename(directory))
+    throw new Error(`${file} names the model ${value.name}, but its folder is ${basename(directory)}.`);
   return value;
 }
 
@@ -73,7 +74,8 @@ function checkPath({ name, depth, exits, segments, inputs, states, outputs, deco
   const known = new Set(inputs.map((port) => port.name));
   const stateNames = new Set(states.map((port) => port.name));
   segments.forEach(({ first, last, reads, writes, file }, i) => {
-    if (first !== (exits[i - 1] ?? 0) + 1 || last !== exits[i]) refuse(`${file} holds the layers ${first} to ${last}, but exit ${exits[i]} needs ${(exits[i - 1] ?? 0) + 1} to ${exits[i]}`);
+    if (first !== (exits[i - 1] ?? 0) + 1 || last !== exits[i])
+      refuse(`${file} holds the layers ${first} to ${last}, but exit ${exits[i]} needs ${(exits[i - 1] ?? 0) + 1} to ${exits[i]}`);
     for (const read of reads) if (!known.has(read)) refuse(`${file} reads ${read}, which nothing before it writes`);
     for (const write of writes) if (!stateNames.has(write)) refuse(`${file} writes ${write}, which is not among the states`);
     writes.forEach((write) => known.add(write));

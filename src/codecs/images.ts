@@ -40,7 +40,8 @@ async function inspect(image: Sharp, maxPixels: number): Promise<Header> {
   };
   if (!isFormat(format)) return refuse(`Images of the format ${format} are not taken; send ${formats.join(', ')}.`);
   if (pages > 1) refuse(`The image has ${pages} frames or pages; send one picture at a time.`);
-  if (!['b-w', 'grey16', 'srgb', 'rgb16', 'cmyk'].includes(space)) refuse(`Images in the colour space ${space} are not taken; send gray or RGB.`);
+  if (!['b-w', 'grey16', 'srgb', 'rgb16', 'cmyk'].includes(space))
+    refuse(`Images in the colour space ${space} are not taken; send gray or RGB.`);
   if (depth !== 'uchar' && depth !== 'ushort') refuse(`Images of ${depth} numbers are not taken; send 8 or 16 bits a channel.`);
   if (width * height > maxPixels) {
     throw new Problem('too-large', `The image has ${width}×${height} pixels; at most ${maxPixels} pixels are taken. Send a smaller one.`);
@@ -72,7 +73,8 @@ const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
 const open = (input: Uint8Array | string, cmyk: boolean): Sharp =>
   sharp(input, { limitInputPixels: false, failOn: 'error', ignoreIcc: !cmyk }).autoOrient();
 
-const spaceOf = (channels: 1 | 3, bits: 8 | 16): string => (channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb');
+const spaceOf = (channels: 1 | 3, bits: 8 | 16): string =>
+  channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb';
 
 async function read(input: Uint8Array | string, channels: 1 | 3, meta: Header): Promise<Omit<DecodedImage, 'format' | 'source'>> {
   const bits = meta.depth === 'ushort' ? 16 : 8;
@@ -108,7 +110,9 @@ export async function encodeImage(image: DecodedImage, format: ImageFormat): Pro
   const bits = deep.includes(format) ? image.bits : 8;
   const pixels = interleave(image, bits);
   const raw = { width, height, channels: (channels + (image.alpha ? 1 : 0)) as 1 | 2 | 3 | 4 };
-  const input = source ? carry(source, pixels, raw, channels === 3 || grayscale.includes(format)) : sharp(pixels, { raw, limitInputPixels: false });
+  const input = source
+    ? carry(source, pixels, raw, channels === 3 || grayscale.includes(format))
+    : sharp(pixels, { raw, limitInputPixels: false });
   if (format === 'jpeg') input.removeAlpha();
   return write(input.toColourspace(spaceOf(channels, bits)), format).toBuffer();
 }
@@ -129,7 +133,9 @@ function interleave({ width, height, channels, data, alpha, bits: stored }: Deco
 
 /** The file with other pixels: its own are set to zero and combined with the new ones, since sharp keeps metadata only along its pipeline. */
 function carry(source: Uint8Array, pixels: Uint8Array | Uint16Array, raw: Raw, withProfile: boolean): Sharp {
-  const blank = open(source, false).linear(0, 0).boolean(pixels as Buffer, 'or', { raw });
+  const blank = open(source, false)
+    .linear(0, 0)
+    .boolean(pixels as Buffer, 'or', { raw });
   return withProfile ? blank.keepMetadata() : blank.keepExif().keepXmp();
 }
 

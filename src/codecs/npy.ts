@@ -24,7 +24,9 @@ export function readNpy(bytes: Uint8Array): NpyArray {
   const { size, fortran, shape } = parseHeader(new TextDecoder('latin1').decode(bytes.subarray(start, end)));
   const length = shape.reduce((a, b) => a * b, 1);
   if (bytes.length - end !== length * size) {
-    throw new RangeError(`Its shape [${shape.join(', ')}] takes ${length * size} bytes of data, but ${bytes.length - end} follow the header.`);
+    throw new RangeError(
+      `Its shape [${shape.join(', ')}] takes ${length * size} bytes of data, but ${bytes.length - end} follow the header.`,
+    );
   }
   // A copy, because a typed array must begin at a multiple of its element's size.
   const { buffer } = new Uint8Array(bytes.subarray(end));
@@ -40,10 +42,13 @@ function parseHeader(header: string): { size: 4 | 8; fortran: boolean; shape: nu
   if (!descr || !order || !dims) throw new RangeError('Its header does not name descr, fortran_order and shape.');
   const type = descr[1] ?? 'a record';
   if (type !== '<f4' && type !== '<f8') {
-    throw new RangeError(`Its type is ${type}; only little-endian float32 (<f4) and float64 (<f8) can be read. Convert it with .astype('<f4').`);
+    throw new RangeError(
+      `Its type is ${type}; only little-endian float32 (<f4) and float64 (<f8) can be read. Convert it with .astype('<f4').`,
+    );
   }
   const shape = (dims[1]!.match(/\d+/g) ?? []).map(Number);
-  if (shape.reduce((a, b) => a * b, 1) > Number.MAX_SAFE_INTEGER) throw new RangeError(`Its shape [${shape.join(', ')}] is beyond any file.`);
+  if (shape.reduce((a, b) => a * b, 1) > Number.MAX_SAFE_INTEGER)
+    throw new RangeError(`Its shape [${shape.join(', ')}] is beyond any file.`);
   return { size: type === '<f4' ? 4 : 8, fortran: order[1] === 'True', shape };
 }
 
@@ -65,7 +70,8 @@ function toRowMajor<T extends Float32Array | Float64Array>(source: T, shape: rea
 
 /** @param data in C order; float32 and float64 keep their type */
 export function writeNpy({ shape, data }: NpyArray): Uint8Array<ArrayBuffer> {
-  if (shape.reduce((a, b) => a * b, 1) !== data.length) throw new RangeError(`The shape [${shape.join(', ')}] does not hold ${data.length} values.`);
+  if (shape.reduce((a, b) => a * b, 1) !== data.length)
+    throw new RangeError(`The shape [${shape.join(', ')}] does not hold ${data.length} values.`);
   const type = data instanceof Float32Array ? '<f4' : '<f8';
   const dims = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const text = `{'descr': '${type}', 'fortran_order': False, 'shape': (${dims}), }`;

@@ -54,14 +54,25 @@ async function choose(task: string | undefined, name: string | undefined, data: 
   const candidates = bundles.map(({ manifest }) => manifest).filter((manifest) => manifest.task === task);
   if (candidates.length === 0) throw new Error(`${task ? `No model in ${MODELS} is for ${task}` : 'Say which task'}:\n${usage}`);
   if (task === 'denoise' && data === undefined) throw new Error(`denoise needs a folder of clean images:\n${usage}`);
-  const chosen = name === undefined ? (candidates.find((manifest) => manifest.default) ?? candidates[0]) : candidates.find((manifest) => manifest.name === name);
-  if (!chosen) throw new Error(`There is no model ${name} for ${task}; there are ${candidates.map((manifest) => manifest.name).join(', ')}.`);
+  const chosen =
+    name === undefined
+      ? (candidates.find((manifest) => manifest.default) ?? candidates[0])
+      : candidates.find((manifest) => manifest.name === name);
+  if (!chosen)
+    throw new Error(`There is no model ${name} for ${task}; there are ${candidates.map((manifest) => manifest.name).join(', ')}.`);
   return chosen;
 }
 
-function stoppingOf(values: { rule?: string; threshold?: string; depth?: string; seed?: string; 'max-depth'?: string }): StoppingParameters {
+function stoppingOf(values: {
+  rule?: string;
+  threshold?: string;
+  depth?: string;
+  seed?: string;
+  'max-depth'?: string;
+}): StoppingParameters {
   const { rule } = values;
-  if (rule !== undefined && rule !== 'threshold' && rule !== 'sample' && rule !== 'fixed') throw new Error('--rule must be threshold, sample or fixed.');
+  if (rule !== undefined && rule !== 'threshold' && rule !== 'sample' && rule !== 'fixed')
+    throw new Error('--rule must be threshold, sample or fixed.');
   const threshold = number('--threshold', values.threshold);
   const depth = number('--depth', values.depth);
   const seed = number('--seed', values.seed);

@@ -17,11 +17,21 @@ const TOLERANCE = { 'sparse-recovery': 0.08, denoise: 0.04 };
 const SEEDS = { calibration: 9_001, measurement: 77_001 };
 
 /** Measures a written bundle: calibration first, then a fresh draw of the data at the threshold found. */
-export async function measure(manifest: Manifest, modelsDir: string, data: string | undefined): Promise<Pick<Manifest, 'threshold' | 'measured'>> {
+export async function measure(
+  manifest: Manifest,
+  modelsDir: string,
+  data: string | undefined,
+): Promise<Pick<Manifest, 'threshold' | 'measured'>> {
   const engine = await startEngine(modelsDir, [manifest.name]);
   try {
-    const conditions = (seed: number): Promise<Condition[]> => conditionsFor(manifest, modelsDir, seed, data, 300, [15, 25, 35, 45, 55, 65, 75]);
-    const { threshold, exits } = await calibrate(engine, manifest, await conditions(SEEDS.calibration), TOLERANCE[manifest.task as keyof typeof TOLERANCE]);
+    const conditions = (seed: number): Promise<Condition[]> =>
+      conditionsFor(manifest, modelsDir, seed, data, 300, [15, 25, 35, 45, 55, 65, 75]);
+    const { threshold, exits } = await calibrate(
+      engine,
+      manifest,
+      await conditions(SEEDS.calibration),
+      TOLERANCE[manifest.task as keyof typeof TOLERANCE],
+    );
     const rows = await evaluate(engine, manifest, await conditions(SEEDS.measurement), { rule: 'threshold', threshold });
     const name = data === undefined ? 'fresh signals' : `images of ${data.split('/').at(-1)}`;
     return { threshold, measured: { data: `${name}, seed ${SEEDS.measurement}`, exits, threshold: rows } };
@@ -45,7 +55,14 @@ export function startEngine(modelsDir: string, only?: readonly string[]): Promis
 }
 
 /** Test data for a model: fresh signals, or the images of a folder with fresh noise. */
-export async function conditionsFor(manifest: Manifest, modelsDir: string, seed: number, data: string | undefined, count: number, sigmas: readonly number[]): Promise<Condition[]> {
+export async function conditionsFor(
+  manifest: Manifest,
+  modelsDir: string,
+  seed: number,
+  data: string | undefined,
+  count: number,
+  sigmas: readonly number[],
+): Promise<Condition[]> {
   if (manifest.task === 'sparse-recovery') {
     return recoveryConditions(await matrixOf(manifest, modelsDir), [20, 30, 40], count, seed, { sparsity: 0.1 });
   }

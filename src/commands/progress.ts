@@ -12,7 +12,9 @@ export class ProgressBar {
     if (!process.stderr.isTTY) {
       if (performance.now() - this.printedAt < 30_000 && progress < 1) return;
       this.printedAt = performance.now();
-      console.error(`${stage} ${(100 * progress).toFixed(1)} %, step ${step}, loss ${words.loss}, ${words.rate} steps/s, ${words.left} left`);
+      console.error(
+        `${stage} ${(100 * progress).toFixed(1)} %, step ${step}, loss ${words.loss}, ${words.rate} steps/s, ${words.left} left`,
+      );
       return;
     }
     if (stage !== this.stage) {
@@ -33,6 +35,10 @@ export class ProgressBar {
 
 function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '…';
-  const [h, m, s] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((value) => Math.floor(Math.max(value, 0))) as [number, number, number];
+  const [h, m, s] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((value) => Math.floor(Math.max(value, 0))) as [
+    number,
+    number,
+    number,
+  ];
   return h > 0 ? `${h} h ${m} min` : m > 0 ? `${m} min ${s} s` : `${s} s`;
 }

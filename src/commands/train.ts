@@ -76,7 +76,8 @@ async function recoveryPlan(flags: Flags): Promise<Plan> {
 
 async function denoisePlan(flags: Flags): Promise<Plan> {
   if (flags.data === undefined) throw new Error(`denoise needs a folder of clean images:\n${usage}`);
-  if (flags.channels !== undefined && flags.channels !== '1' && flags.channels !== '3') throw new Error('--channels must be 1 (gray) or 3 (colour).');
+  if (flags.channels !== undefined && flags.channels !== '1' && flags.channels !== '3')
+    throw new Error('--channels must be 1 (gray) or 3 (colour).');
   const wanted = flags.channels === undefined ? undefined : flags.channels === '1' ? 1 : 3;
   const { images } = await readImageFolder(flags.data, wanted);
   const channels = images[0]!.channels;

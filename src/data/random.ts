@@ -32,7 +32,7 @@ export class Random {
 
   /** Fills `target` with normal numbers of the given standard deviation, two from each draw. */
   fillNormal(target: Float32Array, deviation = 1): void {
-    for (let i = 0; i < target.length; ) {
+    for (let i = 0; i < target.length;) {
       const x = 2 * this.uniform() - 1;
       const y = 2 * this.uniform() - 1;
       const s = x * x + y * y;

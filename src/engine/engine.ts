@@ -27,12 +27,12 @@ export interface EngineOptions {
   readonly shed?: boolean;
   /** Join samples of different requests where that is faster. */
   readonly regroup?: boolean;
-  log?(message: string): void;
+  log?: (message: string) => void;
 }
 
 /** What is measured while requests run. */
 export interface EngineEvents {
-  segment(run: SegmentRun): void;
+  segment: (run: SegmentRun) => void;
 }
 
 interface Pending {
@@ -104,7 +104,10 @@ export class Engine {
    * Answers a request: decoded, run and encoded in a worker.
    * @throws Problem where the request is at fault, the service full or draining, or the client gone
    */
-  async perform(request: TaskRequest, { signal, arrivedAt = clock() }: { signal?: AbortSignal; arrivedAt?: number } = {}): Promise<{ answer: TaskAnswer; summary: Summary }> {
+  async perform(
+    request: TaskRequest,
+    { signal, arrivedAt = clock() }: { signal?: AbortSignal; arrivedAt?: number } = {},
+  ): Promise<{ answer: TaskAnswer; summary: Summary }> {
     const body = new Uint8Array(request.body);
     const parts = request.parts?.map((part) => ({ ...part, body: new Uint8Array(part.body) }));
     const copy: TaskRequest = { ...request, body, ...(parts && { parts }) };
@@ -115,7 +118,12 @@ export class Engine {
   }
 
   /** Runs samples as they are through a model. */
-  async run(model: string, samples: readonly Sample[], stopping: StoppingParameters = {}, { signal }: { signal?: AbortSignal } = {}): Promise<RunResult> {
+  async run(
+    model: string,
+    samples: readonly Sample[],
+    stopping: StoppingParameters = {},
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<RunResult> {
     const arrivedAt = clock();
     const message = await this.send((id) => ({ type: 'run', id, model, samples, stopping, arrivedAt }), samples.length, signal);
     if (message.type !== 'ran') throw new Error(`unexpected answer ${message.type}`);
@@ -131,16 +139,25 @@ export class Engine {
   /** Drains, then ends the workers. */
   async close(): Promise<void> {
     await this.drain();
-    const ended = this.slots.filter(({ alive }) => alive).map(({ handle }) => new Promise<void>((resolve) => handle.onExit(() => resolve())));
+    const ended = this.slots
+      .filter(({ alive }) => alive)
+      .map(({ handle }) => new Promise<void>((resolve) => handle.onExit(() => resolve())));
     for (const { handle, alive } of this.slots) if (alive) handle.post({ type: 'close' });
     await Promise.all(ended);
   }
 
-  private send(make: (id: number) => ToWorker, samples: number, signal?: AbortSignal, transfer: readonly ArrayBuffer[] = []): Promise<FromWorker> {
+  private send(
+    make: (id: number) => ToWorker,
+    samples: number,
+    signal?: AbortSignal,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<FromWorker> {
     if (signal?.aborted) return Promise.reject(gone());
     if (this.draining) return Promise.reject(new Problem('draining', 'The service is shutting down; ask another instance.'));
     if (this.pending > 0 && this.pending + samples > this.maxPending) return Promise.reject(this.overloaded());
-    const worker = this.slots.filter(({ alive }) => alive).reduce<Slot | undefined>((a, b) => (a && a.pending <= b.pending ? a : b), undefined);
+    const worker = this.slots
+      .filter(({ alive }) => alive)
+      .reduce<Slot | undefined>((a, b) => (a && a.pending <= b.pending ? a : b), undefined);
     if (!worker) return Promise.reject(new Error('no worker is left'));
     const id = this.nextId++;
     const promise = new Promise<FromWorker>((resolve, reject) => this.requests.set(id, { worker, samples: 0, resolve, reject }));
@@ -237,7 +254,11 @@ export class Engine {
 
 const gone = (): Problem => new Problem('client-closed-request', 'The client left before the answer was ready.');
 
-async function startWorker(entry: URL, options: WorkerOptions, settings: unknown): Promise<{ handle: WorkerHandle; ready: Extract<FromWorker, { type: 'ready' }> }> {
+async function startWorker(
+  entry: URL,
+  options: WorkerOptions,
+  settings: unknown,
+): Promise<{ handle: WorkerHandle; ready: Extract<FromWorker, { type: 'ready' }> }> {
   const handle = startThread(entry, options, settings);
   const ready = await new Promise<Extract<FromWorker, { type: 'ready' }>>((resolve, reject) => {
     handle.onMessage((message) => {

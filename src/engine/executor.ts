@@ -47,7 +47,12 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
   const exit = manifest.exits[stopped[0]!.at]!;
   const decoder = decoders.get(exit);
   const start = clock();
-  const decoded = await decoder?.session.run(feedsFor(decoder.reads, stopped.map(({ item }) => item)));
+  const decoded = await decoder?.session.run(
+    feedsFor(
+      decoder.reads,
+      stopped.map(({ item }) => item),
+    ),
+  );
   const ms = decoder ? clock() - start : 0;
   const now = clock();
   for (const { item } of stopped) item.job.ran(ms, 1 / stopped.length, now);

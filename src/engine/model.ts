@@ -40,13 +40,23 @@ export async function loadModel({ directory, manifest }: Bundle, provider: Provi
     const session = await open(segment.file, { provider, threads, resident });
     const outputs = segment.writes.map((name) => ({ ...ports.get(name)!, name: outputName(name) }));
     if (segment.last < manifest.depth) outputs.push({ name: 'pi', dtype: 'float32', shape: ['N'] });
-    check(join(directory, segment.file), session, segment.reads.map((name) => ports.get(name)!), outputs);
+    check(
+      join(directory, segment.file),
+      session,
+      segment.reads.map((name) => ports.get(name)!),
+      outputs,
+    );
     segments.push({ ...segment, session, limit: 1, pace: 0 });
   }
   const decoders = new Map<number, LoadedDecoder>();
   for (const { file, exit, reads } of manifest.decoders) {
     const session = await open(file, { provider, threads });
-    check(join(directory, file), session, reads.map((name) => ports.get(name)!), manifest.outputs);
+    check(
+      join(directory, file),
+      session,
+      reads.map((name) => ports.get(name)!),
+      manifest.outputs,
+    );
     decoders.set(exit, { reads, session });
   }
   return { manifest, segments, decoders };
@@ -57,13 +67,20 @@ export async function releaseModel({ segments, decoders }: LoadedModel): Promise
 }
 
 function check(file: string, { inputs, outputs }: Session, reads: readonly Port[], writes: readonly Port[]): void {
-  const compare = (kind: string, actual: readonly { name: string; type: string; shape: readonly (number | string)[] }[], expected: readonly Port[]): void => {
+  const compare = (
+    kind: string,
+    actual: readonly { name: string; type: string; shape: readonly (number | string)[] }[],
+    expected: readonly Port[],
+  ): void => {
     for (const { name, shape } of expected) {
       const port = actual.find((candidate) => candidate.name === name);
       if (!port) throw new Error(`${file} has no ${kind} ${name}; it has ${actual.map((candidate) => candidate.name).join(', ')}.`);
       if (port.type !== 'float32') throw new Error(`${file}: the ${kind} ${name} is ${port.type}, not float32.`);
-      const fits = port.shape.length === shape.length && shape.every((dim, i) => typeof dim !== 'number' || typeof port.shape[i] !== 'number' || port.shape[i] === dim);
-      if (!fits) throw new Error(`${file}: the ${kind} ${name} is [${port.shape.join(', ')}], not [${shape.join(', ')}] as its manifest says.`);
+      const fits =
+        port.shape.length === shape.length &&
+        shape.every((dim, i) => typeof dim !== 'number' || typeof port.shape[i] !== 'number' || port.shape[i] === dim);
+      if (!fits)
+        throw new Error(`${file}: the ${kind} ${name} is [${port.shape.join(', ')}], not [${shape.join(', ')}] as its manifest says.`);
     }
   };
   compare('input', inputs, reads);

@@ -24,7 +24,12 @@ export interface Loaded {
 }
 
 /** Loads every bundle on the provider asked for, or on the fastest. */
-export async function loadModels(bundles: readonly Bundle[], provider: Provider | 'auto', threads: number, regroup: boolean): Promise<Loaded> {
+export async function loadModels(
+  bundles: readonly Bundle[],
+  provider: Provider | 'auto',
+  threads: number,
+  regroup: boolean,
+): Promise<Loaded> {
   if (provider !== 'auto') return loadOn(bundles, provider, threads, regroup);
   const notes: string[] = [];
   let best: { loaded: Loaded; ms: number } | undefined;
@@ -71,9 +76,13 @@ async function loadOn(bundles: readonly Bundle[], provider: Provider, threads: n
 async function unavailable(provider: Provider): Promise<string | undefined> {
   if (provider === 'cpu') return undefined;
   const devices = provider === 'cuda' ? ['/dev/nvidia0', '/dev/dxg'] : ['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dxg'];
-  if (process.platform !== 'linux') return provider === 'cuda' && process.platform !== 'win32' ? 'there is no CUDA on this system' : undefined;
+  if (process.platform !== 'linux')
+    return provider === 'cuda' && process.platform !== 'win32' ? 'there is no CUDA on this system' : undefined;
   for (const device of devices) {
-    const there = await access(device).then(() => true, () => false);
+    const there = await access(device).then(
+      () => true,
+      () => false,
+    );
     if (there) return undefined;
   }
   return 'there is no GPU';
@@ -88,7 +97,7 @@ async function warmUp(model: LoadedModel, regroup: boolean): Promise<void> {
   for (const size of BATCHES) {
     if (size > (model.manifest.max_batch ?? Number.POSITIVE_INFINITY)) break;
     await runPath(model, size);
-    const times = await Promise.all([await runPath(model, size), await runPath(model, size), await runPath(model, size)]);
+    const times = [await runPath(model, size), await runPath(model, size), await runPath(model, size)];
     model.segments.forEach((segment, i) => {
       const perSample = Math.min(...times.map((run) => run[i]!)) / size;
       if (perSample > PAYS * best[i]!) return;

@@ -106,7 +106,13 @@ class Loop {
     }
   }
 
-  private enqueue(id: number, name: string, samples: readonly Sample[], stopping: StoppingParameters, arrivedAt: number): Promise<RunResult> {
+  private enqueue(
+    id: number,
+    name: string,
+    samples: readonly Sample[],
+    stopping: StoppingParameters,
+    arrivedAt: number,
+  ): Promise<RunResult> {
     if (this.cancelled.has(id)) throw left();
     const model = this.models.get(name);
     if (!model) throw new Problem('unknown-model', `There is no model ${name}; there are ${[...this.models.keys()].join(', ')}.`);
@@ -161,7 +167,11 @@ class Loop {
     const late = at === 0 ? [] : batch.filter((item) => now + segment.pace * item.elements > item.job.deadline);
     const inTime = late.length === 0 ? batch : batch.filter((item) => !late.includes(item));
     try {
-      if (late.length > 0) await readOut(model, late.map((item) => ({ item, at: item.passed, reason: 'deadline' as const })));
+      if (late.length > 0)
+        await readOut(
+          model,
+          late.map((item) => ({ item, at: item.passed, reason: 'deadline' as const })),
+        );
       if (inTime.length === 0) return;
       const { stopped, going, ms } = await runSegment(model, inTime, this.capFor(model));
       this.account(model, at, inTime, ms);

@@ -22,7 +22,13 @@ interface Traced {
  * @param tolerance the quality that may be given up in the mean over the conditions, dB; no single condition may give up
  *   more than twice as much
  */
-export async function calibrate(engine: Engine, manifest: Manifest, conditions: readonly Condition[], tolerance: number, onSample: () => void = () => undefined): Promise<Calibration> {
+export async function calibrate(
+  engine: Engine,
+  manifest: Manifest,
+  conditions: readonly Condition[],
+  tolerance: number,
+  onSample: () => void = () => undefined,
+): Promise<Calibration> {
   const metric = metricFor(manifest.task);
   const times = manifest.exits.map(() => [] as number[]);
   const traced: Traced[][] = [];
@@ -43,15 +49,26 @@ export async function calibrate(engine: Engine, manifest: Manifest, conditions: 
     traced.push(list);
   }
   const ms = times.map(median);
-  const quality = (pick: (sample: Traced) => number): number[] => traced.map((list) => metric.total(list.map((sample) => sample.parts[pick(sample)]!)));
+  const quality = (pick: (sample: Traced) => number): number[] =>
+    traced.map((list) => metric.total(list.map((sample) => sample.parts[pick(sample)]!)));
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   return {
     threshold: choose(traced, ms, metric, tolerance, quality),
-    exits: manifest.exits.map((depth, i) => ({ depth, quality: Number(mean(quality(() => i)).toFixed(3)), ms_per_sample: Number(ms[i]!.toFixed(3)) })),
+    exits: manifest.exits.map((depth, i) => ({
+      depth,
+      quality: Number(mean(quality(() => i)).toFixed(3)),
+      ms_per_sample: Number(ms[i]!.toFixed(3)),
+    })),
   };
 }
 
-function choose(traced: readonly Traced[][], ms: readonly number[], metric: Metric, tolerance: number, quality: (pick: (sample: Traced) => number) => number[]): number {
+function choose(
+  traced: readonly Traced[][],
+  ms: readonly number[],
+  metric: Metric,
+  tolerance: number,
+  quality: (pick: (sample: Traced) => number) => number[],
+): number {
   const last = ms.length - 1;
   const full = quality(() => last);
   let best = { threshold: 1, time: Number.POSITIVE_INFINITY };

@@ -18,7 +18,13 @@ export interface Condition {
 }
 
 /** `count` fresh signals at each signal-to-noise ratio, dB. */
-export function recoveryConditions(matrix: Matrix, snrs: readonly number[], count: number, seed: number, signal: Omit<SignalOptions, 'snr'>): Condition[] {
+export function recoveryConditions(
+  matrix: Matrix,
+  snrs: readonly number[],
+  count: number,
+  seed: number,
+  signal: Omit<SignalOptions, 'snr'>,
+): Condition[] {
   return snrs.map((snr) => {
     const sampler = new SignalSampler(matrix, new Random(seed + Math.round(1000 * snr)), count, { ...signal, snr: [snr] });
     const { measurements, signals } = sampler.next();
@@ -35,7 +41,13 @@ export function recoveryConditions(matrix: Matrix, snrs: readonly number[], coun
  * Every image at each noise level σ (of 255); sides are cut to what the model takes.
  * @param clipped clip and round as an 8-bit file does, instead of leaving the noise as it is
  */
-export function denoiseConditions(images: readonly Planes[], manifest: Manifest, sigmas: readonly number[], seed: number, clipped = false): Condition[] {
+export function denoiseConditions(
+  images: readonly Planes[],
+  manifest: Manifest,
+  sigmas: readonly number[],
+  seed: number,
+  clipped = false,
+): Condition[] {
   const { name, shape } = manifest.inputs[0]!;
   const cut = images.map((image) => crop(image, multipleOf(shape[2]!), multipleOf(shape[3]!)));
   return sigmas.map((sigma) => {

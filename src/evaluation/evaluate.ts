@@ -12,7 +12,13 @@ export const metricFor = (task: Manifest['task']): Metric => (task === 'denoise'
  * One row for each condition. Every sample is a request of its own, once with the given rule and once at full depth,
  * in turn, so that the two times are comparable.
  */
-export async function evaluate(engine: Engine, manifest: Manifest, conditions: readonly Condition[], stopping: StoppingParameters, onSample: () => void = () => undefined): Promise<Measurement[]> {
+export async function evaluate(
+  engine: Engine,
+  manifest: Manifest,
+  conditions: readonly Condition[],
+  stopping: StoppingParameters,
+  onSample: () => void = () => undefined,
+): Promise<Measurement[]> {
   const metric = metricFor(manifest.task);
   const rows: Measurement[] = [];
   for (const { label, cases } of conditions) {

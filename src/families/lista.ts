@@ -1,7 +1,24 @@
 /** LISTA-stop: unrolled sparse recovery, measurements [N,m] → signal [N,n]. Every layer is an exit. */
 import { linear, rootMeanSquare, square } from '../graph/functions.ts';
 import {
-  abs, add, concat, div, greater, greaterOrEqual, kthLargest, log, matmul, mul, relu, reshape, sign, sqrt, stopGradient, sub, swapLast, where,
+  abs,
+  add,
+  concat,
+  div,
+  greater,
+  greaterOrEqual,
+  kthLargest,
+  log,
+  matmul,
+  mul,
+  relu,
+  reshape,
+  sign,
+  sqrt,
+  stopGradient,
+  sub,
+  swapLast,
+  where,
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
@@ -120,8 +137,7 @@ export function definePublishedLista({ matrix, depth, lipschitz, penalty }: Publ
       const moved = w2 ? add(direct, matmul(signal!, w2)) : direct;
       return { signal: mul(smoothSign(moved), relu(sub(abs(moved), threshold))) };
     },
-    policy: (t, { measurements, signal }) =>
-      policy(t, measurements!, sub(measurements!, matmul(signal!, swapLast(a))), signal!),
+    policy: (t, { measurements, signal }) => policy(t, measurements!, sub(measurements!, matmul(signal!, swapLast(a))), signal!),
   };
 }
 
@@ -149,17 +165,21 @@ function definePublishedPolicy(parameters: Parameters, m: number, n: number, dep
       b: parameters.define(`policy-b${i + 1}`, [to], constant(to, 0), 'policy'),
     };
   });
-  const position = ['sine', 'cosine'].map((name) =>
-    parameters.define(`policy-position-${name}`, [256], normal(256, 0.1), 'policy'),
-  ) as [Value, Value];
+  const position = ['sine', 'cosine'].map((name) => parameters.define(`policy-position-${name}`, [256], normal(256, 0.1), 'policy')) as [
+    Value,
+    Value,
+  ];
   return (t: number, b: Value, residual: Value, signal: Value): Value => {
     const angle = (Math.PI * t) / depth;
     const code = add(mul(position[0], Math.sin(angle)), mul(position[1], Math.cos(angle)));
     const last = layers.length - 1;
-    const logit = layers.reduce<Value>((x, { w, b: bias }, i) => {
-      const y = add(linear(x, w, bias), i === 0 ? code : 0);
-      return i < last ? relu(y) : y;
-    }, concat([b, residual, signal], 1));
+    const logit = layers.reduce<Value>(
+      (x, { w, b: bias }, i) => {
+        const y = add(linear(x, w, bias), i === 0 ? code : 0);
+        return i < last ? relu(y) : y;
+      },
+      concat([b, residual, signal], 1),
+    );
     return reshape(logit, [b.shape[0]!]);
   };
 }

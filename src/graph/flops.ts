@@ -5,7 +5,21 @@ import { known, type Dim, type Value } from './value.ts';
 export type Symbols = Readonly<Record<string, number>>;
 
 /** Operators that only move data. */
-const free = new Set(['Input', 'Scalar', 'StopGradient', 'Reshape', 'Transpose', 'Expand', 'Concat', 'Slice', 'Pad', 'Flip', 'SpaceToDepth', 'DepthToSpace', 'Cast']);
+const free = new Set([
+  'Input',
+  'Scalar',
+  'StopGradient',
+  'Reshape',
+  'Transpose',
+  'Expand',
+  'Concat',
+  'Slice',
+  'Pad',
+  'Flip',
+  'SpaceToDepth',
+  'DepthToSpace',
+  'Cast',
+]);
 
 /**
  * Floating-point operations of everything that `values` need and `except` do not: two for each multiply-add of a

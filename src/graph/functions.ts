@@ -1,5 +1,23 @@
 /** What models are written with beyond the table's operators: compositions of them. */
-import { abs, add, div, exp, log, matmul, max, mul, neg, reduceMax, reduceMean, reduceSum, reshape, slice, sqrt, stopGradient, sub } from './operators.ts';
+import {
+  abs,
+  add,
+  div,
+  exp,
+  log,
+  matmul,
+  max,
+  mul,
+  neg,
+  reduceMax,
+  reduceMean,
+  reduceSum,
+  reshape,
+  slice,
+  sqrt,
+  stopGradient,
+  sub,
+} from './operators.ts';
 import { known, type Value } from './value.ts';
 
 export const square = (x: Value): Value => mul(x, x);
@@ -11,7 +29,10 @@ export const linear = (x: Value, w: Value, b?: Value): Value => (b ? add(matmul(
 export function logSumExp(x: Value, axis: number): Value {
   const top = stopGradient(reduceMax(x, [axis], true));
   const sum = log(reduceSum(exp(sub(x, top)), [axis], true));
-  return reshape(add(sum, top), x.shape.filter((_, i) => i !== axis));
+  return reshape(
+    add(sum, top),
+    x.shape.filter((_, i) => i !== axis),
+  );
 }
 
 export function logSoftmax(x: Value, axis: number): Value {
@@ -20,8 +41,7 @@ export function logSoftmax(x: Value, axis: number): Value {
 }
 
 /** log σ(x), without overflow on either side. */
-export const logSigmoid = (x: Value): Value =>
-  sub(neg(max(neg(x), 0)), log(add(1, exp(neg(abs(x))))));
+export const logSigmoid = (x: Value): Value => sub(neg(max(neg(x), 0)), log(add(1, exp(neg(abs(x))))));
 
 /** The root mean square along `axes`, which are kept with size 1. */
 export const rootMeanSquare = (x: Value, axes: readonly number[], epsilon = 1e-12): Value =>

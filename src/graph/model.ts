@@ -26,6 +26,7 @@ import type { Attribute, Lowering, Shape, Value } from './value.ts';
 
 const OPSET = 18;
 const IR_VERSION = 9;
+const FLOAT: number = TensorProto_DataType.FLOAT;
 
 /** The values of an input that an export turns into a constant. */
 export interface Weight {
@@ -47,7 +48,14 @@ export function toModel({ outputs, weights = new Map() }: ModelOptions): Uint8Ar
   const names = new Map<Value, string>();
   const inputs = new Map<string, Shape>();
   for (const value of ancestors(Object.values(outputs))) {
-    names.set(value, value.op.lower(writer, value.inputs.map((input) => names.get(input)!), value));
+    names.set(
+      value,
+      value.op.lower(
+        writer,
+        value.inputs.map((input) => names.get(input)!),
+        value,
+      ),
+    );
     if (value.op.name === inputOperator.name) inputs.set(names.get(value)!, value.shape);
   }
   for (const [name, value] of Object.entries(outputs)) writer.rename(names.get(value)!, name);
@@ -76,7 +84,7 @@ export function toModel({ outputs, weights = new Map() }: ModelOptions): Uint8Ar
 /** The constants that lie in a model's own bytes, by name; those in files beside it are left out. */
 export function readInitializers(bytes: Uint8Array): Map<string, Float32Array> {
   const { graph } = fromBinary(ModelProtoSchema, bytes);
-  const found = (graph?.initializer ?? []).filter(({ dataType, rawData }) => dataType === TensorProto_DataType.FLOAT && rawData.length > 0);
+  const found = (graph?.initializer ?? []).filter(({ dataType, rawData }) => dataType === FLOAT && rawData.length > 0);
   return new Map(
     found.map(({ name, rawData }) => {
       const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
@@ -113,7 +121,7 @@ class Writer implements Lowering {
   }
 
   float(value: number): string {
-    return this.constant(`f${value}`, () => ({ dims: [], dataType: TensorProto_DataType.FLOAT, floatData: [value] }));
+    return this.constant(`f${value}`, () => ({ dims: [], dataType: FLOAT, floatData: [value] }));
   }
 
   /** A result gets its public name through an Identity, which the runtime removes. */
@@ -125,7 +133,7 @@ class Writer implements Lowering {
     if (!this.constants.has(key)) {
       const name = `constant_${this.constants.size}`;
       this.constants.set(key, name);
-      this.initializers.push(create(TensorProtoSchema, { ...init(), name } as never));
+      this.initializers.push(create(TensorProtoSchema, { ...init(), name }));
     }
     return this.constants.get(key)!;
   }
@@ -133,7 +141,7 @@ class Writer implements Lowering {
 
 function toInitializer(name: string, shape: Shape, { data, external }: Weight): TensorProto {
   const dims = shape.map((dim) => BigInt(dim));
-  const base = { name, dims, dataType: TensorProto_DataType.FLOAT };
+  const base = { name, dims, dataType: FLOAT };
   if (dims.reduce((a, b) => a * b, 1n) !== BigInt(data.length)) {
     throw new RangeError(`weight ${name} has ${data.length} values, not [${shape.join(',')}]`);
   }
@@ -171,7 +179,7 @@ function toInfo(name: string, shape: Shape) {
     }),
   );
   const tensor = create(TypeProto_TensorSchema, {
-    elemType: TensorProto_DataType.FLOAT,
+    elemType: FLOAT,
     shape: create(TensorShapeProtoSchema, { dim }),
   });
   return create(ValueInfoProtoSchema, {

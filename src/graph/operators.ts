@@ -141,8 +141,7 @@ const whereOperator: Operator<null> = {
   },
   lower: (onnx, inputs) => onnx.node('Where', inputs),
 };
-export const where = (condition: Value, a: Operand, b: Operand): Value =>
-  node(whereOperator, [condition, value(a), value(b)], null);
+export const where = (condition: Value, a: Operand, b: Operand): Value => node(whereOperator, [condition, value(a), value(b)], null);
 
 // ---------------------------------------------------------------- reductions
 
@@ -165,11 +164,9 @@ function reduction(name: string, gradient: (g: Value, x: Value, y: Value) => Val
       const kept = reducedShape(x.shape, { ...y.attrs, keep: true });
       return [gradient(reshape(g, kept), x, reshape(y as Value, kept))];
     },
-    lower: (onnx, inputs, { attrs }) =>
-      onnx.node(name, [...inputs, onnx.int64(attrs.axes)], { keepdims: attrs.keep ? 1 : 0 }),
+    lower: (onnx, inputs, { attrs }) => onnx.node(name, [...inputs, onnx.int64(attrs.axes)], { keepdims: attrs.keep ? 1 : 0 }),
   };
-  return (x: Value, axes?: readonly number[], keep = false): Value =>
-    node(operator, [x], { axes: axes ?? x.shape.map((_, i) => i), keep });
+  return (x: Value, axes?: readonly number[], keep = false): Value => node(operator, [x], { axes: axes ?? x.shape.map((_, i) => i), keep });
 }
 
 export const reduceSum = reduction('ReduceSum', (g, x) => expandLike(g, x));
@@ -309,13 +306,17 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
     return onnx.node('Reshape', [x!, onnx.int64(target)]);
   },
 };
-export const reshape = (x: Value, shape: Shape): Value =>
-  sameShape(x.shape, shape) ? x : node(reshapeOperator, [x], { shape });
+export const reshape = (x: Value, shape: Shape): Value => (sameShape(x.shape, shape) ? x : node(reshapeOperator, [x], { shape }));
 
 const transposeOperator: Operator<{ perm: readonly number[] }> = {
   name: 'Transpose',
   shape: ([x], { perm }) => perm.map((axis) => x!.shape[axis]!),
-  gradient: (g, { attrs: { perm } }) => [transpose(g, perm.map((_, axis) => perm.indexOf(axis)))],
+  gradient: (g, { attrs: { perm } }) => [
+    transpose(
+      g,
+      perm.map((_, axis) => perm.indexOf(axis)),
+    ),
+  ],
   lower: (onnx, inputs, { attrs }) => onnx.node('Transpose', inputs, { perm: attrs.perm }),
 };
 export const transpose = (x: Value, perm: readonly number[]): Value => node(transposeOperator, [x], { perm });
@@ -329,12 +330,10 @@ const expandOperator: Operator<null> = {
     return like!.shape;
   },
   gradient: (g, y) => [sumTo(g, y.inputs[0]!.shape), undefined],
-  lower: (onnx, [x, like], { shape }) =>
-    onnx.node('Expand', [x!, isStatic(shape) ? onnx.int64(shape) : onnx.node('Shape', [like!])]),
+  lower: (onnx, [x, like], { shape }) => onnx.node('Expand', [x!, isStatic(shape) ? onnx.int64(shape) : onnx.node('Shape', [like!])]),
 };
 /** `x` broadcast to the shape of `like`. */
-export const expandLike = (x: Value, like: Value): Value =>
-  sameShape(x.shape, like.shape) ? x : node(expandOperator, [x, like], null);
+export const expandLike = (x: Value, like: Value): Value => (sameShape(x.shape, like.shape) ? x : node(expandOperator, [x, like], null));
 
 const concatOperator: Operator<{ axis: number }> = {
   name: 'Concat',
@@ -378,8 +377,15 @@ export const slice = (x: Value, axis: number, start: number, end: number, step =
 function spreadAlong(x: Value, axis: number, step: number): Value {
   const split = reshape(x, [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)]);
   const at = split.shape.map((_, i) => (i === axis + 1 ? step - 1 : 0));
-  const spread = pad(split, at.map(() => 0), at);
-  return reshape(spread, x.shape.map((dim, i) => (i === axis ? known(dim) * step : dim)));
+  const spread = pad(
+    split,
+    at.map(() => 0),
+    at,
+  );
+  return reshape(
+    spread,
+    x.shape.map((dim, i) => (i === axis ? known(dim) * step : dim)),
+  );
 }
 
 const padOperator: Operator<{ before: readonly number[]; after: readonly number[] }> = {

@@ -2,7 +2,6 @@
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 
 export type Provider = 'cpu' | 'webgpu' | 'cuda';
-export type ElementType = 'float32' | 'int32' | 'int64' | 'bool';
 
 /** A tensor on the CPU or, where a session keeps it there, on the device. Device tensors must be disposed. */
 export type Tensor = OrtTensor;
@@ -68,9 +67,7 @@ export class Session {
       session.preferredOutputLocation = Object.fromEntries(resident.map((name) => [name, 'gpu-buffer' as const]));
     }
     const loaded =
-      typeof model === 'string'
-        ? await InferenceSession.create(model, session)
-        : await InferenceSession.create(model, session);
+      typeof model === 'string' ? await InferenceSession.create(model, session) : await InferenceSession.create(model, session);
     return new Session(loaded);
   }
 
@@ -80,7 +77,7 @@ export class Session {
    */
   async run(feeds: Tensors, fetches?: Tensors): Promise<Tensors> {
     const result = fetches ? await this.session.run(feeds, fetches) : await this.session.run(feeds);
-    return result as Tensors;
+    return result;
   }
 
   async release(): Promise<void> {
@@ -89,7 +86,5 @@ export class Session {
 }
 
 function toPort(meta: InferenceSession.ValueMetadata): Port {
-  return meta.isTensor
-    ? { name: meta.name, type: meta.type, shape: meta.shape }
-    : { name: meta.name, type: 'unknown', shape: [] };
+  return meta.isTensor ? { name: meta.name, type: meta.type, shape: meta.shape } : { name: meta.name, type: 'unknown', shape: [] };
 }

@@ -17,10 +17,18 @@ export interface AppOptions {
   readonly version: string;
   readonly logLevel: string;
   /** True once the service is going down: `ready` says so. */
-  draining(): boolean;
+  draining: () => boolean;
 }
 
-export async function buildApp({ engine, metrics, modelsDir, maxBodyBytes, version, logLevel, draining }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({
+  engine,
+  metrics,
+  modelsDir,
+  maxBodyBytes,
+  version,
+  logLevel,
+  draining,
+}: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
     logger: { level: logLevel },
     disableRequestLogging: true,

@@ -30,7 +30,8 @@ export async function onlyFile(request: FastifyRequest, field: string, maxBytes:
   let bytes: Buffer | undefined;
   try {
     for await (const part of request.parts()) {
-      if (part.type !== 'file') throw new Problem('bad-body', `The form has a field ${part.fieldname} without a file; send one file, in the field ${field}.`);
+      if (part.type !== 'file')
+        throw new Problem('bad-body', `The form has a field ${part.fieldname} without a file; send one file, in the field ${field}.`);
       if (part.fieldname !== field) {
         part.file.resume();
         throw new Problem('bad-body', `The form has a file in the field ${part.fieldname}; send it in the field ${field}.`);

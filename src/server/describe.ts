@@ -62,7 +62,10 @@ const headers = {
 
 export function describeTask({ takes, gives, summary, task }: TaskRoute): object {
   const refusal = { description: 'What was wrong, and what to change.', content: { 'application/problem+json': { schema: problem } } };
-  const described = Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]);
+  const described: [string, object][] = Object.entries(headers).map(([name, description]) => [
+    name,
+    { description, schema: { type: 'string' } },
+  ]);
   return {
     summary,
     operationId: task,

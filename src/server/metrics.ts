@@ -1,7 +1,7 @@
 /** What Prometheus scrapes. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { SegmentRun, Summary } from '../engine/messages.ts';
-import type { Manifest } from '../bundle/manifest.ts';
+import type { Engine } from '../engine/engine.ts';
 
 const outcomes = ['ok', 'rejected', 'overloaded', 'cancelled', 'failed'] as const;
 export type Outcome = (typeof outcomes)[number];
@@ -21,8 +21,7 @@ export class Metrics {
   private readonly skipped;
   private readonly provider;
 
-  /** @param pending how many samples are taken and not answered, asked at every scrape */
-  constructor(version: string, pending: () => number) {
+  constructor(version: string) {
     const registers = [this.registry];
     const histogram = (name: string, help: string, labelNames: string[], buckets: number[]) =>
       new Histogram({ name, help, labelNames, buckets, registers });
@@ -38,24 +37,29 @@ export class Metrics {
     this.batch = histogram('stopwise_batch_size', 'Samples in one run of a segment.', ['model', 'layer'], [1, 2, 4, 8, 16, 32, 64, 128]);
     this.run = counter('stopwise_layers_run_total', 'Layers run, summed over samples.', ['model']);
     this.skipped = counter('stopwise_layers_skipped_total', 'Layers that samples did not need.', ['model']);
-    this.provider = new Gauge({ name: 'stopwise_execution_provider_info', help: 'The execution provider in use.', labelNames: ['provider'], registers });
+    this.provider = new Gauge({
+      name: 'stopwise_execution_provider_info',
+      help: 'The execution provider in use.',
+      labelNames: ['provider'],
+      registers,
+    });
     const build = new Gauge({ name: 'stopwise_build_info', help: 'The version that runs.', labelNames: ['version', 'node'], registers });
     build.set({ version, node: process.version }, 1);
-    new Gauge({
-      name: 'stopwise_pending_samples',
-      help: 'Samples taken and not yet answered.',
-      registers,
-      collect() {
-        this.set(pending());
-      },
-    });
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Creates the usual series, so that rates are right from the first request on. */
-  serve(manifests: Iterable<Manifest>, provider: string): void {
-    this.provider.set({ provider }, 1);
-    for (const { name: model, exits } of manifests) {
+  /** Follows an engine; creates the usual series at once, so that rates are right from the first request on. */
+  serve(engine: Pick<Engine, 'manifests' | 'provider' | 'pending'>): void {
+    this.provider.set({ provider: engine.provider }, 1);
+    new Gauge({
+      name: 'stopwise_pending_samples',
+      help: 'Samples taken and not yet answered.',
+      registers: [this.registry],
+      collect() {
+        this.set(engine.pending);
+      },
+    });
+    for (const { name: model, exits } of engine.manifests.values()) {
       for (const outcome of outcomes) this.requests.inc({ model, outcome }, 0);
       for (const reason of reasons) this.samples.inc({ model, reason }, 0);
       for (const histogram of [this.depth, this.duration, this.queue]) histogram.zero({ model });

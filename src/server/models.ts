@@ -17,14 +17,20 @@ export function installModels(app: FastifyInstance, manifests: ReadonlyMap<strin
   };
   const tags = ['models'];
   app.get('/v1/models', { schema: { tags, summary: 'The manifests of all models.' } }, () => ({ models: [...manifests.values()] }));
-  app.get<{ Params: { name: string } }>('/v1/models/:name', { schema: { tags, summary: "A model's manifest.", params: Name } }, ({ params }) => find(params.name));
+  app.get<{ Params: { name: string } }>(
+    '/v1/models/:name',
+    { schema: { tags, summary: "A model's manifest.", params: Name } },
+    ({ params }) => find(params.name),
+  );
   app.get<{ Params: { name: string; file: string } }>(
     '/v1/models/:name/files/:file',
     { schema: { tags, summary: 'A file of the task, such as matrix.npy.', params: NameAndFile } },
     ({ params: { name, file } }, reply) => {
       const { task_files: files } = find(name);
       if (!files.includes(file)) throw new Problem('not-found', `${name} has no file ${file}; it has ${files.join(', ') || 'none'}.`);
-      return reply.type(file.endsWith('.json') ? 'application/json' : 'application/octet-stream').send(createReadStream(join(directory, name, file)));
+      return reply
+        .type(file.endsWith('.json') ? 'application/json' : 'application/octet-stream')
+        .send(createReadStream(join(directory, name, file)));
     },
   );
 }

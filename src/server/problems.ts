@@ -20,7 +20,8 @@ function fromFramework(error: FastifyError): Problem | undefined {
 
 function fromValidation([first]: NonNullable<FastifyError['validation']>): Problem {
   const { additionalProperty, allowedValues } = (first?.params ?? {}) as { additionalProperty?: string; allowedValues?: unknown[] };
-  if (additionalProperty !== undefined) return new Problem('bad-parameter', `There is no parameter ${additionalProperty}; see /docs for those there are.`);
+  if (additionalProperty !== undefined)
+    return new Problem('bad-parameter', `There is no parameter ${additionalProperty}; see /docs for those there are.`);
   const name = first?.instancePath.split('/')[1] ?? '';
   const allowed = allowedValues ? `: ${allowedValues.join(', ')}` : '';
   return new Problem('bad-parameter', `The parameter ${name} ${first?.message ?? 'is not valid'}${allowed}.`);
@@ -36,7 +37,10 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   const { status, code, message } = problem;
   if (status === 429 || status === 503) reply.header('retry-after', '1');
   const body = { type: `urn:stopwise:problem:${code}`, title: problems[code].title, status, code, detail: message, instance: request.url };
-  return reply.code(status).type('application/problem+json').send(Buffer.from(JSON.stringify(body)));
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send(Buffer.from(JSON.stringify(body)));
 }
 
 export function installProblems(app: FastifyInstance): void {
@@ -47,7 +51,9 @@ export function installProblems(app: FastifyInstance): void {
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!;
-    const methods = (['GET', 'POST'] as const).filter((method) => method !== request.method && app.findRoute({ method, url: path }) !== null);
+    const methods = (['GET', 'POST'] as const).filter(
+      (method) => method !== request.method && app.findRoute({ method, url: path }) !== null,
+    );
     if (methods.length === 0) return sendProblem(new Problem('not-found', `There is nothing at ${path}; see /docs.`), request, reply);
     reply.header('allow', methods.join(', '));
     return sendProblem(new Problem('method-not-allowed', `${path} takes ${methods.join(', ')}.`), request, reply);

@@ -42,11 +42,17 @@ export const taskRoutes: readonly TaskRoute[] = [
 ];
 
 const Query = Type.Object(
-  { model: Type.Optional(Type.String({ minLength: 1, description: "A model's name; the task's default where absent." })), ...StoppingQuery.properties },
+  {
+    model: Type.Optional(Type.String({ minLength: 1, description: "A model's name; the task's default where absent." })),
+    ...StoppingQuery.properties,
+  },
   { additionalProperties: false },
 );
 const ImageQuery = Type.Object(
-  { ...Query.properties, format: Type.Optional(Type.String({ enum: [...formats, 'json'], description: 'The format of the answer; counts more than Accept.' })) },
+  {
+    ...Query.properties,
+    format: Type.Optional(Type.String({ enum: [...formats, 'json'], description: 'The format of the answer; counts more than Accept.' })),
+  },
   { additionalProperties: false },
 );
 
@@ -59,7 +65,10 @@ export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engi
     const values = request.query as QueryValues;
     reply.header('vary', 'Accept');
     try {
-      const { answer, summary } = await engine.perform(await toTaskRequest(request, route, values, maxBodyBytes), { signal: untilGone(reply), arrivedAt });
+      const { answer, summary } = await engine.perform(await toTaskRequest(request, route, values, maxBodyBytes), {
+        signal: untilGone(reply),
+        arrivedAt,
+      });
       metrics.answered(summary);
       return await reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     } catch (error) {
@@ -70,11 +79,11 @@ export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engi
 }
 
 async function toTaskRequest(request: FastifyRequest, route: TaskRoute, values: QueryValues, maxBodyBytes: number): Promise<TaskRequest> {
+  const { model, format, ...stopping } = values;
   const contentType = mediaType(request, route.takes);
-  const accept = wantedType(request, route, values.format);
+  const accept = wantedType(request, route, format);
   const form = contentType === 'multipart/form-data';
   const body = form ? await onlyFile(request, route.field!, maxBodyBytes) : bodyBytes(request);
-  const { model, format: _, ...stopping } = values;
   return {
     task: route.task,
     contentType,

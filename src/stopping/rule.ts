@@ -52,7 +52,8 @@ export function resolveStopping(parameters: StoppingParameters, model: Stoppable
   if (rule === 'fixed') {
     if (depth === undefined) refuse(`rule=fixed needs depth, one of the exits ${list(model.exits)}.`);
     else if (!model.exits.includes(depth)) refuse(`depth=${depth} is not an exit of this model; its exits are ${list(model.exits)}.`);
-    if (minDepth !== undefined || maxDepth !== undefined) refuse('min_depth and max_depth have no meaning with rule=fixed; leave them out.');
+    if (minDepth !== undefined || maxDepth !== undefined)
+      refuse('min_depth and max_depth have no meaning with rule=fixed; leave them out.');
   } else if (depth !== undefined) refuse(`depth goes with rule=fixed, not with rule=${rule}.`);
   if (threshold !== undefined && rule !== 'threshold') refuse(`threshold goes with rule=threshold, not with rule=${rule}.`);
   if (seed !== undefined && rule !== 'sample') refuse(`seed goes with rule=sample, not with rule=${rule}.`);

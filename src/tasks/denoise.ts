@@ -21,7 +21,10 @@ export const denoise =
     const manifest = chooseModel(models, 'denoise', request.model, ({ inputs }) => channelsOf(inputs[0]?.shape) === image.channels);
     const { name, shape } = manifest.inputs[0]!;
     if (channelsOf(shape) !== image.channels) {
-      throw new Problem('bad-image', `${manifest.name} takes images of ${channelsOf(shape)} channel(s), this one has ${image.channels}; leave model out, and the one that fits is taken.`);
+      throw new Problem(
+        'bad-image',
+        `${manifest.name} takes images of ${channelsOf(shape)} channel(s), this one has ${image.channels}; leave model out, and the one that fits is taken.`,
+      );
     }
     const multiple = Math.max(multipleOf(shape[2]!), multipleOf(shape[3]!));
     const tiles = layTiles(image.width, image.height, { ...defaultTiles, multiple });
@@ -30,7 +33,13 @@ export const denoise =
     return { model: manifest.name, samples, stopping: request.stopping, encode: (result) => encode(result, image, tiles, output, request) };
   };
 
-async function encode(result: RunResult, image: DecodedImage, tiles: readonly Tile[], output: string, { accept }: TaskRequest): Promise<TaskAnswer> {
+async function encode(
+  result: RunResult,
+  image: DecodedImage,
+  tiles: readonly Tile[],
+  output: string,
+  { accept }: TaskRequest,
+): Promise<TaskAnswer> {
   const parts = result.samples.map(({ outputs }) => outputs[output]!);
   const clean: DecodedImage = { ...image, data: joinTiles(image, tiles, parts, defaultTiles.margin) };
   const format = wantedFormat(accept) ?? image.format;

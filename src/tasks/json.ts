@@ -22,7 +22,8 @@ export function readJsonBody(request: TaskRequest, allowed: readonly string[]): 
     throw new Problem('bad-body', `The body is not JSON: ${(error as Error).message}.`);
   }
   const shape = `{${allowed.join(', ')}, model?, stopping?}`;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Problem('bad-body', `The body must be a JSON object ${shape}.`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Problem('bad-body', `The body must be a JSON object ${shape}.`);
   const { model, stopping, ...fields } = value as Record<string, unknown>;
   const unknown = Object.keys(fields).find((key) => !allowed.includes(key));
   if (unknown !== undefined) throw new Problem('bad-body', `The body has a field ${unknown} that nobody reads; it must be ${shape}.`);

@@ -12,7 +12,6 @@ import { depthFields, depthHeaders, jsonAnswer, readablePi } from './report.ts';
 export const MOST_ROWS = 4096;
 
 export const JSON_TYPE = 'application/json';
-export const RAW_TYPE = 'application/octet-stream';
 export const NPY_TYPE = 'application/x-npy';
 
 /** N vectors of m numbers, one after the other. */
@@ -30,17 +29,29 @@ function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): De
   const manifest = chooseModel(models, 'sparse-recovery', json ? json.model : request.model);
   const { name, shape } = manifest.inputs[0]!;
   const m = Number(shape[1]);
-  const rows = json ? fromJson(json.fields.measurements, m) : request.contentType === NPY_TYPE ? fromNpy(request.body, m) : fromRaw(request.body, m);
+  const rows = json
+    ? fromJson(json.fields.measurements, m)
+    : request.contentType === NPY_TYPE
+      ? fromNpy(request.body, m)
+      : fromRaw(request.body, m);
   const bad = rows.data.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
-    throw new Problem('bad-measurements', `Measurement ${bad % m} of vector ${Math.floor(bad / m)} is ${rows.data[bad]}; every one must be a finite float32.`);
+    throw new Problem(
+      'bad-measurements',
+      `Measurement ${bad % m} of vector ${Math.floor(bad / m)} is ${rows.data[bad]}; every one must be a finite float32.`,
+    );
   }
   const samples: Sample[] = Array.from({ length: rows.count }, (_, i) => ({
     [name]: { data: rows.data.slice(i * m, (i + 1) * m), dims: [m] },
   }));
   const stopping: StoppingParameters = json ? json.stopping : request.stopping;
   const accept = request.accept ?? (json ? JSON_TYPE : request.contentType);
-  return { model: manifest.name, samples, stopping, encode: (result) => Promise.resolve(encode(result, accept, manifest.outputs[0]!.name, rows.bare)) };
+  return {
+    model: manifest.name,
+    samples,
+    stopping,
+    encode: (result) => Promise.resolve(encode(result, accept, manifest.outputs[0]!.name, rows.bare)),
+  };
 }
 
 function fromJson(value: unknown, m: number): Rows {
@@ -66,7 +77,10 @@ function fromJson(value: unknown, m: number): Rows {
 
 function fromRaw(body: Uint8Array, m: number): Rows {
   if (body.length === 0 || body.length % (4 * m) !== 0) {
-    throw new Problem('bad-measurements', `The body has ${body.length} bytes; it must be one or more vectors of ${m} little-endian float32, ${4 * m} bytes each.`);
+    throw new Problem(
+      'bad-measurements',
+      `The body has ${body.length} bytes; it must be one or more vectors of ${m} little-endian float32, ${4 * m} bytes each.`,
+    );
   }
   const count = body.length / (4 * m);
   checkCount(count);

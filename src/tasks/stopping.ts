@@ -10,16 +10,23 @@ export const StoppingQuery = Type.Object(
   {
     rule: Type.Optional(
       Type.Union([Type.Literal('threshold'), Type.Literal('sample'), Type.Literal('fixed')], {
-        description: 'threshold: stop where π exceeds the threshold; sample: draw the depth with the probabilities the policy gives; fixed: stop at depth.',
+        description:
+          'threshold: stop where π exceeds the threshold; sample: draw the depth with the probabilities the policy gives; fixed: stop at depth.',
       }),
     ),
-    threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'With rule=threshold; the default is calibrated for each model.' })),
+    threshold: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: 'With rule=threshold; the default is calibrated for each model.' }),
+    ),
     seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1, description: 'With rule=sample; drawn where it is not given.' })),
     depth: depth('With rule=fixed: one of the exits of the model.'),
     min_depth: depth('No sample stops before this depth.'),
     max_depth: depth('Every sample stops at the last exit up to this depth, or before.'),
     deadline_ms: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 3_600_000, description: 'From the arrival of the request to the end of compute, ms; the best answer so far is given.' }),
+      Type.Number({
+        minimum: 0,
+        maximum: 3_600_000,
+        description: 'From the arrival of the request to the end of compute, ms; the best answer so far is given.',
+      }),
     ),
   },
   { additionalProperties: false },
@@ -46,10 +53,18 @@ const schema = Compile(StoppingQuery);
 export function readStopping(value: unknown): StoppingParameters {
   if (schema.Check(value)) return toStoppingParameters(value);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Problem('bad-parameter', `stopping must be an object such as {"rule": "fixed", "depth": 4}; its keys are ${Object.keys(allowed).join(', ')}.`);
+    throw new Problem(
+      'bad-parameter',
+      `stopping must be an object such as {"rule": "fixed", "depth": 4}; its keys are ${Object.keys(allowed).join(', ')}.`,
+    );
   }
-  const wrong = schema.Errors(value).find(({ instancePath }) => instancePath !== '')?.instancePath.slice(1) ?? '';
-  if (!isParameter(wrong)) throw new Problem('bad-parameter', `There is no stopping parameter "${wrong}"; there are ${Object.keys(allowed).join(', ')}.`);
+  const wrong =
+    schema
+      .Errors(value)
+      .find(({ instancePath }) => instancePath !== '')
+      ?.instancePath.slice(1) ?? '';
+  if (!isParameter(wrong))
+    throw new Problem('bad-parameter', `There is no stopping parameter "${wrong}"; there are ${Object.keys(allowed).join(', ')}.`);
   throw new Problem('bad-parameter', `${wrong} must be ${allowed[wrong]}, not ${JSON.stringify((value as StoppingWire)[wrong])}.`);
 }
 
@@ -61,7 +76,10 @@ export function readStoppingQuery(query: Readonly<Record<string, unknown>>): Sto
   const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
   return readStopping(
     Object.fromEntries(
-      Object.entries(query).map(([key, value]) => [key, key !== 'rule' && typeof value === 'string' && number.test(value) ? Number(value) : value]),
+      Object.entries(query).map(([key, value]) => [
+        key,
+        key !== 'rule' && typeof value === 'string' && number.test(value) ? Number(value) : value,
+      ]),
     ),
   );
 }

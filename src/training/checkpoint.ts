@@ -35,7 +35,7 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
   const { __metadata__: words, ...entries } = header as Record<string, never> & { __metadata__?: { stopwise?: string } };
   if (!words?.stopwise) throw new Error(`${file} is a safetensors file, but not a checkpoint of this project`);
   const tensors = new Map<string, Float32Array>();
-  for (const [name, { data_offsets: range }] of Object.entries(entries as typeof header)) {
+  for (const [name, { data_offsets: range }] of Object.entries(entries)) {
     const slice = bytes.subarray(8 + length + range[0], 8 + length + range[1]);
     tensors.set(name, new Float32Array(Uint8Array.from(slice).buffer));
   }

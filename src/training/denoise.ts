@@ -57,10 +57,7 @@ export function denoiseStages(config: DenoiseConfig, batches: Batches): { family
   const costs = family.exits.map((exit) => exit / family.depth);
   return {
     family,
-    stages: [
-      stageOneOf(family, losses, config.stageOne, batches),
-      stageTwoOf(family, errors, unrolled, costs, config.stageTwo, batches),
-    ],
+    stages: [stageOneOf(family, losses, config.stageOne, batches), stageTwoOf(family, errors, unrolled, costs, config.stageTwo, batches)],
   };
 }
 

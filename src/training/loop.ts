@@ -70,7 +70,10 @@ export class Interrupted extends Error {}
 export const checkpointFile = (folder: string): string => join(folder, 'checkpoint.safetensors');
 
 /** Runs the stages in order; what each has learnt is in `weights` at the end. Gives the seconds each took, by name. */
-export async function runStages(stages: readonly Stage[], options: LoopOptions): Promise<Record<string, { steps: number; seconds: number }>> {
+export async function runStages(
+  stages: readonly Stage[],
+  options: LoopOptions,
+): Promise<Record<string, { steps: number; seconds: number }>> {
   await mkdir(options.folder, { recursive: true });
   const resumed = options.resume ? await restore(stages, options) : undefined;
   const first = resumed ? stages.findIndex(({ name }) => name === resumed.saved.stage) : 0;
@@ -115,7 +118,14 @@ async function runStage(stage: Stage, options: LoopOptions, resumed?: Resumed): 
   let saved = performance.now();
   const save = async (): Promise<void> => {
     trainer.store();
-    const meta: Saved = { config: options.config, stage: stage.name, steps: step, seconds: seconds(), source: options.source.state(), loss };
+    const meta: Saved = {
+      config: options.config,
+      stage: stage.name,
+      steps: step,
+      seconds: seconds(),
+      source: options.source.state(),
+      loss,
+    };
     await writeCheckpoint(checkpointFile(options.folder), {
       tensors: new Map([...weights, ...trainer.state().moments]),
       meta: meta as unknown as Record<string, unknown>,

@@ -5,7 +5,10 @@ import type { Shape, Value } from '../graph/value.ts';
 
 /** Columns [N] side by side: [N,E]. */
 export const columns = (values: readonly Value[]): Value =>
-  concat(values.map((value) => reshape(value, [value.shape[0]!, 1])), 1);
+  concat(
+    values.map((value) => reshape(value, [value.shape[0]!, 1])),
+    1,
+  );
 
 /** log p(t) + log p(y|t,x)/β, up to a constant, for the prior p(t) ∝ exp(−λ c_t): [N,E]. */
 function logJoint(losses: Value, beta: number, logPrior: Value): Value {

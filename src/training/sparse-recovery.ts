@@ -49,9 +49,7 @@ export function recoveryStages(config: RecoveryConfig, matrix: Matrix, batches: 
   const truth = input('truth', [batch, matrix.columns]);
   const unrolled = unroll(family, { measurements });
   const power = add(reduceMean(square(truth), [1]), 1e-9);
-  const errors = unrolled.outputs.map(({ signal }) =>
-    add(div(reduceMean(square(sub(signal!, truth)), [1]), power), ENOUGH),
-  );
+  const errors = unrolled.outputs.map(({ signal }) => add(div(reduceMean(square(sub(signal!, truth)), [1]), power), ENOUGH));
   const costs = family.exits.map((exit) => exit / family.depth);
   return {
     family,

@@ -68,7 +68,10 @@ export function stageTwoOf(
 ): Stage {
   const target = logOracle(columns(errors.map(decibels)), beta, logPriorInput(errors.length));
   const logQ = logStopTime(logits);
-  const prior = tensor(Float32Array.from(costs, (cost) => (-lambda * cost) / beta), [costs.length]);
+  const prior = tensor(
+    Float32Array.from(costs, (cost) => (-lambda * cost) / beta),
+    [costs.length],
+  );
   return {
     name: 'stage-2',
     loss: divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ),

@@ -2,7 +2,7 @@
 import { gradient } from '../graph/gradient.ts';
 import { toModel } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
-import { elements, known } from '../graph/value.ts';
+import { known } from '../graph/value.ts';
 import { floats, scalar, Session, tensor, zeros, type Tensor, type Tensors } from '../runtime/session.ts';
 import { adamStep, defaultAdam, type AdamOptions } from './adam.ts';
 import type { Weights } from './weights.ts';
@@ -113,7 +113,13 @@ export class Trainer {
     const { weights, learn } = this.options;
     const ports = this.session.inputs.filter(({ name }) => weights.has(name) && !learn.has(name));
     this.heldTensors ??= Object.fromEntries(
-      ports.map(({ name, shape }) => [name, tensor(weights.get(name)!, shape.map((dim) => known(dim)))]),
+      ports.map(({ name, shape }) => [
+        name,
+        tensor(
+          weights.get(name)!,
+          shape.map((dim) => known(dim)),
+        ),
+      ]),
     );
     return this.heldTensors;
   }
@@ -124,7 +130,3 @@ function need(feeds: Tensors, name: string): Tensor {
   if (!value) throw new Error(`the training step needs the input ${name}`);
   return value;
 }
-
-/** How many numbers a set of parameters holds. */
-export const countParameters = (values: Iterable<Value>): number =>
-  [...values].reduce((sum, { shape }) => sum + elements(shape), 0);

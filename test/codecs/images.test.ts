@@ -13,7 +13,10 @@ function picture(channels: 1 | 3, bits: 8 | 16 = 8, alpha = false): DecodedImage
   const { width, height } = size;
   const most = 2 ** bits - 1;
   const plane = (c: number): number[] =>
-    Array.from({ length: width * height }, (_, i) => Math.round(most * (0.5 + 0.4 * Math.sin((i % width) / 9 + c) * Math.cos(i / width / 7))) / most);
+    Array.from(
+      { length: width * height },
+      (_, i) => Math.round(most * (0.5 + 0.4 * Math.sin((i % width) / 9 + c) * Math.cos(i / width / 7))) / most,
+    );
   const data = Float32Array.from(Array.from({ length: channels }, (_, c) => plane(c)).flat());
   return { ...size, channels, bits, data, format: 'png', alpha: alpha ? Float32Array.from(plane(5)) : undefined, source: undefined };
 }
@@ -67,9 +70,14 @@ describe('round trip', () => {
 
   it('shortens 16 bits to the nearest of 8, with and without metadata to keep', async () => {
     const image = picture(3, 16);
-    const source = await sharp(await encodeImage(image, 'png')).withExif({ IFD0: { Copyright: 'A' } }).png().toBuffer();
+    const source = await sharp(await encodeImage(image, 'png'))
+      .withExif({ IFD0: { Copyright: 'A' } })
+      .png()
+      .toBuffer();
     for (const from of [image, { ...image, source }]) {
-      const webp = await sharp(await encodeImage(from, 'webp')).raw().toBuffer();
+      const webp = await sharp(await encodeImage(from, 'webp'))
+        .raw()
+        .toBuffer();
       const mean = webp.reduce((sum, value) => sum + value, 0) / webp.length / 255;
       expect(mean).toBeCloseTo(image.data.reduce((sum, value) => sum + value, 0) / image.data.length, 3);
     }
@@ -86,7 +94,12 @@ describe('round trip', () => {
 describe('metadata', () => {
   const tagged = (image: DecodedImage, format: ImageFormat, profile = 'p3'): Promise<Buffer> =>
     encodeImage(image, 'png').then((bytes) =>
-      sharp(bytes).withIccProfile(profile).withExif({ IFD0: { Copyright: 'Jane Doe' } }).withDensity(300).toFormat(format, { quality: 100 }).toBuffer(),
+      sharp(bytes)
+        .withIccProfile(profile)
+        .withExif({ IFD0: { Copyright: 'Jane Doe' } })
+        .withDensity(300)
+        .toFormat(format, { quality: 100 })
+        .toBuffer(),
     );
 
   it.each(formats)('%s keeps ICC profile, EXIF and the values of the pixels', async (format) => {
@@ -108,7 +121,11 @@ describe('metadata', () => {
     [3, 8, true],
   ] as const)('new pixels take the place of the old exactly: %i channels, %i bits, alpha %s', async (channels, bits, alpha) => {
     const old = picture(channels, bits, alpha);
-    const file = await sharp(await encodeImage(old, 'png')).withExif({ IFD0: { Copyright: 'Jane Doe' } }).toColourspace(channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb').png().toBuffer();
+    const file = await sharp(await encodeImage(old, 'png'))
+      .withExif({ IFD0: { Copyright: 'Jane Doe' } })
+      .toColourspace(channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb')
+      .png()
+      .toBuffer();
     const image = await decodeImage(file, MOST);
     expect(image).toMatchObject({ channels, bits, source: file });
     const other = { ...image, data: image.data.map((value) => 1 - value) };
@@ -120,14 +137,21 @@ describe('metadata', () => {
   });
 
   it('gives gray images with a gray profile no such profile in a format of three channels', async () => {
-    const file = await sharp(await encodeImage(picture(1), 'png')).withExif({ IFD0: { Copyright: 'Jane Doe' } }).toColourspace('b-w').png().toBuffer();
+    const file = await sharp(await encodeImage(picture(1), 'png'))
+      .withExif({ IFD0: { Copyright: 'Jane Doe' } })
+      .toColourspace('b-w')
+      .png()
+      .toBuffer();
     const answer = await metadata(await encodeImage(await decodeImage(file, MOST), 'webp'));
     expect(answer.icc).toBeUndefined();
     expect(answer.exif).toBeDefined();
   });
 
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('honours orientation %i once', async (orientation) => {
-    const upright = await sharp(await encodeImage(picture(3), 'png')).resize(40, 24, { fit: 'fill' }).png().toBuffer();
+    const upright = await sharp(await encodeImage(picture(3), 'png'))
+      .resize(40, 24, { fit: 'fill' })
+      .png()
+      .toBuffer();
     const file = await sharp(upright).withMetadata({ orientation }).png().toBuffer();
     const image = await decodeImage(file, MOST);
     const expected = await sharp(file).autoOrient().raw().toBuffer({ resolveWithObject: true });
@@ -140,7 +164,11 @@ describe('metadata', () => {
   });
 
   it('takes CMYK as RGB', async () => {
-    const file = await sharp(await encodeImage(picture(3), 'png')).toColourspace('cmyk').withIccProfile('cmyk').jpeg({ quality: 100 }).toBuffer();
+    const file = await sharp(await encodeImage(picture(3), 'png'))
+      .toColourspace('cmyk')
+      .withIccProfile('cmyk')
+      .jpeg({ quality: 100 })
+      .toBuffer();
     const image = await decodeImage(file, MOST);
     expect(image.channels).toBe(3);
     expect(worst(image.data, picture(3).data)).toBeLessThan(0.3);
@@ -183,8 +211,12 @@ describe('bad images', () => {
   it('what is no image, is empty, is animated or is of another format is refused with a sentence', async () => {
     const frame = Buffer.from(await encodeImage(picture(3), 'png'));
     const other = Buffer.from(await encodeImage({ ...picture(3), data: picture(3).data.map((value) => 1 - value) }, 'png'));
-    const frames = await sharp([frame, other], { join: { animated: true } }).webp().toBuffer();
-    const gif = await sharp(await encodeImage(picture(3), 'png')).gif().toBuffer();
+    const frames = await sharp([frame, other], { join: { animated: true } })
+      .webp()
+      .toBuffer();
+    const gif = await sharp(await encodeImage(picture(3), 'png'))
+      .gif()
+      .toBuffer();
     const cases: [Uint8Array, RegExp][] = [
       [new Uint8Array(0), /empty/],
       [new TextEncoder().encode('hello, this is not an image'), /cannot be decoded/],
@@ -243,7 +275,18 @@ function crc32(bytes: Uint8Array): number {
 
 /** A TIFF of one gray pixel, a float32. */
 function floatTiff(): Uint8Array {
-  const entries: [tag: number, value: number][] = [[256, 1], [257, 1], [258, 32], [259, 1], [262, 1], [273, 8], [277, 1], [278, 1], [279, 4], [339, 3]];
+  const entries: [tag: number, value: number][] = [
+    [256, 1],
+    [257, 1],
+    [258, 32],
+    [259, 1],
+    [262, 1],
+    [273, 8],
+    [277, 1],
+    [278, 1],
+    [279, 4],
+    [339, 3],
+  ];
   const bytes = Buffer.alloc(12 + 2 + 12 * entries.length + 4);
   bytes.write('II*\0', 'latin1');
   bytes.writeUInt32LE(12, 4);

@@ -37,7 +37,8 @@ describe('readImageFolder', () => {
   it('gives all images the same channels: colour where one has it, or what is asked for', async () => {
     await writeFile(join(folder, 'gray.png'), await png(ramp(1, 4, 4)));
     await writeFile(join(folder, 'colour.png'), await png(ramp(3, 4, 4)));
-    const channels = async (wanted?: 1 | 3): Promise<number[]> => (await readImageFolder(folder, wanted)).images.map((image) => image.channels);
+    const channels = async (wanted?: 1 | 3): Promise<number[]> =>
+      (await readImageFolder(folder, wanted)).images.map((image) => image.channels);
     expect(await channels()).toEqual([3, 3]);
     expect(await channels(1)).toEqual([1, 1]);
     expect(await channels(3)).toEqual([3, 3]);

@@ -14,7 +14,9 @@ import { smallModels, startSmallEngine, writeModels, type SmallModel } from '../
 const random = new Random(11);
 const draw = (length: number): Float32Array => Float32Array.from({ length }, random.normal);
 const recovery = (): Sample => ({ measurements: { data: draw(12), dims: [12] } });
-const image = (channels: number, h: number, w: number): Sample => ({ image: { data: draw(channels * h * w).map((x) => 0.5 + 0.2 * x), dims: [channels, h, w] } });
+const image = (channels: number, h: number, w: number): Sample => ({
+  image: { data: draw(channels * h * w).map((x) => 0.5 + 0.2 * x), dims: [channels, h, w] },
+});
 const sampleFor = (name: string, i = 0): Sample =>
   name === 'small-recovery' ? recovery() : image(name === 'small-gray' ? 1 : 3, 8 + 2 * (i % 2), 12);
 
@@ -45,23 +47,31 @@ describe('the engine', () => {
   });
   afterAll(() => engine.close());
 
-  it.each(models.map((model) => [model.name, model] as const))('%s: segment by segment equals the unrolled graph at every exit', async (name, model) => {
-    const sample = sampleFor(name);
-    const expected = await unrolled(model, sample);
-    for (const [i, depth] of model.family.exits.entries()) {
-      const result = await engine.run(name, [sample], { rule: 'fixed', depth });
-      expect(result.samples[0]).toMatchObject({ depth, reason: 'fixed' });
-      expectClose(output(result), expected.outputs[i]!, 1e-4);
-      expectClose(result.samples[0]!.pi, expected.pi.slice(0, i + 1), 1e-4);
-    }
-  });
+  it.each(models.map((model) => [model.name, model] as const))(
+    '%s: segment by segment equals the unrolled graph at every exit',
+    async (name, model) => {
+      const sample = sampleFor(name);
+      const expected = await unrolled(model, sample);
+      for (const [i, depth] of model.family.exits.entries()) {
+        const result = await engine.run(name, [sample], { rule: 'fixed', depth });
+        expect(result.samples[0]).toMatchObject({ depth, reason: 'fixed' });
+        expectClose(output(result), expected.outputs[i]!, 1e-4);
+        expectClose(result.samples[0]!.pi, expected.pi.slice(0, i + 1), 1e-4);
+      }
+    },
+  );
 
   it('stops at the first exit whose π passes the threshold, within min_depth and max_depth', async () => {
     for (let i = 0; i < 20; i++) {
       const sample = recovery();
       const full = await engine.run('small-recovery', [sample], { rule: 'fixed', depth: 5 });
       const { pi } = full.samples[0]!;
-      for (const [minDepth, maxDepth] of [[1, 5], [3, 5], [1, 2], [2, 4]] as const) {
+      for (const [minDepth, maxDepth] of [
+        [1, 5],
+        [3, 5],
+        [1, 2],
+        [2, 4],
+      ] as const) {
         const result = await engine.run('small-recovery', [sample], { threshold: 0.5, minDepth, maxDepth });
         const first = pi.findIndex((p, t) => p > 0.5 && t + 1 >= minDepth && t + 1 <= maxDepth) + 1;
         expect(result.samples[0]).toMatchObject(first > 0 ? { depth: first, reason: 'policy' } : { depth: maxDepth, reason: 'max_depth' });
@@ -74,7 +84,11 @@ describe('the engine', () => {
     const { samples } = await engine.run('small-recovery', [sample], { rule: 'fixed', depth: 5 });
     const q = stopTime(samples[0]!.pi);
     const count = 4000;
-    const many = await engine.run('small-recovery', Array.from({ length: count }, () => sample), { rule: 'sample', seed: 123 });
+    const many = await engine.run(
+      'small-recovery',
+      Array.from({ length: count }, () => sample),
+      { rule: 'sample', seed: 123 },
+    );
     expect(many.seed).toBe(123);
     const observed = q.map((_, t) => many.samples.filter(({ depth }) => depth === t + 1).length);
     const chi2 = q.reduce((sum, p, t) => sum + (observed[t]! - count * p) ** 2 / Math.max(count * p, 1e-9), 0);
@@ -101,9 +115,13 @@ describe('the engine', () => {
 
   it('runs images of several sizes and both models at once', async () => {
     const results = await Promise.all(
-      Array.from({ length: 12 }, (_, i) => engine.run(i % 3 === 0 ? 'small-color' : 'small-gray', [sampleFor(i % 3 === 0 ? 'small-color' : 'small-gray', i)])),
+      Array.from({ length: 12 }, (_, i) =>
+        engine.run(i % 3 === 0 ? 'small-color' : 'small-gray', [sampleFor(i % 3 === 0 ? 'small-color' : 'small-gray', i)]),
+      ),
     );
-    results.forEach(({ samples }, i) => expect(Object.values(samples[0]!.outputs)[0]!.dims).toEqual([i % 3 === 0 ? 3 : 1, 8 + 2 * (i % 2), 12]));
+    results.forEach(({ samples }, i) =>
+      expect(Object.values(samples[0]!.outputs)[0]!.dims).toEqual([i % 3 === 0 ? 3 : 1, 8 + 2 * (i % 2), 12]),
+    );
   });
 
   it('leaves at a deadline with the best state so far, and always runs the first exit', async () => {
@@ -124,11 +142,17 @@ describe('the engine', () => {
     [{ minDepth: 6 }, /beyond the model's depth 5/],
     [{ minDepth: 3, maxDepth: 2 }, /No exit lies from/],
   ] as const)('refuses %j', async (stopping, sentence) => {
-    await expect(engine.run('small-recovery', [recovery()], stopping)).rejects.toMatchObject({ code: 'bad-parameter', message: expect.stringMatching(sentence) });
+    await expect(engine.run('small-recovery', [recovery()], stopping)).rejects.toMatchObject({
+      code: 'bad-parameter',
+      message: expect.stringMatching(sentence),
+    });
   });
 
   it('names the models there are when asked for another', async () => {
-    await expect(engine.run('nobody', [recovery()])).rejects.toMatchObject({ code: 'unknown-model', message: expect.stringContaining('small-gray') });
+    await expect(engine.run('nobody', [recovery()])).rejects.toMatchObject({
+      code: 'unknown-model',
+      message: expect.stringContaining('small-gray'),
+    });
   });
 });
 
@@ -150,10 +174,18 @@ describe('bounds', () => {
   it('lowers the depth under load before it refuses, but never a fixed one', async () => {
     const engine = await startSmallEngine({ maxPending: 100 });
     const one = image(1, 64, 64);
-    const large = await engine.run('small-gray', Array.from({ length: 80 }, () => one), { threshold: 1 });
+    const large = await engine.run(
+      'small-gray',
+      Array.from({ length: 80 }, () => one),
+      { threshold: 1 },
+    );
     expect(large.samples.every(({ reason }) => reason === 'max_depth')).toBe(true);
     const [fixed, ...shed] = await Promise.all([
-      engine.run('small-gray', Array.from({ length: 10 }, () => one), { rule: 'fixed', depth: 4 }),
+      engine.run(
+        'small-gray',
+        Array.from({ length: 10 }, () => one),
+        { rule: 'fixed', depth: 4 },
+      ),
       ...Array.from({ length: 80 }, () => engine.run('small-gray', [one], { threshold: 1 })),
     ]);
     expect(shed.some(({ samples: [sample] }) => sample!.reason === 'load' && sample!.depth < 4)).toBe(true);
@@ -164,7 +196,12 @@ describe('bounds', () => {
   it('frees the work of a client that left', async () => {
     const engine = await startSmallEngine();
     const controller = new AbortController();
-    const gone = engine.run('small-gray', Array.from({ length: 400 }, () => image(1, 128, 128)), { threshold: 1 }, { signal: controller.signal });
+    const gone = engine.run(
+      'small-gray',
+      Array.from({ length: 400 }, () => image(1, 128, 128)),
+      { threshold: 1 },
+      { signal: controller.signal },
+    );
     const start = performance.now();
     setTimeout(() => controller.abort(), 30);
     await expect(gone).rejects.toMatchObject({ code: 'client-closed-request' });

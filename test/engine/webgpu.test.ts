@@ -7,7 +7,8 @@ import { expectClose } from '../graph/check.ts';
 
 const driver = process.env.VK_ICD_FILENAMES ?? process.env.VK_DRIVER_FILES;
 const there = driver !== undefined && existsSync(driver);
-if (!there) console.warn('The WebGPU tests are skipped: set VK_ICD_FILENAMES to a Vulkan driver, such as the software one of Debian\'s chromium.');
+if (!there)
+  console.warn("The WebGPU tests are skipped: set VK_ICD_FILENAMES to a Vulkan driver, such as the software one of Debian's chromium.");
 
 describe.skipIf(!there)('the WebGPU provider', () => {
   it('gives the answers of the CPU at every exit, with the state on the device', async () => {
@@ -24,7 +25,9 @@ describe.skipIf(!there)('the WebGPU provider', () => {
     };
     for (const { name, family } of smallModels()) {
       for (const depth of family.exits) {
-        const [a, b] = await Promise.all([cpu, gpu].map((engine) => engine.run(name, [samples[name]!, samples[name]!], { rule: 'fixed', depth })));
+        const [a, b] = await Promise.all(
+          [cpu, gpu].map((engine) => engine.run(name, [samples[name]!, samples[name]!], { rule: 'fixed', depth })),
+        );
         for (const i of [0, 1]) {
           expectClose(b!.samples[i]!.pi, a!.samples[i]!.pi, 1e-3);
           const [x, y] = [a!, b!].map((result) => Object.values(result.samples[i]!.outputs)[0]!.data);

@@ -25,17 +25,72 @@ const cases: Record<string, Case> = {
   sigmoid: unary(o.sigmoid, (x) => 1 / (1 + Math.exp(-x))),
   tanh: unary(o.tanh, Math.tanh),
   softplus: unary(o.softplus, (x) => Math.log1p(Math.exp(x))),
-  add: { build: o.add, shapes: [[2, 3], [2, 3]], expected: zip((a, b) => a + b) },
+  add: {
+    build: o.add,
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+    expected: zip((a, b) => a + b),
+  },
   'add, broadcast': { build: o.add, shapes: [[2, 3], [3]], second: true },
-  'sub, broadcast both': { build: o.sub, shapes: [[2, 1], [1, 3]], second: true },
-  mul: { build: o.mul, shapes: [[2, 3], [2, 3]], expected: zip((a, b) => a * b), second: true },
-  'mul, broadcast': { build: o.mul, shapes: [[2, 3, 4], [3, 1]], second: true },
-  div: { build: o.div, shapes: [[2, 3], [2, 3]], expected: zip((a, b) => a / b), draw: positive, second: true },
-  max: { build: o.max, shapes: [[2, 3], [2, 3]], expected: zip(Math.max) },
-  min: { build: o.min, shapes: [[2, 3], [2, 3]], expected: zip(Math.min) },
+  'sub, broadcast both': {
+    build: o.sub,
+    shapes: [
+      [2, 1],
+      [1, 3],
+    ],
+    second: true,
+  },
+  mul: {
+    build: o.mul,
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+    expected: zip((a, b) => a * b),
+    second: true,
+  },
+  'mul, broadcast': {
+    build: o.mul,
+    shapes: [
+      [2, 3, 4],
+      [3, 1],
+    ],
+    second: true,
+  },
+  div: {
+    build: o.div,
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+    expected: zip((a, b) => a / b),
+    draw: positive,
+    second: true,
+  },
+  max: {
+    build: o.max,
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+    expected: zip(Math.max),
+  },
+  min: {
+    build: o.min,
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
+    expected: zip(Math.min),
+  },
   where: {
     build: (a, b) => o.where(o.greater(a, 0.1), o.mul(a, a), b),
-    shapes: [[2, 3], [2, 3]],
+    shapes: [
+      [2, 3],
+      [2, 3],
+    ],
     expected: zip((a, b) => (a > 0.1 ? a * a : b)),
     second: true,
   },
@@ -43,36 +98,127 @@ const cases: Record<string, Case> = {
   reduceSum: { build: (x) => o.reduceSum(x, [1]), shapes: [[2, 3]], expected: (x) => [x[0]! + x[1]! + x[2]!, x[3]! + x[4]! + x[5]!] },
   'reduceSum, kept': { build: (x) => o.mul(x, o.reduceSum(x, [0, 2], true)), shapes: [[2, 3, 2]], second: true },
   reduceMean: { build: (x) => o.reduceMean(f.square(x), [0, 2]), shapes: [[2, 3, 2]], second: true },
-  reduceMax: { build: (x) => o.reduceMax(x, [1]), shapes: [[2, 3]], expected: (x) => [Math.max(x[0]!, x[1]!, x[2]!), Math.max(x[3]!, x[4]!, x[5]!)] },
-  kthLargest: { build: (x) => o.kthLargest(x, 2), shapes: [[2, 4]], expected: (x) => [0, 4].map((i) => x.slice(i, i + 4).sort().reverse()[1]!) },
+  reduceMax: {
+    build: (x) => o.reduceMax(x, [1]),
+    shapes: [[2, 3]],
+    expected: (x) => [Math.max(x[0]!, x[1]!, x[2]!), Math.max(x[3]!, x[4]!, x[5]!)],
+  },
+  kthLargest: {
+    build: (x) => o.kthLargest(x, 2),
+    shapes: [[2, 4]],
+    expected: (x) =>
+      [0, 4].map(
+        (i) =>
+          x
+            .slice(i, i + 4)
+            .sort()
+            .reverse()[1]!,
+      ),
+  },
   matmul: {
     build: o.matmul,
-    shapes: [[2, 3], [3, 2]],
+    shapes: [
+      [2, 3],
+      [3, 2],
+    ],
     expected: (a, b) => [0, 1].flatMap((i) => [0, 1].map((j) => [0, 1, 2].reduce((s, k) => s + a[3 * i + k]! * b[2 * k + j]!, 0))),
     second: true,
   },
-  'matmul, batched against one': { build: o.matmul, shapes: [[2, 3, 4], [4, 2]], second: true },
-  'conv 3×3': { build: o.conv, shapes: [[2, 2, 4, 5], [3, 2, 3, 3]], second: true },
-  'conv 1×1': { build: o.conv, shapes: [[1, 3, 2, 2], [2, 3, 1, 1]], second: true },
-  'conv 5×5': { build: o.conv, shapes: [[1, 1, 6, 5], [2, 1, 5, 5]] },
+  'matmul, batched against one': {
+    build: o.matmul,
+    shapes: [
+      [2, 3, 4],
+      [4, 2],
+    ],
+    second: true,
+  },
+  'conv 3×3': {
+    build: o.conv,
+    shapes: [
+      [2, 2, 4, 5],
+      [3, 2, 3, 3],
+    ],
+    second: true,
+  },
+  'conv 1×1': {
+    build: o.conv,
+    shapes: [
+      [1, 3, 2, 2],
+      [2, 3, 1, 1],
+    ],
+    second: true,
+  },
+  'conv 5×5': {
+    build: o.conv,
+    shapes: [
+      [1, 1, 6, 5],
+      [2, 1, 5, 5],
+    ],
+  },
   reshape: { build: (x) => o.reshape(x, [3, 2]), shapes: [[2, 3]], expected: map((x) => x) },
   transpose: { build: (x) => o.transpose(x, [1, 0]), shapes: [[2, 3]], expected: (x) => [0, 3, 1, 4, 2, 5].map((i) => x[i]!) },
-  expand: { build: (x, y) => o.mul(o.expandLike(x, y), y), shapes: [[1, 3], [2, 3]], second: true },
-  concat: { build: (x, y) => f.square(o.concat([x, y], 1)), shapes: [[2, 1], [2, 3]], second: true },
+  expand: {
+    build: (x, y) => o.mul(o.expandLike(x, y), y),
+    shapes: [
+      [1, 3],
+      [2, 3],
+    ],
+    second: true,
+  },
+  concat: {
+    build: (x, y) => f.square(o.concat([x, y], 1)),
+    shapes: [
+      [2, 1],
+      [2, 3],
+    ],
+    second: true,
+  },
   slice: { build: (x) => o.slice(x, 1, 1, 3), shapes: [[2, 4]], expected: (x) => [1, 2, 5, 6].map((i) => x[i]!), second: true },
-  'slice, step 2': { build: (x) => f.square(o.slice(x, 1, 1, 5, 2)), shapes: [[2, 5]], expected: (x) => [1, 3, 6, 8].map((i) => x[i]! ** 2), second: true },
-  'slice, step past the end': { build: (x) => f.square(o.slice(x, 1, 0, 5, 2)), shapes: [[2, 5]], expected: (x) => [0, 2, 4, 5, 7, 9].map((i) => x[i]! ** 2) },
-  pad: { build: (x) => f.square(o.pad(x, [0, 1], [1, 0])), shapes: [[1, 2]], expected: (x) => [0, x[0]! ** 2, x[1]! ** 2, 0, 0, 0], second: true },
+  'slice, step 2': {
+    build: (x) => f.square(o.slice(x, 1, 1, 5, 2)),
+    shapes: [[2, 5]],
+    expected: (x) => [1, 3, 6, 8].map((i) => x[i]! ** 2),
+    second: true,
+  },
+  'slice, step past the end': {
+    build: (x) => f.square(o.slice(x, 1, 0, 5, 2)),
+    shapes: [[2, 5]],
+    expected: (x) => [0, 2, 4, 5, 7, 9].map((i) => x[i]! ** 2),
+  },
+  pad: {
+    build: (x) => f.square(o.pad(x, [0, 1], [1, 0])),
+    shapes: [[1, 2]],
+    expected: (x) => [0, x[0]! ** 2, x[1]! ** 2, 0, 0, 0],
+    second: true,
+  },
   flip: { build: (x) => o.flip(x, [0, 1]), shapes: [[2, 3]], expected: (x) => Array.from(x).reverse() },
-  spaceToDepth: { build: (x) => o.spaceToDepth(x, 2), shapes: [[1, 1, 2, 4]], expected: (x) => [0, 2, 1, 3, 4, 6, 5, 7].map((i) => x[i]!), second: true },
+  spaceToDepth: {
+    build: (x) => o.spaceToDepth(x, 2),
+    shapes: [[1, 1, 2, 4]],
+    expected: (x) => [0, 2, 1, 3, 4, 6, 5, 7].map((i) => x[i]!),
+    second: true,
+  },
   depthToSpace: { build: (x) => f.square(o.depthToSpace(x, 2)), shapes: [[1, 8, 1, 2]], second: true },
   linear: { build: f.linear, shapes: [[2, 3], [3, 2], [2]], second: true },
-  logSumExp: { build: (x) => f.logSumExp(x, 1), shapes: [[2, 3]], expected: (x) => [0, 3].map((i) => Math.log([0, 1, 2].reduce((s, k) => s + Math.exp(x[i + k]!), 0))), second: true },
+  logSumExp: {
+    build: (x) => f.logSumExp(x, 1),
+    shapes: [[2, 3]],
+    expected: (x) => [0, 3].map((i) => Math.log([0, 1, 2].reduce((s, k) => s + Math.exp(x[i + k]!), 0))),
+    second: true,
+  },
   logSoftmax: { build: (x) => f.logSoftmax(x, 1), shapes: [[2, 3]], second: true },
   logSigmoid: { build: f.logSigmoid, shapes: [[2, 3]], expected: map((x) => -Math.log1p(Math.exp(-x))), second: true },
   rootMeanSquare: { build: (x) => f.rootMeanSquare(x, [1]), shapes: [[2, 3]], second: true },
   maxPool2: { build: f.maxPool2, shapes: [[1, 2, 4, 5]], second: true },
-  batchNorm: { build: f.batchNorm, shapes: [[2, 2, 2, 3], [2, 1, 1], [2, 1, 1]], second: true },
+  batchNorm: {
+    build: (x, scale, shift) => f.batchNorm(x, scale, shift),
+    shapes: [
+      [2, 2, 2, 3],
+      [2, 1, 1],
+      [2, 1, 1],
+    ],
+    second: true,
+  },
 };
 
 describe('every operator: shape, value, gradient, gradient of the gradient', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { decodeImage, encodeImage, type DecodedImage, type ImageFormat } from '../../src/codecs/images.ts';
+import { decodeImage, encodeImage, type DecodedImage } from '../../src/codecs/images.ts';
+import type { ImageFormat } from '../../src/codecs/formats.ts';
 import type { Sample, TaskRequest } from '../../src/engine/types.ts';
 import { denoise } from '../../src/tasks/denoise.ts';
 import { answer, byName, manifest, problem } from './fixtures.ts';
@@ -17,7 +18,13 @@ function picture(channels: 1 | 3, width: number, height: number, extra: Partial<
   return { channels, width, height, data, format: 'png', bits: 8, alpha: undefined, source: undefined, ...extra };
 }
 
-const request = (body: Uint8Array, extra: Partial<TaskRequest> = {}): TaskRequest => ({ task: 'denoise', contentType: 'image/png', body, stopping: {}, ...extra });
+const request = (body: Uint8Array, extra: Partial<TaskRequest> = {}): TaskRequest => ({
+  task: 'denoise',
+  contentType: 'image/png',
+  body,
+  stopping: {},
+  ...extra,
+});
 const decode = denoise({ maxPixels: MOST });
 const identity = (sample: Sample) => sample.image!;
 
@@ -78,7 +85,10 @@ describe('denoise', () => {
     const alpha = Float32Array.from({ length: 64 }, (_, i) => (i * 1000) / 65535);
     const image = picture(3, 8, 8, { bits: 16, alpha });
     const decoded = await decode(request(await encodeImage(image, 'png')), models);
-    const { body } = await answer(decoded, 'denoised', (sample) => ({ ...sample.image!, data: sample.image!.data.map((value) => value / 2) }));
+    const { body } = await answer(decoded, 'denoised', (sample) => ({
+      ...sample.image!,
+      data: sample.image!.data.map((value) => value / 2),
+    }));
     const back = await decodeImage(body, MOST);
     expect(back.bits).toBe(16);
     expect(back.alpha).toEqual(alpha);

@@ -30,7 +30,12 @@ export function manifest(name: string, task: TaskName, shape: Manifest['inputs']
 export const byName = (...manifests: Manifest[]): ReadonlyMap<string, Manifest> => new Map(manifests.map((one) => [one.name, one]));
 
 /** Answers a decoded request with a function of each sample, stopping the samples at the exits in turn. */
-export function answer(decoded: DecodedRequest, output: string, model: (sample: Sample, index: number) => Array32, seed?: number): Promise<TaskAnswer> {
+export function answer(
+  decoded: DecodedRequest,
+  output: string,
+  model: (sample: Sample, index: number) => Array32,
+  seed?: number,
+): Promise<TaskAnswer> {
   const depths = [4, 12, 8];
   const result: RunResult = {
     model: decoded.model,

@@ -29,8 +29,13 @@ describe('stopping parameters', () => {
     expect(() => readStopping(value)).toThrow(Problem);
   });
 
-  it.each([{ depth: '4.5' }, { depth: '' }, { depth: '0x4' }, { threshold: 'NaN' }, { deadline_ms: '1e999' }, { depth: ['4', '5'] }, { colour: '1' }])(
-    'refuses the query %j',
-    (query) => expect(() => readStoppingQuery(query)).toThrow(Problem),
-  );
+  it.each([
+    { depth: '4.5' },
+    { depth: '' },
+    { depth: '0x4' },
+    { threshold: 'NaN' },
+    { deadline_ms: '1e999' },
+    { depth: ['4', '5'] },
+    { colour: '1' },
+  ])('refuses the query %j', (query) => expect(() => readStoppingQuery(query)).toThrow(Problem));
 });

@@ -32,15 +32,22 @@ describe('objectives against the same formulas in plain numbers', () => {
     const logQ = logStopTime(logits);
     const outputs = { logQ, forward: forwardKl(target, logQ), reverse: reverseKl(target, logQ) };
     await fc.assert(
-      fc.asyncProperty(fc.array(finite(-4, 4), { minLength: 3, maxLength: 3 }), fc.array(finite(-2, 2), { minLength: 4, maxLength: 4 }), async (l, losses) => {
-        const q = stopTime(l.map((x) => 1 / (1 + Math.exp(-x))));
-        const star = oracle(losses);
-        const feeds = { ...Object.fromEntries(l.map((x, i) => [`l${i}`, Float32Array.of(x)])), target: Float32Array.from(star, Math.log) };
-        const result = await evaluate(outputs, feeds, { l0: [1], l1: [1], l2: [1], target: [1, 4] });
-        expectClose(result.logQ!.data.map(Math.exp), q, 1e-5);
-        expectClose(result.forward!.data, [-star.reduce((sum, p, t) => sum + p * Math.log(q[t]!), 0)], 1e-4);
-        expectClose(result.reverse!.data, [q.reduce((sum, p, t) => sum + p * Math.log(p / star[t]!), 0)], 1e-4);
-      }),
+      fc.asyncProperty(
+        fc.array(finite(-4, 4), { minLength: 3, maxLength: 3 }),
+        fc.array(finite(-2, 2), { minLength: 4, maxLength: 4 }),
+        async (l, losses) => {
+          const q = stopTime(l.map((x) => 1 / (1 + Math.exp(-x))));
+          const star = oracle(losses);
+          const feeds = {
+            ...Object.fromEntries(l.map((x, i) => [`l${i}`, Float32Array.of(x)])),
+            target: Float32Array.from(star, Math.log),
+          };
+          const result = await evaluate(outputs, feeds, { l0: [1], l1: [1], l2: [1], target: [1, 4] });
+          expectClose(result.logQ!.data.map(Math.exp), q, 1e-5);
+          expectClose(result.forward!.data, [-star.reduce((sum, p, t) => sum + p * Math.log(q[t]!), 0)], 1e-4);
+          expectClose(result.reverse!.data, [q.reduce((sum, p, t) => sum + p * Math.log(p / star[t]!), 0)], 1e-4);
+        },
+      ),
       { numRuns: 20 },
     );
     expect(logQ.shape).toEqual([1, 4]);

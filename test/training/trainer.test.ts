@@ -28,7 +28,13 @@ describe('Adam', () => {
     const w = input('w', [2, 1]);
     const [x, y] = [input('x', [4, 2]), input('y', [4, 1])];
     const weights = new Map([['w', Float32Array.of(1, -1)]]);
-    const trainer = await Trainer.create({ loss: reduceMean(square(sub(matmul(x, w), y))), learn: new Map([['w', w]]), weights, threads: 1, adam: { clipNorm: 1e9, weightDecay: 0.1 } });
+    const trainer = await Trainer.create({
+      loss: reduceMean(square(sub(matmul(x, w), y))),
+      learn: new Map([['w', w]]),
+      weights,
+      threads: 1,
+      adam: { clipNorm: 1e9, weightDecay: 0.1 },
+    });
     const feeds = { x: tensor(Float32Array.of(1, 0, 0, 1, 1, 1, 2, -1), [4, 2]), y: tensor(Float32Array.of(3, 2, 5, 4), [4, 1]) };
     await trainer.step(feeds, 0.01);
     trainer.store();
@@ -46,7 +52,12 @@ describe('Adam', () => {
 
   it('stops with a sentence when the loss is not finite', async () => {
     const w = input('w', []);
-    const trainer = await Trainer.create({ loss: log(w), learn: new Map([['w', w]]), weights: new Map([['w', Float32Array.of(-1)]]), threads: 1 });
+    const trainer = await Trainer.create({
+      loss: log(w),
+      learn: new Map([['w', w]]),
+      weights: new Map([['w', Float32Array.of(-1)]]),
+      threads: 1,
+    });
     await expect(trainer.step({}, 0.1)).rejects.toThrow(/step 1: the loss is NaN.*--resume/);
     await trainer.release();
   });
@@ -68,7 +79,9 @@ describe('a run', () => {
     for (const after of [11, 34]) {
       const path = await folder();
       let steps = 0;
-      await expect(trainRecovery(config, smallMatrix, { ...quiet(path), interrupted: () => ++steps === after })).rejects.toThrow(Interrupted);
+      await expect(trainRecovery(config, smallMatrix, { ...quiet(path), interrupted: () => ++steps === after })).rejects.toThrow(
+        Interrupted,
+      );
       const resumed = await trainRecovery(config, smallMatrix, { ...quiet(path), resume: true });
       expect(resumed.lowered.contents).toEqual(whole.lowered.contents);
     }
@@ -77,7 +90,9 @@ describe('a run', () => {
   it('refuses a checkpoint of another configuration, and a file that is none', async () => {
     const path = await folder();
     await trainRecovery(config, smallMatrix, quiet(path));
-    await expect(trainRecovery({ ...config, seed: 9 }, smallMatrix, { ...quiet(path), resume: true })).rejects.toThrow(/another configuration/);
+    await expect(trainRecovery({ ...config, seed: 9 }, smallMatrix, { ...quiet(path), resume: true })).rejects.toThrow(
+      /another configuration/,
+    );
     await expect(readCheckpoint(new URL(import.meta.url).pathname)).rejects.toThrow(/not a checkpoint/);
     const { meta } = await readCheckpoint(checkpointFile(path));
     expect(meta.stage).toBe('stage-2');
@@ -88,6 +103,8 @@ describe('a run', () => {
     const none = { ...config, stageOne: { ...config.stageOne, steps: 0 }, stageTwo: { ...config.stageTwo, steps: 0 } };
     const { lowered } = await trainRecovery(none, smallMatrix, { ...quiet(await folder()), from });
     expect(Buffer.from(lowered.contents.get('layer-01.onnx')!).includes(Buffer.from(from.get('w-1')!.buffer))).toBe(true);
-    await expect(trainRecovery(none, smallMatrix, { ...quiet(await folder()), from: new Map([['w-1', new Float32Array(3)]]) })).rejects.toThrow(/w-1 of 3 values/);
+    await expect(
+      trainRecovery(none, smallMatrix, { ...quiet(await folder()), from: new Map([['w-1', new Float32Array(3)]]) }),
+    ).rejects.toThrow(/w-1 of 3 values/);
   });
 });

@@ -1,0 +1,49 @@
+/** The house: which room may import from which. A room is a folder of src; what is not listed is refused. */
+const rooms = {
+  server: ['tasks', 'engine', 'bundle', 'codecs/formats'],
+  tasks: ['engine', 'bundle', 'codecs', 'stopping'],
+  evaluation: ['tasks', 'engine', 'data', 'stopping', 'bundle', 'codecs'],
+  training: ['families', 'graph', 'runtime', 'stopping', 'bundle', 'data', 'codecs'],
+  engine: ['runtime', 'bundle', 'stopping'],
+  families: ['graph'],
+  data: ['codecs'],
+  commands: ['training', 'evaluation', 'engine', 'bundle', 'data', 'codecs', 'stopping', 'tasks', 'families', 'graph', 'runtime'],
+  bundle: [],
+  graph: [],
+  runtime: [],
+  stopping: [],
+  codecs: [],
+  util: [],
+};
+const ground = ['errors', 'config', 'util'];
+
+const arrows = Object.entries(rooms).map(([room, allowed]) => ({
+  name: `${room}-imports`,
+  comment: `src/${room} may import ${[...allowed, ...ground].join(', ')} alone.`,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: '^src/', pathNot: `^src/(${[room, ...allowed, ...ground].join('|')})[./]` },
+}));
+
+const only = (name, module, file) => ({
+  name,
+  severity: 'error',
+  from: { path: '^src/', pathNot: file },
+  to: { path: `node_modules/${module}` },
+});
+
+module.exports = {
+  forbidden: [
+    ...arrows,
+    only('one-importer-of-onnxruntime', 'onnxruntime-node', '^src/runtime/'),
+    only('one-importer-of-sharp', 'sharp', '^src/codecs/images\\.ts$'),
+    only('one-importer-of-protobuf', '(onnx-buf|@bufbuild)', '^src/graph/model\\.ts$'),
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};
