@@ -32,7 +32,7 @@ export const denoise =
 
 async function encode(result: RunResult, image: DecodedImage, tiles: readonly Tile[], output: string, { accept }: TaskRequest): Promise<TaskAnswer> {
   const parts = result.samples.map(({ outputs }) => outputs[output]!);
-  const clean: DecodedImage = { ...image, data: joinTiles(image, tiles, parts, defaultTiles.margin) };
+  const clean: DecodedImage = { ...image, data: joinTiles(image, tiles, parts, defaultTiles.blend) };
   const format = wantedFormat(accept) ?? image.format;
   const bytes = await encodeImage(clean, format);
   if (accept !== 'application/json') return { contentType: `image/${format}`, headers: depthHeaders(result), body: bytes };
