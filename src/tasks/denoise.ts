@@ -41,7 +41,7 @@ async function encode(
   { accept }: TaskRequest,
 ): Promise<TaskAnswer> {
   const parts = result.samples.map(({ outputs }) => outputs[output]!);
-  const clean: DecodedImage = { ...image, data: joinTiles(image, tiles, parts, defaultTiles.margin) };
+  const clean: DecodedImage = { ...image, data: joinTiles(image, tiles, parts, defaultTiles.blend) };
   const format = wantedFormat(accept) ?? image.format;
   const bytes = await encodeImage(clean, format);
   if (accept !== 'application/json') return { contentType: `image/${format}`, headers: depthHeaders(result), body: bytes };

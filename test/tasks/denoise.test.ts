@@ -56,7 +56,7 @@ describe('denoise', () => {
   });
 
   it('runs large images as tiles of their own depth', async () => {
-    const decoded = await decode(request(await encodeImage(picture(1, 1100, 40), 'png')), models);
+    const decoded = await decode(request(await encodeImage(picture(1, 1500, 40), 'png')), models);
     expect(decoded.samples.length).toBe(3);
     const { headers } = await answer(decoded, 'denoised', identity, 9);
     expect(headers).toMatchObject({ 'x-stop-depth': '12', 'x-stop-depth-mean': '8', 'x-seed': '9' });
