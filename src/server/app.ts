@@ -1,5 +1,5 @@
 /** The service as fastify sees it: every concern installed in turn, nothing heavy on this thread. */
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
 import { installBodies } from './body.ts';
 import { installDocs } from './docs.ts';
@@ -31,7 +31,7 @@ export async function buildApp({
 }: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
     logger: { level: logLevel },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false, keywords: ['x-body', 'x-answers'] } },
     routerOptions: { querystringParser: strictQuery },

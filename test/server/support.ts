@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify';
+import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
+import { buildApp } from '../../src/server/app.ts';
+import { Metrics } from '../../src/server/metrics.ts';
+import { startSmallEngine, writeModels } from '../support/small.ts';
+
+export interface SmallService {
+  readonly app: FastifyInstance;
+  readonly engine: Engine;
+  readonly state: { draining: boolean };
+  close(): Promise<void>;
+}
+
+/** The whole service on the small models, without a socket. */
+export async function startSmallService(options: Partial<EngineOptions> = {}): Promise<SmallService> {
+  const modelsDir = options.modelsDir ?? (await writeModels());
+  const engine = await startSmallEngine({ ...options, modelsDir });
+  const metrics = new Metrics('test');
+  metrics.serve(engine);
+  const state = { draining: false };
+  const app = await buildApp({
+    engine,
+    metrics,
+    modelsDir,
+    maxBodyBytes: 4_000_000,
+    version: 'test',
+    logLevel: 'silent',
+    draining: () => state.draining,
+  });
+  return {
+    app,
+    engine,
+    state,
+    close: async () => {
+      await app.close();
+      await engine.close();
+    },
+  };
+}
+
+/** A multipart form as the bytes and the header that a client would send. */
+export async function form(parts: readonly { field: string; file?: Uint8Array; text?: string }[]): Promise<{ payload: Buffer; headers: Record<string, string> }> {
+  const data = new FormData();
+  for (const { field, file, text } of parts) {
+    if (file) data.append(field, new Blob([new Uint8Array(file)]), 'picture.png');
+    else data.append(field, text ?? '');
+  }
+  const response = new Response(data);
+  return { payload: Buffer.from(await response.arrayBuffer()), headers: { 'content-type': response.headers.get('content-type')! } };
+}
