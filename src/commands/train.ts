@@ -13,11 +13,11 @@ import { withDefaults } from '../training/config.ts';
 import { defaultDenoise, type DenoiseConfig } from '../training/denoise.ts';
 import { readWeights } from '../training/from-bundle.ts';
 import { trainDenoise, trainRecovery, type RunOptions, type Trained } from '../training/run.ts';
-import { defaultRecovery, type RecoveryConfig } from '../training/sparse-recovery.ts';
+import { recoveryDefaults, type RecoveryConfig } from '../training/sparse-recovery.ts';
 import { measure } from './measure.ts';
 import { ProgressBar } from './progress.ts';
 
-export const usage = `npm run train -- sparse-recovery [--matrix A.npy]
+export const usage = `npm run train -- sparse-recovery [--matrix A.npy] [--form vamp|coupled|published]
 npm run train -- denoise --data DIR [--channels 1|3]
   --config FILE   JSON over the defaults        --name NAME     the bundle's name
   --minutes N     time for the first stage      --from NAME     start from that bundle's weights
@@ -29,6 +29,7 @@ const options = {
   data: { type: 'string' },
   validate: { type: 'string' },
   matrix: { type: 'string' },
+  form: { type: 'string' },
   channels: { type: 'string' },
   minutes: { type: 'string' },
   name: { type: 'string' },
@@ -62,7 +63,9 @@ interface Plan {
 }
 
 async function recoveryPlan(flags: Flags): Promise<Plan> {
-  const config = await readConfig<RecoveryConfig>(defaultRecovery, flags);
+  const form = flags.form ?? 'vamp';
+  if (!isForm(form)) throw new Error(`--form must be one of ${Object.keys(recoveryDefaults).join(', ')}, not ${form}.`);
+  const config = await readConfig<RecoveryConfig>(recoveryDefaults[form], flags);
   const matrix = flags.matrix === undefined ? measurementMatrix(250, 500, new Random(MATRIX_SEED)) : await readMatrix(flags.matrix);
   const { rows, columns, data } = matrix;
   return {
@@ -73,6 +76,8 @@ async function recoveryPlan(flags: Flags): Promise<Plan> {
     run: (run) => trainRecovery(config, matrix, run),
   };
 }
+
+const isForm = (form: string): form is RecoveryConfig['form'] => form in recoveryDefaults;
 
 async function denoisePlan(flags: Flags): Promise<Plan> {
   if (flags.data === undefined) throw new Error(`denoise needs a folder of clean images:\n${usage}`);

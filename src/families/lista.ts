@@ -22,7 +22,7 @@ import {
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
-import { linearMmse, type Matrix } from './linear-mmse.ts';
+import { linearMmse, type Matrix } from './matrix.ts';
 
 export interface CoupledConfig {
   readonly matrix: Matrix;

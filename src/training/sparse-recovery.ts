@@ -1,7 +1,8 @@
 /** How LISTA-stop learns: measurements of sparse signals, errors at every exit, both stages. */
 import type { Family } from '../families/family.ts';
 import { defineCoupledLista, definePublishedLista, defaultCoupled, defaultPublished } from '../families/lista.ts';
-import type { Matrix } from '../families/linear-mmse.ts';
+import type { Matrix } from '../families/matrix.ts';
+import { defaultVamp, defineVamp } from '../families/vamp.ts';
 import { square } from '../graph/functions.ts';
 import { add, div, input, log, reduceMean, sub } from '../graph/operators.ts';
 import type { Stage } from './loop.ts';
@@ -9,7 +10,7 @@ import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTw
 import { unroll } from './unroll.ts';
 
 export interface RecoveryConfig {
-  readonly form: 'coupled' | 'published';
+  readonly form: 'vamp' | 'coupled' | 'published';
   readonly depth: number;
   /** The share of entries that are not zero. */
   readonly sparsity: number;
@@ -21,15 +22,20 @@ export interface RecoveryConfig {
   readonly stageTwo: StageTwoConfig;
 }
 
-export const defaultRecovery: RecoveryConfig = {
-  form: 'coupled',
-  depth: defaultCoupled.depth,
-  sparsity: 0.1,
-  snr: [20, 30, 40],
-  batch: 256,
-  seed: 1,
-  stageOne: { steps: 2000, rate: 1e-3, beta: 2 },
-  stageTwo: { steps: 2000, rate: 3e-3, beta: 0.1, lambda: 1.5, divergence: 'forward' },
+const common = { sparsity: 0.1, snr: [20, 30, 40], batch: 256, seed: 1 } as const;
+const stageTwo: StageTwoConfig = { steps: 1500, rate: 3e-3, beta: 0.1, lambda: 1.5, divergence: 'forward' };
+
+/** The recipe of each form. */
+export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = {
+  vamp: { form: 'vamp', depth: defaultVamp.depth, ...common, stageOne: { steps: 600, rate: 1e-2, beta: 2 }, stageTwo },
+  coupled: { form: 'coupled', depth: defaultCoupled.depth, ...common, stageOne: { steps: 3500, rate: 1e-3, beta: 2 }, stageTwo },
+  published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 2 }, stageTwo },
+};
+
+const define: Record<RecoveryConfig['form'], (config: { matrix: Matrix; depth: number }) => Family> = {
+  vamp: (config) => defineVamp({ ...defaultVamp, ...config }),
+  coupled: (config) => defineCoupledLista({ ...defaultCoupled, ...config }),
+  published: (config) => definePublishedLista({ ...defaultPublished, ...config }),
 };
 
 /** Adds to the relative error: signals that are recovered this well need no better. */
@@ -41,10 +47,7 @@ const ENOUGH = 1e-4;
  */
 export function recoveryStages(config: RecoveryConfig, matrix: Matrix, batches: Batches): { family: Family; stages: Stage[] } {
   const { batch, form, depth } = config;
-  const family =
-    form === 'coupled'
-      ? defineCoupledLista({ ...defaultCoupled, matrix, depth })
-      : definePublishedLista({ ...defaultPublished, matrix, depth });
+  const family = define[form]({ matrix, depth });
   const measurements = input('measurements', [batch, matrix.rows]);
   const truth = input('truth', [batch, matrix.columns]);
   const unrolled = unroll(family, { measurements });

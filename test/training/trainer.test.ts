@@ -7,17 +7,17 @@ import { input, log, matmul, reduceMean, sub } from '../../src/graph/operators.t
 import { tensor } from '../../src/runtime/session.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { checkpointFile, Interrupted } from '../../src/training/loop.ts';
-import { defaultRecovery, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
+import { recoveryDefaults, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
 import { trainRecovery } from '../../src/training/run.ts';
 import { Trainer } from '../../src/training/trainer.ts';
 import { smallMatrix } from '../support/small.ts';
 
 const config: RecoveryConfig = {
-  ...defaultRecovery,
+  ...recoveryDefaults.coupled,
   depth: 3,
   batch: 16,
   stageOne: { steps: 30, rate: 3e-3, beta: 2 },
-  stageTwo: { ...defaultRecovery.stageTwo, steps: 10 },
+  stageTwo: { ...recoveryDefaults.coupled.stageTwo, steps: 10 },
 };
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'stopwise-train-'));
