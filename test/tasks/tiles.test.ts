@@ -57,8 +57,12 @@ describe('tiles', () => {
     const spoiled = tiles.map((tile) => {
       const part = cutTile(image, tile, 2);
       const [, h, w] = part.dims as [number, number, number];
-      const outer = (i: number, size: number, { from, to }: { from: number; to: number }, length: number): boolean => (from > 0 && i < 4) || (to < length && i >= size - 4);
-      return { ...part, data: part.data.map((value, i) => (outer(Math.floor(i / w), h, tile.y, 90) || outer(i % w, w, tile.x, 90) ? 1e6 : value)) };
+      const outer = (i: number, size: number, { from, to }: { from: number; to: number }, length: number): boolean =>
+        (from > 0 && i < 4) || (to < length && i >= size - 4);
+      return {
+        ...part,
+        data: part.data.map((value, i) => (outer(Math.floor(i / w), h, tile.y, 90) || outer(i % w, w, tile.x, 90) ? 1e6 : value)),
+      };
     });
     const joined = joinTiles(image, tiles, spoiled, 4);
     expect(joined.every((value, i) => Math.abs(value - image.data[i]!) < 1e-6)).toBe(true);
