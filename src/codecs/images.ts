@@ -3,6 +3,9 @@ import sharp, { type Metadata, type Raw, type Sharp } from 'sharp';
 import { Problem } from '../errors.ts';
 import { formats, isFormat, type ImageFormat } from './formats.ts';
 
+// Every request is another image: what sharp would remember of earlier ones is never asked for again.
+sharp.cache(false);
+
 /** An image as numbers: [C,H,W] in [0,1], plane after plane. */
 export interface Planes {
   readonly channels: 1 | 3;
@@ -154,7 +157,7 @@ function write(image: Sharp, format: ImageFormat): Sharp {
   }
 }
 
-function unreadable(error: unknown): Problem {
-  const why = error instanceof Error ? error.message.split('\n')[0]! : String(error);
-  return new Problem('bad-image', `The image cannot be decoded (${why}); send a whole ${formats.join(', ')} file.`);
+function unreadable(cause: unknown): Problem {
+  const detail = `The image cannot be decoded: it is cut short, damaged or no image. Send a whole file: ${formats.join(', ')}.`;
+  return new Problem('bad-image', detail, { cause });
 }

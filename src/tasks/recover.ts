@@ -22,7 +22,7 @@ interface Rows {
   readonly bare: boolean;
 }
 
-export const recover: TaskDecoder = async (request, models) => decode(request, models);
+export const recover: TaskDecoder = (request, models) => new Promise((resolve) => resolve(decode(request, models)));
 
 function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): DecodedRequest {
   const json = request.contentType === JSON_TYPE ? readJsonBody(request, ['measurements']) : undefined;

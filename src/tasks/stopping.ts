@@ -1,4 +1,4 @@
-/** The stopping parameters as callers write them: one schema for query strings, JSON bodies and the API's description. */
+/** The stopping parameters as callers write them: one schema that validates query strings and JSON bodies, and describes both. */
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Problem } from '../errors.ts';
@@ -9,7 +9,7 @@ const depth = (description: string) => Type.Optional(Type.Integer({ minimum: 1, 
 export const StoppingQuery = Type.Object(
   {
     rule: Type.Optional(
-      Type.Union([Type.Literal('threshold'), Type.Literal('sample'), Type.Literal('fixed')], {
+      Type.Enum(['threshold', 'sample', 'fixed'], {
         description:
           'threshold: stop where π exceeds the threshold; sample: draw the depth with the probabilities the policy gives; fixed: stop at depth.',
       }),
@@ -66,22 +66,6 @@ export function readStopping(value: unknown): StoppingParameters {
   if (!isParameter(wrong))
     throw new Problem('bad-parameter', `There is no stopping parameter "${wrong}"; there are ${Object.keys(allowed).join(', ')}.`);
   throw new Problem('bad-parameter', `${wrong} must be ${allowed[wrong]}, not ${JSON.stringify((value as StoppingWire)[wrong])}.`);
-}
-
-/**
- * Checks parameters as a query string gives them: every value is a string, or several where a name is repeated.
- * @throws Problem `bad-parameter`
- */
-export function readStoppingQuery(query: Readonly<Record<string, unknown>>): StoppingParameters {
-  const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-  return readStopping(
-    Object.fromEntries(
-      Object.entries(query).map(([key, value]) => [
-        key,
-        key !== 'rule' && typeof value === 'string' && number.test(value) ? Number(value) : value,
-      ]),
-    ),
-  );
 }
 
 export function toStoppingParameters({ min_depth, max_depth, deadline_ms, ...same }: StoppingWire): StoppingParameters {

@@ -69,8 +69,12 @@ export function cutTile({ data, channels, width, height }: Planes, { x, y }: Til
 const mirror = (i: number, length: number): number => (i < length ? i : Math.max(0, 2 * length - 2 - i));
 
 /** Puts tiles together again: each pixel is the weighted mean of the tiles that cover it. */
-export function joinTiles(image: Planes, tiles: readonly Tile[], parts: readonly Array32[], blend: number): Float32Array {
-  const { channels, width, height } = image;
+export function joinTiles(
+  { channels, width, height }: Omit<Planes, 'data'>,
+  tiles: readonly Tile[],
+  parts: readonly Array32[],
+  blend: number,
+): Float32Array {
   const result = new Float32Array(channels * width * height);
   tiles.forEach(({ x, y }, t) => {
     const { data, dims } = parts[t]!;

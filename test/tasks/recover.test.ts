@@ -8,17 +8,28 @@ import { answer, byName, manifest, problem } from './fixtures.ts';
 const M = 3;
 const models = byName(manifest('sparse-recovery', 'sparse-recovery', ['N', M]), manifest('denoise-gray', 'denoise', ['N', 1, 'h', 'w']));
 
-const json = (value: unknown, extra: Partial<TaskRequest> = {}): TaskRequest => request('application/json', Buffer.from(JSON.stringify(value)), extra);
-const request = (contentType: string, body: Uint8Array, extra: Partial<TaskRequest> = {}): TaskRequest => ({ task: 'recover', contentType, body, stopping: {}, ...extra });
+const json = (value: unknown, extra: Partial<TaskRequest> = {}): TaskRequest =>
+  request('application/json', Buffer.from(JSON.stringify(value)), extra);
+const request = (contentType: string, body: Uint8Array, extra: Partial<TaskRequest> = {}): TaskRequest => ({
+  task: 'recover',
+  contentType,
+  body,
+  stopping: {},
+  ...extra,
+});
 const npy = (shape: number[], data: Float32Array | Float64Array): TaskRequest => request('application/x-npy', writeNpy({ shape, data }));
 const raw = (data: Float32Array): TaskRequest => request('application/octet-stream', Buffer.from(data.buffer));
 
-const rows = async (of: TaskRequest): Promise<number[][]> => (await recover(of, models)).samples.map((sample) => [...sample.measurements!.data]);
+const rows = async (of: TaskRequest): Promise<number[][]> =>
+  (await recover(of, models)).samples.map((sample) => [...sample.measurements!.data]);
 const identity = (sample: Sample) => sample.measurements!;
 const parse = (body: Uint8Array): Record<string, unknown> => JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
 
 describe('recover takes', () => {
-  const two = [[1, 2, 3], [4, 5.5, -6]];
+  const two = [
+    [1, 2, 3],
+    [4, 5.5, -6],
+  ];
 
   it.each([
     ['a JSON vector', json({ measurements: [1, 2, 3] }), [[1, 2, 3]]],
@@ -52,7 +63,15 @@ describe('recover takes', () => {
 
 describe('recover answers', () => {
   it('JSON with each signal and its depth', async () => {
-    const decoded = await recover(json({ measurements: [[1, 0.1, -0], [4, 1e-20, 6]] }), models);
+    const decoded = await recover(
+      json({
+        measurements: [
+          [1, 0.1, -0],
+          [4, 1e-20, 6],
+        ],
+      }),
+      models,
+    );
     const { contentType, body } = await answer(decoded, 'signal', identity, 11);
     expect(contentType).toMatch(/^application\/json/);
     expect(parse(body)).toEqual({
@@ -60,7 +79,10 @@ describe('recover answers', () => {
       max_depth: 12,
       seed: 11,
       timing: { queue_ms: 1.235, compute_ms: 20, total_ms: 25.5 },
-      signals: [[1, 0.100000001, 0], [4, 9.99999968e-21, 6]],
+      signals: [
+        [1, 0.100000001, 0],
+        [4, 9.99999968e-21, 6],
+      ],
       samples: [
         { depth: 4, reason: 'policy', pi: [0.1235] },
         { depth: 12, reason: 'max_depth', pi: [0.1235, 0.5] },
@@ -90,17 +112,29 @@ describe('recover answers', () => {
     const plain = await answer(await recover(raw(vectors), models), 'signal', identity);
     expect(plain.contentType).toBe('application/octet-stream');
     expect(new Float32Array(Uint8Array.from(plain.body).buffer)).toEqual(vectors);
-    expect(plain.headers).toMatchObject({ 'x-stop-depth': '12', 'x-stop-depth-mean': '8', 'x-stop-reason': 'max_depth', 'x-model': 'sparse-recovery' });
+    expect(plain.headers).toMatchObject({
+      'x-stop-depth': '12',
+      'x-stop-depth-mean': '8',
+      'x-stop-reason': 'max_depth',
+      'x-model': 'sparse-recovery',
+    });
 
     const array = await answer(await recover(npy([2, 3], vectors), models), 'signal', identity);
     expect(array.contentType).toBe('application/x-npy');
     expect(readNpy(array.body)).toEqual({ shape: [2, 3], data: vectors });
     expect(readNpy((await answer(await recover(npy([3], vectors.subarray(0, 3)), models), 'signal', identity)).body).shape).toEqual([3]);
 
-    const asked = await answer(await recover({ ...json({ measurements: [1, 2, 3] }), accept: 'application/x-npy' }, models), 'signal', identity);
+    const asked = await answer(
+      await recover({ ...json({ measurements: [1, 2, 3] }), accept: 'application/x-npy' }, models),
+      'signal',
+      identity,
+    );
     expect(readNpy(asked.body)).toEqual({ shape: [3], data: Float32Array.of(1, 2, 3) });
     const told = await answer(await recover({ ...raw(vectors), accept: 'application/json' }, models), 'signal', identity);
-    expect(parse(told.body).signals).toEqual([[1, 2, 3], [4, 5, 6]]);
+    expect(parse(told.body).signals).toEqual([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
   });
 });
 
@@ -117,9 +151,24 @@ describe('recover refuses', () => {
     ['an unknown stopping key', json({ measurements: [1, 2, 3], stopping: { dpeth: 4 } }), 'bad-parameter', /"dpeth"/],
     ['a model that is no string', json({ measurements: [1, 2, 3], model: 4 }), 'bad-parameter', /model must be a string/],
     ['an unknown model', json({ measurements: [1, 2, 3], model: 'lista' }), 'unknown-model', /no model lista.*sparse-recovery/],
-    ['a model of another task', json({ measurements: [1, 2, 3], model: 'denoise-gray' }), 'wrong-task', /denoise-gray is a model for denoise/],
+    [
+      'a model of another task',
+      json({ measurements: [1, 2, 3], model: 'denoise-gray' }),
+      'wrong-task',
+      /denoise-gray is a model for denoise/,
+    ],
     ['a wrong length', json({ measurements: [1, 2] }), 'bad-measurements', /has 2 measurements; this model takes 3/],
-    ['a wrong length in one row', json({ measurements: [[1, 2, 3], [1, 2, 3, 4]] }), 'bad-measurements', /Vector 1 has 4 .* takes 3/],
+    [
+      'a wrong length in one row',
+      json({
+        measurements: [
+          [1, 2, 3],
+          [1, 2, 3, 4],
+        ],
+      }),
+      'bad-measurements',
+      /Vector 1 has 4 .* takes 3/,
+    ],
     ['0 rows', json({ measurements: [] }), 'bad-measurements', /empty/],
     ['an empty row', json({ measurements: [[]] }), 'bad-measurements', /has 0 measurements/],
     ['a row among numbers', json({ measurements: [[1, 2, 3], 4] }), 'bad-measurements', /Vector 1 .* not an array/],
@@ -129,12 +178,22 @@ describe('recover refuses', () => {
     ['infinity', body('{"measurements": [1, 1e999, 3]}'), 'bad-measurements', /Measurement 1 of vector 0 is Infinity/],
     ['beyond float32', body('{"measurements": [1, 1e39, 3]}'), 'bad-measurements', /finite float32/],
     ['a string', json({ measurements: 'AAAA' }), 'bad-measurements', /array of 3 numbers/],
-    ['100,000 rows', json({ measurements: new Array<number[]>(100_000).fill([1, 2, 3]) }), 'too-large', /100000 vectors; send at most 4096/],
+    [
+      '100,000 rows',
+      json({ measurements: new Array<number[]>(100_000).fill([1, 2, 3]) }),
+      'too-large',
+      /100000 vectors; send at most 4096/,
+    ],
     ['an empty raw body', raw(new Float32Array(0)), 'bad-measurements', /0 bytes.*3 little-endian float32, 12 bytes/],
     ['a raw body of no multiple', raw(new Float32Array(4)), 'bad-measurements', /16 bytes/],
     ['raw NaN', raw(Float32Array.of(1, 2, 3, 4, NaN, 6)), 'bad-measurements', /Measurement 1 of vector 1 is NaN/],
     ['too many raw rows', raw(new Float32Array(M * (MOST_ROWS + 1))), 'too-large', /4097/],
-    ['no .npy file', request('application/x-npy', Buffer.from('hello')), 'bad-measurements', /not a \.npy array that can be read\. It does not begin/],
+    [
+      'no .npy file',
+      request('application/x-npy', Buffer.from('hello')),
+      'bad-measurements',
+      /not a \.npy array that can be read\. It does not begin/,
+    ],
     ['a .npy of another length', npy([2, 4], new Float32Array(8)), 'bad-measurements', /\(2, 4\); it must be \(3,\) or \(N, 3\)/],
     ['a .npy of rank 3', npy([1, 1, 3], new Float32Array(3)), 'bad-measurements', /\(1, 1, 3\)/],
     ['a .npy number', npy([], new Float32Array(1)), 'bad-measurements', /shape is \(\)/],

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { Problem } from '../../src/errors.ts';
-import { readStopping, readStoppingQuery } from '../../src/tasks/stopping.ts';
+import { readStopping, StoppingQuery, toStoppingParameters } from '../../src/tasks/stopping.ts';
 
 describe('stopping parameters', () => {
-  it('are read from JSON and from a query string alike', () => {
+  it('are read from JSON, in the names of the wire', () => {
     const json = { rule: 'sample', threshold: 0.25, seed: 7, depth: 4, min_depth: 2, max_depth: 8, deadline_ms: 12.5 };
     const parameters = { rule: 'sample', threshold: 0.25, seed: 7, depth: 4, minDepth: 2, maxDepth: 8, deadlineMs: 12.5 };
     expect(readStopping(json)).toEqual(parameters);
-    expect(readStoppingQuery(Object.fromEntries(Object.entries(json).map(([key, value]) => [key, String(value)])))).toEqual(parameters);
+    expect(toStoppingParameters({ max_depth: 8 })).toEqual({ maxDepth: 8 });
     expect(readStopping({})).toEqual({});
   });
 
@@ -29,13 +29,7 @@ describe('stopping parameters', () => {
     expect(() => readStopping(value)).toThrow(Problem);
   });
 
-  it.each([
-    { depth: '4.5' },
-    { depth: '' },
-    { depth: '0x4' },
-    { threshold: 'NaN' },
-    { deadline_ms: '1e999' },
-    { depth: ['4', '5'] },
-    { colour: '1' },
-  ])('refuses the query %j', (query) => expect(() => readStoppingQuery(query)).toThrow(Problem));
+  it('are all described', () => {
+    for (const property of Object.values(StoppingQuery.properties)) expect(property).toHaveProperty('description');
+  });
 });
