@@ -1,5 +1,6 @@
 /** Seeded random numbers: equal seed, equal numbers, on every machine. */
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
+import { mix } from '../util/mix.ts';
 
 export class Random {
   private generator;
@@ -51,11 +52,4 @@ export class Random {
   restore(state: readonly number[]): void {
     this.generator = xoroshiro128plusFromState(state);
   }
-}
-
-/** Spreads 32 bits over 32 bits, one to one (the finaliser of MurmurHash3). */
-function mix(value: number): number {
-  const a = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  const b = Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-  return b ^ (b >>> 16);
 }

@@ -12,6 +12,8 @@ export interface Queue<W extends Waiting> {
   readonly waiting: readonly W[];
   /** The largest batch that pays on this segment and device. */
   readonly limit: number;
+  /** The number of the segment, along the path. */
+  readonly segment: number;
 }
 
 export interface Decision<W extends Waiting> {
@@ -25,15 +27,16 @@ const SETBACK = 250;
 /**
  * The request that has had the least compute goes first, and each millisecond of waiting makes up for one of compute:
  * small requests pass large ones, newcomers catch up with those ahead and share their batches, and nobody starves.
+ * Among equals the deepest goes first, so that of a large request few samples are on their way at a time.
  * The batch holds the most urgent samples of that queue, up to its limit.
  */
 export function pick<W extends Waiting>(queues: readonly Queue<W>[], now: number): Decision<W> | undefined {
   const urgency = ({ attained, since }: Waiting): number => now - since - Math.min(attained, SETBACK);
-  let best: { queue: number; urgency: number } | undefined;
-  queues.forEach(({ waiting }, queue) => {
+  let best: { queue: number; urgency: number; segment: number } | undefined;
+  queues.forEach(({ waiting, segment }, queue) => {
     for (const sample of waiting) {
       const value = urgency(sample);
-      if (!best || value > best.urgency) best = { queue, urgency: value };
+      if (!best || value > best.urgency || (value === best.urgency && segment > best.segment)) best = { queue, urgency: value, segment };
     }
   });
   if (!best) return undefined;

@@ -32,6 +32,7 @@ interface DepthQueue {
   readonly model: LoadedModel;
   readonly waiting: Item[];
   readonly limit: number;
+  readonly segment: number;
 }
 
 class Loop {
@@ -135,7 +136,7 @@ class Loop {
     const { model } = item.job;
     const key = `${model.manifest.name}#${item.next}#${item.shape}`;
     let queue = this.queues.get(key);
-    if (!queue) this.queues.set(key, (queue = { model, waiting: [], limit: model.segments[item.next]!.limit }));
+    if (!queue) this.queues.set(key, (queue = { model, waiting: [], limit: model.segments[item.next]!.limit, segment: item.next }));
     queue.waiting.push(item);
   }
 

@@ -1,6 +1,7 @@
 /** The stop rule: one comparison, π_t > τ_t, and the thresholds that make every rule of it. */
-import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import { Problem } from '../errors.ts';
+import { mix } from '../util/mix.ts';
 
 /** What a caller may ask of the stop rule; times in milliseconds. */
 export interface StoppingParameters {
@@ -100,8 +101,8 @@ export function stops(rule: StopRule, at: number, pi: number, cap = Number.POSIT
 
 /** Uniform numbers in [0,1) that depend on the seed and the sample's index alone. */
 function uniforms(seed: number, index: number): () => number {
-  const generator = xoroshiro128plus((Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35)) | 0);
-  generator.next();
+  const key = mix(seed) ^ mix(index + 0x9e3779b9);
+  const generator = xoroshiro128plusFromState([1, 2, 3, 4].map((word) => mix(key + word)));
   return () => (generator.next() >>> 0) / 2 ** 32;
 }
 

@@ -15,7 +15,10 @@ let color: Buffer;
 beforeAll(async () => {
   service = await startSmallService();
   const noise = (channels: 1 | 3): sharp.Sharp =>
-    sharp(Uint8Array.from({ length: 40 * 30 * channels }, () => random.integer(256)), { raw: { width: 40, height: 30, channels } });
+    sharp(
+      Uint8Array.from({ length: 40 * 30 * channels }, () => random.integer(256)),
+      { raw: { width: 40, height: 30, channels } },
+    );
   gray = await noise(1).toColourspace('b-w').png().toBuffer();
   color = await noise(3).png().toBuffer();
 });
@@ -54,20 +57,34 @@ describe('POST /v1/recover', () => {
   it('answers raw float32 and .npy in kind, with the depth in headers', async () => {
     const data = Float32Array.from(vector());
     const raw = await post('/v1/recover?rule=fixed&depth=2', Buffer.from(data.buffer), { 'content-type': 'application/octet-stream' });
-    expect(raw.headers).toMatchObject({ 'content-type': 'application/octet-stream', 'x-stop-depth': '2', 'x-max-depth': '5', 'x-stop-reason': 'fixed', vary: 'Accept' });
+    expect(raw.headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'x-stop-depth': '2',
+      'x-max-depth': '5',
+      'x-stop-reason': 'fixed',
+      vary: 'Accept',
+    });
     expect(raw.rawPayload).toHaveLength(4 * 24);
-    const npy = await post('/v1/recover?rule=fixed&depth=2', Buffer.from(writeNpy({ shape: [1, 12], data })), { 'content-type': 'application/x-npy' });
+    const npy = await post('/v1/recover?rule=fixed&depth=2', Buffer.from(writeNpy({ shape: [1, 12], data })), {
+      'content-type': 'application/x-npy',
+    });
     const array = readNpy(npy.rawPayload);
     expect(array.shape).toEqual([1, 24]);
     expect(Buffer.from(Float32Array.from(array.data).buffer)).toEqual(raw.rawPayload);
-    const json = await post('/v1/recover?rule=fixed&depth=2', Buffer.from(data.buffer), { 'content-type': 'application/octet-stream', accept: 'application/json' });
+    const json = await post('/v1/recover?rule=fixed&depth=2', Buffer.from(data.buffer), {
+      'content-type': 'application/octet-stream',
+      accept: 'application/json',
+    });
     expect(json.json<{ signals: number[][] }>().signals[0]!.map(Math.fround)).toEqual([...Float32Array.from(array.data)]);
   });
 });
 
 describe('POST /v1/denoise', () => {
   it('answers in the format it was sent, choosing the model by the channels', async () => {
-    for (const [image, model, channels] of [[gray, 'small-gray', 1], [color, 'small-color', 3]] as const) {
+    for (const [image, model, channels] of [
+      [gray, 'small-gray', 1],
+      [color, 'small-color', 3],
+    ] as const) {
       const { payload, headers } = await form([{ field: 'image', file: image }]);
       const answer = await post('/v1/denoise', payload, headers);
       expect(answer.headers).toMatchObject({ 'content-type': 'image/png', 'x-model': model, 'x-max-depth': '4' });
@@ -83,7 +100,12 @@ describe('POST /v1/denoise', () => {
     const format = await post('/v1/denoise?format=jpeg', color, { 'content-type': 'image/png', accept: 'image/webp' });
     expect(format.headers['content-type']).toBe('image/jpeg');
     const json = await post('/v1/denoise?rule=fixed&depth=3', color, { 'content-type': 'image/png', accept: 'application/json' });
-    expect(json.json()).toMatchObject({ depth: 3, depth_mean: 3, samples: [{ x: 0, y: 0, width: 40, height: 30, reason: 'fixed' }], image: { format: 'png', width: 40, height: 30 } });
+    expect(json.json()).toMatchObject({
+      depth: 3,
+      depth_mean: 3,
+      samples: [{ x: 0, y: 0, width: 40, height: 30, reason: 'fixed' }],
+      image: { format: 'png', width: 40, height: 30 },
+    });
     const none = await post('/v1/denoise', color, { 'content-type': 'image/png', accept: 'text/html' });
     expect(none.statusCode).toBe(406);
   });
@@ -101,37 +123,124 @@ describe('bad input gets a problem that says what to change, and the next good r
       return Buffer.concat([length, body, check]);
     };
     const header = Buffer.from('00009c4000009c400802000000', 'hex');
-    return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), chunk('IHDR', header), chunk('IDAT', deflateSync(Buffer.alloc(9))), chunk('IEND', Buffer.alloc(0))]);
+    return Buffer.concat([
+      Buffer.from('89504e470d0a1a0a', 'hex'),
+      chunk('IHDR', header),
+      chunk('IDAT', deflateSync(Buffer.alloc(9))),
+      chunk('IEND', Buffer.alloc(0)),
+    ]);
   };
-  const cases: Record<string, [status: number, code: string, says: RegExp, send: () => Promise<{ statusCode: number; headers: object; json(): unknown }>]> = {
+  const cases: Record<
+    string,
+    [status: number, code: string, says: RegExp, send: () => Promise<{ statusCode: number; headers: object; json(): unknown }>]
+  > = {
     'empty body': [400, 'bad-body', /empty/, () => post('/v1/denoise', '', png)],
     'not an image': [400, 'bad-image', /cannot be decoded/, () => post('/v1/denoise', 'hello', png)],
     'truncated PNG': [400, 'bad-image', /cannot be decoded/, () => post('/v1/denoise', color.subarray(0, color.length / 2), png)],
-    'truncated JPEG': [400, 'bad-image', /cannot be decoded/, async () => post('/v1/denoise', (await sharp(color).jpeg().toBuffer()).subarray(0, 700), { 'content-type': 'image/jpeg' })],
+    'truncated JPEG': [
+      400,
+      'bad-image',
+      /cannot be decoded/,
+      async () => post('/v1/denoise', (await sharp(color).jpeg().toBuffer()).subarray(0, 700), { 'content-type': 'image/jpeg' }),
+    ],
     'a header of 40,000×40,000': [413, 'too-large', /pixels/, () => post('/v1/denoise', huge(), png)],
-    'form without a file': [400, 'bad-body', /no file|without a file/, async () => { const { payload, headers } = await form([{ field: 'image', text: 'x' }]); return post('/v1/denoise', payload, headers); }],
-    'form with two files': [400, 'bad-body', /more than one/, async () => { const { payload, headers } = await form([{ field: 'image', file: gray }, { field: 'image', file: gray }]); return post('/v1/denoise', payload, headers); }],
-    'form with another field': [400, 'bad-body', /in the field image/, async () => { const { payload, headers } = await form([{ field: 'picture', file: gray }]); return post('/v1/denoise', payload, headers); }],
-    'form that is cut off': [400, 'bad-body', /multipart/, async () => { const { payload, headers } = await form([{ field: 'image', file: gray }]); return post('/v1/denoise', payload.subarray(0, 300), headers); }],
+    'form without a file': [
+      400,
+      'bad-body',
+      /no file|without a file/,
+      async () => {
+        const { payload, headers } = await form([{ field: 'image', text: 'x' }]);
+        return post('/v1/denoise', payload, headers);
+      },
+    ],
+    'form with two files': [
+      400,
+      'bad-body',
+      /more than one/,
+      async () => {
+        const { payload, headers } = await form([
+          { field: 'image', file: gray },
+          { field: 'image', file: gray },
+        ]);
+        return post('/v1/denoise', payload, headers);
+      },
+    ],
+    'form with another field': [
+      400,
+      'bad-body',
+      /in the field image/,
+      async () => {
+        const { payload, headers } = await form([{ field: 'picture', file: gray }]);
+        return post('/v1/denoise', payload, headers);
+      },
+    ],
+    'form that is cut off': [
+      400,
+      'bad-body',
+      /multipart/,
+      async () => {
+        const { payload, headers } = await form([{ field: 'image', file: gray }]);
+        return post('/v1/denoise', payload.subarray(0, 300), headers);
+      },
+    ],
     'no content type': [415, 'unsupported-media-type', /Content-Type/, () => post('/v1/denoise', color, { 'content-type': '' })],
-    'another content type': [415, 'unsupported-media-type', /text\/plain/, () => post('/v1/recover', 'x', { 'content-type': 'text/plain' })],
+    'another content type': [
+      415,
+      'unsupported-media-type',
+      /text\/plain/,
+      () => post('/v1/recover', 'x', { 'content-type': 'text/plain' }),
+    ],
     'body over the limit': [413, 'too-large', /MAX_BODY_BYTES/, () => post('/v1/denoise', Buffer.alloc(5_000_000), png)],
     'not JSON': [400, 'bad-body', /not JSON/, () => post('/v1/recover', '{"measurements":', JSON_TYPE)],
     'wrong length': [400, 'bad-measurements', /12/, () => recover({ measurements: [1, 2, 3] })],
     'not numbers': [400, 'bad-measurements', /must be a.*number/, () => recover({ measurements: vector().map(String) })],
     null: [400, 'bad-measurements', /null/, () => recover({ measurements: [null, ...vector(11)] })],
-    'NaN in raw floats': [400, 'bad-measurements', /finite/, () => post('/v1/recover', Buffer.from(new Float32Array(12).fill(Number.NaN).buffer), octets)],
+    'NaN in raw floats': [
+      400,
+      'bad-measurements',
+      /finite/,
+      () => post('/v1/recover', Buffer.from(new Float32Array(12).fill(Number.NaN).buffer), octets),
+    ],
     'infinite once it is float32': [400, 'bad-measurements', /finite|large/, () => recover({ measurements: [1e300, ...vector(11)] })],
     '0 rows': [400, 'bad-measurements', /at least one|empty/, () => recover({ measurements: [] })],
     '100,000 rows': [413, 'too-large', /at most/, () => recover({ measurements: Array.from({ length: 100_000 }, () => [1]) })],
     'octets that are no multiple': [400, 'bad-measurements', /48/, () => post('/v1/recover', Buffer.alloc(50), octets)],
-    '.npy of integers': [400, 'bad-measurements', /<i4/, () => post('/v1/recover', Buffer.from(Buffer.from(writeNpy({ shape: [12], data: new Float32Array(12) })).toString('latin1').replace('<f4', '<i4'), 'latin1'), { 'content-type': 'application/x-npy' })],
-    '.npy of version 9': [400, 'bad-measurements', /version 9/, () => { const bytes = Buffer.from(writeNpy({ shape: [12], data: new Float32Array(12) })); bytes[6] = 9; return post('/v1/recover', bytes, { 'content-type': 'application/x-npy' }); }],
+    '.npy of integers': [
+      400,
+      'bad-measurements',
+      /<i4/,
+      () =>
+        post(
+          '/v1/recover',
+          Buffer.from(
+            Buffer.from(writeNpy({ shape: [12], data: new Float32Array(12) }))
+              .toString('latin1')
+              .replace('<f4', '<i4'),
+            'latin1',
+          ),
+          { 'content-type': 'application/x-npy' },
+        ),
+    ],
+    '.npy of version 9': [
+      400,
+      'bad-measurements',
+      /version 9/,
+      () => {
+        const bytes = Buffer.from(writeNpy({ shape: [12], data: new Float32Array(12) }));
+        bytes[6] = 9;
+        return post('/v1/recover', bytes, { 'content-type': 'application/x-npy' });
+      },
+    ],
     'unknown field': [400, 'bad-body', /signals/, () => recover({ measurements: vector(), signals: 1 })],
     'unknown model': [404, 'unknown-model', /small-recovery/, () => recover({ measurements: vector() }, '?model=nobody')],
     'model of another task': [400, 'wrong-task', /denoise/, () => recover({ measurements: vector() }, '?model=small-gray')],
     'unknown query parameter': [400, 'bad-parameter', /treshold/, () => recover({ measurements: vector() }, '?treshold=0.5')],
-    'repeated query parameter': [400, 'bad-parameter', /threshold/, () => recover({ measurements: vector() }, '?threshold=0.5&threshold=0.6')],
+    'repeated query parameter': [
+      400,
+      'bad-parameter',
+      /threshold/,
+      () => recover({ measurements: vector() }, '?threshold=0.5&threshold=0.6'),
+    ],
     'unknown rule': [400, 'bad-parameter', /rule/, () => recover({ measurements: vector() }, '?rule=maybe')],
     'threshold out of range': [400, 'bad-parameter', /threshold/, () => recover({ measurements: vector() }, '?threshold=1.5')],
     'threshold that is no number': [400, 'bad-parameter', /threshold/, () => recover({ measurements: vector() }, '?threshold=half')],
@@ -146,12 +255,27 @@ describe('bad input gets a problem that says what to change, and the next good r
     'unknown format': [400, 'bad-parameter', /format/, () => post('/v1/denoise?format=bmp', gray, png)],
     'another method': [405, 'method-not-allowed', /POST/, () => service.app.inject({ method: 'GET', url: '/v1/recover' })],
     'another path': [404, 'not-found', /nothing at/, () => service.app.inject({ method: 'GET', url: '/v2/recover' })],
-    'a file that is not the task’s': [404, 'not-found', /matrix.npy/, () => service.app.inject({ method: 'GET', url: '/v1/models/small-recovery/files/layer-01.onnx' })],
-    'a file outside': [404, 'not-found', /./, () => service.app.inject({ method: 'GET', url: '/v1/models/small-recovery/files/..%2f..%2fpackage.json' })],
+    'a file that is not the task’s': [
+      404,
+      'not-found',
+      /matrix.npy/,
+      () => service.app.inject({ method: 'GET', url: '/v1/models/small-recovery/files/layer-01.onnx' }),
+    ],
+    'a file outside': [
+      404,
+      'not-found',
+      /./,
+      () => service.app.inject({ method: 'GET', url: '/v1/models/small-recovery/files/..%2f..%2fpackage.json' }),
+    ],
   };
   it.each(Object.entries(cases))('%s', async (_, [status, code, says, send]) => {
     const answer = await send();
-    expect(answer.json()).toMatchObject({ status, code, detail: expect.stringMatching(says) as string, type: `urn:stopwise:problem:${code}` });
+    expect(answer.json()).toMatchObject({
+      status,
+      code,
+      detail: expect.stringMatching(says) as string,
+      type: `urn:stopwise:problem:${code}`,
+    });
     expect(answer.statusCode).toBe(status);
     expect(answer.headers).toMatchObject({ 'content-type': 'application/problem+json' });
     expect((await recover({ measurements: vector() })).statusCode).toBe(200);
@@ -183,23 +307,43 @@ describe('models, health, metrics, documents', () => {
       const line = (await get('/metrics')).body.split('\n').find((text) => text.startsWith(`${series} `));
       return Number(line?.split(' ').at(-1));
     };
-    const series = ['stopwise_stop_depth_sum{model="small-recovery"}', 'stopwise_samples_total{model="small-recovery",reason="fixed"}', 'stopwise_layers_skipped_total{model="small-recovery"}', 'stopwise_requests_total{model="small-recovery",outcome="ok"}'];
+    const series = [
+      'stopwise_stop_depth_sum{model="small-recovery"}',
+      'stopwise_samples_total{model="small-recovery",reason="fixed"}',
+      'stopwise_layers_skipped_total{model="small-recovery"}',
+      'stopwise_requests_total{model="small-recovery",outcome="ok"}',
+    ];
     const before = await Promise.all(series.map(value));
     await recover({ measurements: [vector(), vector()] }, '?rule=fixed&depth=2');
     const after = await Promise.all(series.map(value));
     expect(after.map((number, i) => number - before[i]!)).toEqual([4, 2, 6, 1]);
     const text = (await get('/metrics')).body;
-    for (const name of ['layer_duration_seconds_count', 'batch_size_count', 'queue_duration_seconds_count', 'request_duration_seconds_count', 'execution_provider_info', 'build_info', 'pending_samples', 'layers_run_total']) {
+    for (const name of [
+      'layer_duration_seconds_count',
+      'batch_size_count',
+      'queue_duration_seconds_count',
+      'request_duration_seconds_count',
+      'execution_provider_info',
+      'build_info',
+      'pending_samples',
+      'layers_run_total',
+    ]) {
       expect(text).toContain(`stopwise_${name}`);
     }
   });
 
   it('describes itself', async () => {
-    const document = (await get('/openapi.json')).json<{ paths: Record<string, { post?: { requestBody: { content: object }; parameters: { name: string }[] } }> }>();
-    expect(Object.keys(document.paths)).toEqual(expect.arrayContaining(['/v1/denoise', '/v1/recover', '/v1/models', '/v1/models/{name}/files/{file}', '/health/ready', '/metrics']));
+    const document = (await get('/openapi.json')).json<{
+      paths: Record<string, { post?: { requestBody: { content: object }; parameters: { name: string }[] } }>;
+    }>();
+    expect(Object.keys(document.paths)).toEqual(
+      expect.arrayContaining(['/v1/denoise', '/v1/recover', '/v1/models', '/v1/models/{name}/files/{file}', '/health/ready', '/metrics']),
+    );
     const denoise = document.paths['/v1/denoise']!.post!;
     expect(Object.keys(denoise.requestBody.content)).toContain('multipart/form-data');
-    expect(denoise.parameters.map(({ name }) => name)).toEqual(expect.arrayContaining(['rule', 'threshold', 'seed', 'depth', 'min_depth', 'max_depth', 'deadline_ms', 'model', 'format']));
+    expect(denoise.parameters.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['rule', 'threshold', 'seed', 'depth', 'min_depth', 'max_depth', 'deadline_ms', 'model', 'format']),
+    );
     expect((await get('/docs/')).statusCode).toBe(200);
     expect((await get('/')).body).toContain('<title>stopwise</title>');
   });
@@ -209,7 +353,9 @@ describe('a full service', () => {
   it('answers 429 with Retry-After and goes on', async () => {
     const full = await startSmallService({ maxPending: 4 });
     const body = JSON.stringify({ measurements: vector() });
-    const answers = await Promise.all(Array.from({ length: 40 }, () => full.app.inject({ method: 'POST', url: '/v1/recover', payload: body, headers: JSON_TYPE })));
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => full.app.inject({ method: 'POST', url: '/v1/recover', payload: body, headers: JSON_TYPE })),
+    );
     const refused = answers.filter(({ statusCode }) => statusCode === 429);
     expect(refused.length).toBeGreaterThan(0);
     expect(answers.every(({ statusCode }) => statusCode === 200 || statusCode === 429)).toBe(true);

@@ -39,7 +39,9 @@ export async function startSmallService(options: Partial<EngineOptions> = {}): P
 }
 
 /** A multipart form as the bytes and the header that a client would send. */
-export async function form(parts: readonly { field: string; file?: Uint8Array; text?: string }[]): Promise<{ payload: Buffer; headers: Record<string, string> }> {
+export async function form(
+  parts: readonly { field: string; file?: Uint8Array; text?: string }[],
+): Promise<{ payload: Buffer; headers: Record<string, string> }> {
   const data = new FormData();
   for (const { field, file, text } of parts) {
     if (file) data.append(field, new Blob([new Uint8Array(file)]), 'picture.png');
