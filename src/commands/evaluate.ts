@@ -1,21 +1,30 @@
 /** `evaluate`: quality, depth and time of a bundle, through the engine that serves. */
 import { parseArgs } from 'node:util';
+import { basename, join } from 'node:path';
 import { loadBundles } from '../bundle/read.ts';
+import { writeManifest } from '../bundle/write.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
-import { conditionsFor, startEngine } from './measure.ts';
+import { freshSignals, matrixOf, noisyImages, startEngine, type TestData } from './measure.ts';
+import { readImageFolder } from '../data/images.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 
 export const usage = `npm run evaluate -- sparse-recovery|denoise
   --model NAME       the task's default where absent       --data DIR        clean images (denoise)
-  --sigma 35,45      noise levels (denoise)                --count N         samples a condition
+  --sigma 35,45      noise levels (denoise)                --clipped         noise as in an 8-bit file (denoise)
+  --snr 20,30,40     noise levels, dB (sparse-recovery)    --sparsity 0.1    share of entries that are not zero
+  --count N          samples a condition                   --record          write the figures into the manifest
   --rule RULE        threshold (default), sample, fixed    --threshold X, --depth N, --seed N, --max-depth N
   --json             one JSON object on standard output`;
 
 const options = {
   model: { type: 'string' },
   data: { type: 'string' },
-  sigma: { type: 'string', default: '35,45,55,65,75' },
+  sigma: { type: 'string', default: '15,25,35,45,55,65,75' },
+  clipped: { type: 'boolean', default: false },
+  snr: { type: 'string', default: '20,30,40' },
+  sparsity: { type: 'string', default: '0.1' },
+  record: { type: 'boolean', default: false },
   count: { type: 'string', default: '1000' },
   rule: { type: 'string' },
   threshold: { type: 'string' },
@@ -31,8 +40,8 @@ const SEED = 4711;
 export async function evaluateCommand(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const manifest = await choose(positionals[0], values.model, values.data);
-  const sigmas = values.sigma.split(',').map((text) => number('--sigma', text)!);
-  const conditions = await conditionsFor(manifest, MODELS, SEED, values.data, number('--count', values.count)!, sigmas);
+  const test = await testData(manifest, values);
+  const conditions = test.conditions(manifest, SEED);
   const stopping = stoppingOf(values);
   const engine = await startEngine(MODELS, [manifest.name]);
   try {
@@ -42,11 +51,28 @@ export async function evaluateCommand(args: string[]): Promise<void> {
       if (process.stderr.isTTY) process.stderr.write(`\r${++done} of ${total}`);
     });
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+    if (values.record) {
+      const measured = { exits: manifest.measured?.exits ?? [], data: `${test.name}, seed ${SEED}`, threshold: rows };
+      await writeManifest(join(MODELS, manifest.name), { ...manifest, measured });
+    }
     if (values.json) console.log(JSON.stringify({ model: manifest.name, task: manifest.task, rows }));
     else console.table(rows.map(({ condition, ...row }) => ({ ...condition, ...row })));
   } finally {
     await engine.close();
   }
+}
+
+async function testData(
+  manifest: Manifest,
+  values: { data?: string; sigma: string; clipped: boolean; snr: string; sparsity: string; count: string },
+): Promise<TestData> {
+  const count = number('--count', values.count)!;
+  const list = (flag: 'sigma' | 'snr'): number[] => values[flag].split(',').map((text) => number(`--${flag}`, text)!);
+  if (manifest.task !== 'denoise') {
+    return freshSignals(await matrixOf(manifest, MODELS), { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') }, count);
+  }
+  const { images } = await readImageFolder(values.data!, Number(manifest.inputs[0]!.shape[1]) === 1 ? 1 : 3);
+  return noisyImages(images.slice(0, count), basename(values.data!), { sigmas: list('sigma'), clipped: values.clipped });
 }
 
 async function choose(task: string | undefined, name: string | undefined, data: string | undefined): Promise<Manifest> {

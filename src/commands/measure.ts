@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Manifest } from '../bundle/manifest.ts';
 import { readFile } from 'node:fs/promises';
 import { readNpy } from '../codecs/npy.ts';
-import { readImageFolder } from '../data/images.ts';
+import type { Planes } from '../codecs/images.ts';
 import type { Matrix } from '../data/sparse-recovery.ts';
 import { Engine } from '../engine/engine.ts';
 import { calibrate } from '../evaluation/calibrate.ts';
@@ -16,25 +16,38 @@ import { builtUrl } from '../util/built-url.ts';
 const TOLERANCE = { 'sparse-recovery': 0.08, denoise: 0.04 };
 const SEEDS = { calibration: 9_001, measurement: 77_001 };
 
+/** Data to measure on: its name, and a draw of it for a seed. */
+export interface TestData {
+  readonly name: string;
+  conditions(manifest: Manifest, seed: number): Condition[];
+}
+
+/** Fresh signals, as the model was trained for. */
+export const freshSignals = (matrix: Matrix, { sparsity, snr }: { sparsity: number; snr: readonly number[] }, count = 300): TestData => ({
+  name: 'fresh signals',
+  conditions: (_, seed) => recoveryConditions(matrix, snr, count, seed, { sparsity }),
+});
+
+/** Images with fresh noise, as it is or as an 8-bit file holds it. */
+export const noisyImages = (
+  images: readonly Planes[],
+  folder: string,
+  { sigmas = SIGMAS, clipped = false }: { sigmas?: readonly number[]; clipped?: boolean } = {},
+): TestData => ({
+  name: `${images.length} images of ${folder}${clipped ? ', 8-bit noise' : ''}`,
+  conditions: (manifest, seed) => denoiseConditions(images, manifest, sigmas, seed, clipped),
+});
+
+const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
+
 /** Measures a written bundle: calibration first, then a fresh draw of the data at the threshold found. */
-export async function measure(
-  manifest: Manifest,
-  modelsDir: string,
-  data: string | undefined,
-): Promise<Pick<Manifest, 'threshold' | 'measured'>> {
+export async function measure(manifest: Manifest, modelsDir: string, data: TestData): Promise<Pick<Manifest, 'threshold' | 'measured'>> {
   const engine = await startEngine(modelsDir, [manifest.name]);
   try {
-    const conditions = (seed: number): Promise<Condition[]> =>
-      conditionsFor(manifest, modelsDir, seed, data, 300, [15, 25, 35, 45, 55, 65, 75]);
-    const { threshold, exits } = await calibrate(
-      engine,
-      manifest,
-      await conditions(SEEDS.calibration),
-      TOLERANCE[manifest.task as keyof typeof TOLERANCE],
-    );
-    const rows = await evaluate(engine, manifest, await conditions(SEEDS.measurement), { rule: 'threshold', threshold });
-    const name = data === undefined ? 'fresh signals' : `images of ${data.split('/').at(-1)}`;
-    return { threshold, measured: { data: `${name}, seed ${SEEDS.measurement}`, exits, threshold: rows } };
+    const tolerance = TOLERANCE[manifest.task as keyof typeof TOLERANCE];
+    const { threshold, exits } = await calibrate(engine, manifest, data.conditions(manifest, SEEDS.calibration), tolerance);
+    const rows = await evaluate(engine, manifest, data.conditions(manifest, SEEDS.measurement), { rule: 'threshold', threshold });
+    return { threshold, measured: { data: `${data.name}, seed ${SEEDS.measurement}`, exits, threshold: rows } };
   } finally {
     await engine.close();
   }
@@ -52,23 +65,6 @@ export function startEngine(modelsDir: string, only?: readonly string[]): Promis
     threads: Math.min(availableParallelism(), 2),
     maxPending: 1e9,
   });
-}
-
-/** Test data for a model: fresh signals, or the images of a folder with fresh noise. */
-export async function conditionsFor(
-  manifest: Manifest,
-  modelsDir: string,
-  seed: number,
-  data: string | undefined,
-  count: number,
-  sigmas: readonly number[],
-): Promise<Condition[]> {
-  if (manifest.task === 'sparse-recovery') {
-    return recoveryConditions(await matrixOf(manifest, modelsDir), [20, 30, 40], count, seed, { sparsity: 0.1 });
-  }
-  if (data === undefined) throw new Error('denoise needs a folder of clean images: --data DIR');
-  const { images } = await readImageFolder(data, Number(manifest.inputs[0]!.shape[1]) === 1 ? 1 : 3);
-  return denoiseConditions(images.slice(0, count), manifest, sigmas, seed);
 }
 
 export async function matrixOf({ name }: Manifest, modelsDir: string): Promise<Matrix> {

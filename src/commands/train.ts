@@ -5,23 +5,25 @@ import { basename, join, parse } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SCHEMA_VERSION, type Manifest } from '../bundle/manifest.ts';
 import { writeBundle, writeManifest } from '../bundle/write.ts';
+import type { Planes } from '../codecs/images.ts';
 import { readNpy, writeNpy } from '../codecs/npy.ts';
 import { readImageFolder } from '../data/images.ts';
 import { Random } from '../data/random.ts';
 import { measurementMatrix, type Matrix } from '../data/sparse-recovery.ts';
 import { withDefaults } from '../training/config.ts';
-import { defaultDenoise, type DenoiseConfig } from '../training/denoise.ts';
+import { denoiseDefaults, type DenoiseConfig } from '../training/denoise.ts';
 import { readWeights } from '../training/from-bundle.ts';
 import { trainDenoise, trainRecovery, type RunOptions, type Trained } from '../training/run.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../training/sparse-recovery.ts';
-import { measure } from './measure.ts';
+import { freshSignals, measure, noisyImages, type TestData } from './measure.ts';
 import { ProgressBar } from './progress.ts';
 
 export const usage = `npm run train -- sparse-recovery [--matrix A.npy] [--form vamp|coupled|published]
-npm run train -- denoise --data DIR [--channels 1|3]
+npm run train -- denoise --data DIR [--channels 1|3] [--form half|published]
   --config FILE   JSON over the defaults        --name NAME     the bundle's name
   --minutes N     time for the first stage      --from NAME     start from that bundle's weights
-  --resume        go on from the checkpoint     --validate DIR  images to calibrate on (denoise)
+  --resume        go on from the checkpoint     --validate DIR  images to measure on (denoise);
+                                                                a tenth of DIR is held out without it
   --default       serve it when no model is named`;
 
 const options = {
@@ -58,13 +60,14 @@ interface Plan {
   readonly task: Manifest['task'];
   readonly name: string;
   readonly description: string;
+  readonly baseline: boolean;
   readonly taskFiles: ReadonlyMap<string, Uint8Array>;
+  readonly test: TestData;
   run(options: RunOptions): Promise<Trained>;
 }
 
 async function recoveryPlan(flags: Flags): Promise<Plan> {
-  const form = flags.form ?? 'vamp';
-  if (!isForm(form)) throw new Error(`--form must be one of ${Object.keys(recoveryDefaults).join(', ')}, not ${form}.`);
+  const form = formOf<RecoveryConfig['form']>(flags, recoveryDefaults, 'vamp');
   const config = await readConfig<RecoveryConfig>(recoveryDefaults[form], flags);
   const matrix = flags.matrix === undefined ? measurementMatrix(250, 500, new Random(MATRIX_SEED)) : await readMatrix(flags.matrix);
   const { rows, columns, data } = matrix;
@@ -72,29 +75,57 @@ async function recoveryPlan(flags: Flags): Promise<Plan> {
     task: 'sparse-recovery',
     name: flags.name ?? (flags.matrix === undefined ? 'sparse-recovery' : slug(`sparse-recovery-${parse(flags.matrix).name}`)),
     description: `Recovers sparse signals of ${columns} numbers from ${rows} measurements.`,
+    baseline: form === 'published',
     taskFiles: new Map([['matrix.npy', writeNpy({ shape: [rows, columns], data })]]),
+    test: freshSignals(matrix, config),
     run: (run) => trainRecovery(config, matrix, run),
   };
 }
-
-const isForm = (form: string): form is RecoveryConfig['form'] => form in recoveryDefaults;
 
 async function denoisePlan(flags: Flags): Promise<Plan> {
   if (flags.data === undefined) throw new Error(`denoise needs a folder of clean images:\n${usage}`);
   if (flags.channels !== undefined && flags.channels !== '1' && flags.channels !== '3')
     throw new Error('--channels must be 1 (gray) or 3 (colour).');
   const wanted = flags.channels === undefined ? undefined : flags.channels === '1' ? 1 : 3;
+  const form = formOf<DenoiseConfig['form']>(flags, denoiseDefaults, 'half');
   const { images } = await readImageFolder(flags.data, wanted);
   const channels = images[0]!.channels;
-  const config = await readConfig<DenoiseConfig>({ ...defaultDenoise, channels }, flags);
-  const kind = channels === 1 ? 'gray' : 'color';
+  const config = await readConfig<DenoiseConfig>({ ...denoiseDefaults[form], channels }, flags);
+  const folder = basename(flags.data);
+  const { training, test } =
+    flags.validate === undefined
+      ? heldOut(images, folder)
+      : { training: images, test: noisyImages((await readImageFolder(flags.validate, channels)).images, basename(flags.validate)) };
   return {
     task: 'denoise',
-    name: flags.name ?? slug(`denoise-${kind}-${basename(flags.data)}`),
+    name: flags.name ?? slug(`denoise-${channels === 1 ? 'gray' : 'color'}-${folder}`),
     description: `Removes noise from ${channels === 1 ? 'gray' : 'colour'} images.`,
+    baseline: form === 'published',
     taskFiles: new Map(),
-    run: (run) => trainDenoise(config, images, run),
+    test,
+    run: (run) => trainDenoise(config, training, run),
   };
+}
+
+/** Every tenth image, or one where there are fewer, is kept to measure on. */
+function heldOut(images: readonly Planes[], folder: string): { training: Planes[]; test: TestData } {
+  if (images.length < 2)
+    throw new Error('One image is too few: one must be held out to measure on. Add images, or name others by --validate.');
+  const every = Math.min(10, images.length);
+  const kept = (i: number): boolean => i % every === every - 1;
+  return {
+    training: images.filter((_, i) => !kept(i)),
+    test: noisyImages(
+      images.filter((_, i) => kept(i)),
+      `held out of ${folder}`,
+    ),
+  };
+}
+
+function formOf<F extends string>({ form }: Flags, defaults: Record<F, unknown>, usual: F): F {
+  if (form === undefined) return usual;
+  if (!Object.hasOwn(defaults, form)) throw new Error(`--form must be one of ${Object.keys(defaults).join(', ')}, not ${form}.`);
+  return form as F;
 }
 
 async function trainOn(flags: Flags, plan: Plan): Promise<void> {
@@ -125,6 +156,7 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
       description: plan.description,
       task: plan.task,
       default: flags.default,
+      ...(plan.baseline && { baseline: true }),
       ...lowered,
       training: trained.provenance,
       task_files: [...plan.taskFiles.keys()],
@@ -132,7 +164,7 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
     new Map([...contents, ...plan.taskFiles]),
   );
   console.log(`Wrote ${directory}; measuring it on data it was not trained on …`);
-  const measured = await measure(manifest, MODELS, flags.validate ?? flags.data);
+  const measured = await measure(manifest, MODELS, plan.test);
   await writeManifest(directory, { ...manifest, ...measured });
   console.table(measured.measured!.threshold.map(({ condition, ...row }) => ({ ...condition, ...row })));
   console.log(`Ready: npm start serves it; ask for it with ?model=${plan.name}, at the calibrated threshold ${measured.threshold}.`);

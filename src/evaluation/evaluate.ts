@@ -9,7 +9,7 @@ import { nmse, psnr, type Metric } from './quality.ts';
 export const metricFor = (task: Manifest['task']): Metric => (task === 'denoise' ? psnr : nmse);
 
 /**
- * One row for each condition. Every sample is a request of its own, once with the given rule and once at full depth,
+ * One row for each condition, and for NMSE one over all of them. Every sample is a request of its own, once with the given rule and once at full depth,
  * in turn, so that the two times are comparable.
  */
 export async function evaluate(
@@ -20,7 +20,7 @@ export async function evaluate(
   onSample: () => void = () => undefined,
 ): Promise<Measurement[]> {
   const metric = metricFor(manifest.task);
-  const rows: Measurement[] = [];
+  const seen: { label: Condition['label']; adaptive: Figure[]; full: Figure[] }[] = [];
   for (const { label, cases } of conditions) {
     const adaptive: Figure[] = [];
     const full: Figure[] = [];
@@ -29,19 +29,24 @@ export async function evaluate(
       full.push(figure(await engine.run(manifest.name, [sample], { rule: 'fixed', depth: manifest.depth }), truth, manifest, metric));
       onSample();
     }
-    rows.push({
-      condition: { ...label },
-      metric: metric.name,
-      quality: round(metric.total(adaptive.map(({ part }) => part))),
-      full_depth_quality: round(metric.total(full.map(({ part }) => part))),
-      mean_depth: round(mean(adaptive.map(({ depth }) => depth))),
-      max_depth: manifest.depth,
-      ms_per_sample: round(mean(adaptive.map(({ ms }) => ms))),
-      full_depth_ms_per_sample: round(mean(full.map(({ ms }) => ms))),
-      n: cases.length,
-    });
+    seen.push({ label, adaptive, full });
   }
-  return rows;
+  // A ratio of sums over all conditions is a figure of its own, not the mean of theirs.
+  if (metric === nmse && seen.length > 1) {
+    const mixed = Object.fromEntries(Object.keys(seen[0]!.label).map((key) => [key, 'mixed']));
+    seen.push({ label: mixed, adaptive: seen.flatMap(({ adaptive }) => adaptive), full: seen.flatMap(({ full }) => full) });
+  }
+  return seen.map(({ label, adaptive, full }) => ({
+    condition: { ...label },
+    metric: metric.name,
+    quality: round(metric.total(adaptive.map(({ part }) => part))),
+    full_depth_quality: round(metric.total(full.map(({ part }) => part))),
+    mean_depth: round(mean(adaptive.map(({ depth }) => depth))),
+    max_depth: manifest.depth,
+    ms_per_sample: round(mean(adaptive.map(({ ms }) => ms))),
+    full_depth_ms_per_sample: round(mean(full.map(({ ms }) => ms))),
+    n: adaptive.length,
+  }));
 }
 
 interface Figure {

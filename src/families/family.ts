@@ -10,8 +10,8 @@ export interface Parameter {
   /** The leaf of the graph; its name is the parameter's name. */
   readonly value: Value;
   readonly initial: Initializer;
-  /** `constant`: never learnt, and stored once for all segments. */
-  readonly role: 'model' | 'policy' | 'constant';
+  /** `constant`: never learnt, and stored once for all segments. `derived`: computed from others when a stage ends. */
+  readonly role: 'model' | 'policy' | 'constant' | 'derived';
 }
 
 export interface Family {

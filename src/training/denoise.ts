@@ -1,13 +1,20 @@
 /** How DnCNN-stop learns: noisy patches of clean images, errors at every exit, both stages. */
 import { defaultDncnn, defineDncnn } from '../families/dncnn.ts';
-import type { Family } from '../families/family.ts';
+import type { Family, Values } from '../families/family.ts';
+import { defaultPublishedDncnn, definePublishedDncnn, type PublishedDncnn } from '../families/published-dncnn.ts';
 import { add, input, log, mul, reduceMean, sub } from '../graph/operators.ts';
 import { square } from '../graph/functions.ts';
+import { toModel } from '../graph/model.ts';
+import type { Value } from '../graph/value.ts';
+import { floats, Session, tensor } from '../runtime/session.ts';
 import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
 import type { Stage } from './loop.ts';
 import { unroll } from './unroll.ts';
+import type { Weights } from './weights.ts';
 
 export interface DenoiseConfig {
+  /** `half`: bias-free at half resolution. `published`: full resolution and batch normalisation, every layer an exit. */
+  readonly form: 'half' | 'published';
   readonly channels: 1 | 3;
   readonly features: number;
   readonly depth: number;
@@ -24,15 +31,32 @@ export interface DenoiseConfig {
   readonly stageTwo: StageTwoConfig;
 }
 
-export const defaultDenoise: Omit<DenoiseConfig, 'channels'> = {
-  ...defaultDncnn,
-  sigma: [5, 55],
-  clipped: 0.25,
-  patch: 64,
-  batch: 8,
-  seed: 1,
-  stageOne: { steps: 20_000, rate: 1e-3, beta: 1 },
-  stageTwo: { steps: 600, rate: 3e-3, beta: 0.05, lambda: 0.4, divergence: 'forward' },
+const stageTwo: StageTwoConfig = { steps: 600, rate: 3e-3, beta: 0.05, lambda: 0.4, divergence: 'forward' };
+const noise = { sigma: [5, 55], clipped: 0.25 } as const;
+
+/** The recipe of each form. */
+export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 'channels'>> = {
+  half: {
+    form: 'half',
+    ...defaultDncnn,
+    ...noise,
+    patch: 64,
+    batch: 8,
+    seed: 1,
+    stageOne: { steps: 20_000, rate: 2e-3, beta: 1 },
+    stageTwo,
+  },
+  published: {
+    form: 'published',
+    ...defaultPublishedDncnn,
+    exits: Array.from({ length: defaultPublishedDncnn.depth }, (_, i) => i + 1),
+    ...noise,
+    patch: 40,
+    batch: 8,
+    seed: 1,
+    stageOne: { steps: 20_000, rate: 1e-3, beta: 1 },
+    stageTwo,
+  },
 };
 
 /**
@@ -47,18 +71,53 @@ const SOFT = 0.25;
  */
 export function denoiseStages(config: DenoiseConfig, batches: Batches): { family: Family; stages: Stage[] } {
   const { channels, batch, patch } = config;
-  const family = defineDncnn(config);
   const image = input('image', [batch, channels, patch, patch]);
   const clean = input('clean', [batch, channels, patch, patch]);
   const weight = input('weight', [batch]);
-  const unrolled = unroll(family, { image });
-  const errors = unrolled.outputs.map(({ denoised }) => reduceMean(square(sub(denoised!, clean)), [1, 2, 3]));
-  const losses = errors.map((error) => log(add(mul(error, weight), SOFT)));
+  const published = config.form === 'published' ? definePublishedDncnn(config) : undefined;
+  const family = published?.family ?? defineDncnn(config);
+  const errorsOf = (outputs: readonly Values[]): Value[] =>
+    outputs.map(({ denoised }) => reduceMean(square(sub(denoised!, clean)), [1, 2, 3]));
+  const learnt = unroll(published?.training ?? family, { image });
+  const served = published ? unroll(family, { image }) : learnt;
+  const losses = errorsOf(learnt.outputs).map((error) => log(add(mul(error, weight), SOFT)));
   const costs = family.exits.map((exit) => exit / family.depth);
-  return {
-    family,
-    stages: [stageOneOf(family, losses, config.stageOne, batches), stageTwoOf(family, errors, unrolled, costs, config.stageTwo, batches)],
-  };
+  const first = stageOneOf(family, losses, config.stageOne, batches);
+  const second = stageTwoOf(family, errorsOf(served.outputs), served, costs, config.stageTwo, batches);
+  if (!published) return { family, stages: [first, second] };
+  return { family, stages: [{ ...first, finish: (weights) => foldStatistics(published, image, weights, batches) }, second] };
+}
+
+/** Batches over which the statistics of batch normalisation are averaged once the layers are learnt. */
+const STATISTICS = 32;
+
+async function foldStatistics(
+  { training, moments, fold }: PublishedDncnn,
+  image: Value,
+  weights: Weights,
+  batches: Batches,
+): Promise<void> {
+  const outputs: Record<string, Value> = {};
+  let read: Values = { image };
+  for (let t = 1; t <= training.depth; t++) {
+    if (t > 1) {
+      const { mean, variance } = moments(t, read);
+      outputs[`mean-${t}`] = mean;
+      outputs[`variance-${t}`] = variance;
+    }
+    read = { image, ...training.layer(t, read) };
+  }
+  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+  const session = await Session.load(toModel({ outputs, weights: known }));
+  const sums = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, new Float32Array(Number(shape[0]))]));
+  for (let i = 0; i < STATISTICS; i++) {
+    const noisy = batches.next().image!;
+    const found = await session.run({ image: tensor(floats(noisy), noisy.dims) });
+    for (const [name, sum] of sums) floats(found[name]!).forEach((value, c) => (sum[c]! += value / STATISTICS));
+  }
+  await session.release();
+  const layers = Array.from({ length: training.depth - 1 }, (_, i) => i + 2);
+  fold(weights, new Map(layers.map((t) => [t, { mean: sums.get(`mean-${t}`)!, variance: sums.get(`variance-${t}`)! }])));
 }
 
 /** A mean squared error that denoisers of this kind reach at noise level σ (of 255): about 29 dB at 25, 26 dB at 50. */

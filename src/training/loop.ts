@@ -21,6 +21,8 @@ export interface Stage {
   readonly minutes?: number;
   /** The next batch, and whatever else the step reads. */
   batch(progress: number): Tensors;
+  /** Called with what was learnt when the stage ends. */
+  finish?(weights: Weights): Promise<void>;
 }
 
 /** Where batches come from; its state is part of a checkpoint. */
@@ -148,6 +150,8 @@ async function runStage(stage: Stage, options: LoopOptions, resumed?: Resumed): 
     }
     if (performance.now() - saved > options.checkpointSeconds * 1000) await save();
   }
+  trainer.store();
+  await stage.finish?.(weights);
   await save();
   await trainer.release();
   return { steps: step, seconds: seconds() };
