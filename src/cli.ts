@@ -1,18 +1,23 @@
-/** The commands beside the service: `train`, `evaluate`. */
-import { train } from './commands/train.ts';
-import { evaluateCommand } from './commands/evaluate.ts';
-import { Interrupted } from './training/loop.ts';
+/** The commands beside the service. */
 
-const commands: Record<string, (args: string[]) => Promise<void>> = { train, evaluate: evaluateCommand };
+const commands: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
+  train: async () => (await import('./commands/train.ts')).train,
+  evaluate: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
+  bench: async () => (await import('./commands/bench.ts')).bench,
+};
 
 const [name = '', ...args] = process.argv.slice(2);
-const command = commands[name];
-if (!command) {
+const load = commands[name];
+if (!load) {
   console.error(`There is no command ${name}; there are ${Object.keys(commands).join(', ')}.`);
   process.exitCode = 2;
 } else {
-  await command(args).catch((error: unknown) => {
+  try {
+    await (
+      await load()
+    )(args);
+  } catch (error) {
     console.error(error instanceof Error ? error.message : error);
-    process.exitCode = error instanceof Interrupted ? 130 : 1;
-  });
+    process.exitCode = error instanceof Error && error.name === 'Interrupted' ? 130 : 1;
+  }
 }

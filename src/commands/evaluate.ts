@@ -5,7 +5,7 @@ import { loadBundles } from '../bundle/read.ts';
 import { writeManifest } from '../bundle/write.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
-import { freshSignals, matrixOf, noisyImages, startEngine, type TestData } from './measure.ts';
+import { freshSignals, matrixOf, noisyImages, startEngine, type TestData } from '../evaluation/measure.ts';
 import { readImageFolder } from '../data/images.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 

@@ -15,7 +15,7 @@ import { denoiseDefaults, type DenoiseConfig } from '../training/denoise.ts';
 import { readWeights } from '../training/from-bundle.ts';
 import { trainDenoise, trainRecovery, type RunOptions, type Trained } from '../training/run.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../training/sparse-recovery.ts';
-import { freshSignals, measure, noisyImages, type TestData } from './measure.ts';
+import { freshSignals, measure, noisyImages, type TestData } from '../evaluation/measure.ts';
 import { ProgressBar } from './progress.ts';
 
 export const usage = `npm run train -- sparse-recovery [--matrix A.npy] [--form vamp|coupled|published]

@@ -65,6 +65,9 @@ export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 
  */
 const SOFT = 0.25;
 
+export const denoiseFamily = (config: DenoiseConfig): Family =>
+  config.form === 'published' ? definePublishedDncnn(config).family : defineDncnn(config);
+
 /**
  * The batches' inputs: `image` and `clean` [N,C,P,P] in [0,1], and `weight` [N], one over the squared error that is
  * usual at the patch's noise level.

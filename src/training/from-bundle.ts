@@ -1,7 +1,11 @@
-/** A bundle's weights, for training to start from. */
+/** A bundle's weights and family, for training to start from and to compare with. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readManifest } from '../bundle/read.ts';
+import { readNpy } from '../codecs/npy.ts';
+import type { Family } from '../families/family.ts';
+import { denoiseFamily, type DenoiseConfig } from './denoise.ts';
+import { recoveryFamily, type RecoveryConfig } from './sparse-recovery.ts';
 import { readInitializers } from '../graph/model.ts';
 import type { Weights } from './weights.ts';
 
@@ -14,4 +18,15 @@ export async function readWeights(directory: string): Promise<Weights> {
     for (const [name, data] of found) weights.set(name, data);
   }
   return weights;
+}
+
+/** The family that a bundle of this project was made of. @throws where the bundle is another exporter's */
+export async function readFamily(directory: string): Promise<Family> {
+  const { name, task, training } = await readManifest(directory);
+  const config: unknown = training.config;
+  if (typeof config !== 'object' || config === null || !('form' in config))
+    throw new Error(`The manifest of ${name} does not say how it was made.`);
+  if (task === 'denoise') return denoiseFamily(config as DenoiseConfig);
+  const { shape, data } = readNpy(await readFile(join(directory, 'matrix.npy')));
+  return recoveryFamily(config as RecoveryConfig, { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) });
 }

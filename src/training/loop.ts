@@ -67,7 +67,9 @@ interface Saved {
 }
 
 /** The run was asked to end before it was done; the checkpoint holds what there is. */
-export class Interrupted extends Error {}
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
 
 export const checkpointFile = (folder: string): string => join(folder, 'checkpoint.safetensors');
 

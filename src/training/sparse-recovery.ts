@@ -32,11 +32,16 @@ export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = 
   published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 2 }, stageTwo },
 };
 
-const define: Record<RecoveryConfig['form'], (config: { matrix: Matrix; depth: number }) => Family> = {
-  vamp: (config) => defineVamp({ ...defaultVamp, ...config }),
-  coupled: (config) => defineCoupledLista({ ...defaultCoupled, ...config }),
-  published: (config) => definePublishedLista({ ...defaultPublished, ...config }),
-};
+export function recoveryFamily({ form, depth }: Pick<RecoveryConfig, 'form' | 'depth'>, matrix: Matrix): Family {
+  switch (form) {
+    case 'vamp':
+      return defineVamp({ ...defaultVamp, matrix, depth });
+    case 'coupled':
+      return defineCoupledLista({ ...defaultCoupled, matrix, depth });
+    case 'published':
+      return definePublishedLista({ ...defaultPublished, matrix, depth });
+  }
+}
 
 /** Adds to the relative error: signals that are recovered this well need no better. */
 const ENOUGH = 1e-4;
@@ -46,8 +51,8 @@ const ENOUGH = 1e-4;
  * every noise level counts the same.
  */
 export function recoveryStages(config: RecoveryConfig, matrix: Matrix, batches: Batches): { family: Family; stages: Stage[] } {
-  const { batch, form, depth } = config;
-  const family = define[form]({ matrix, depth });
+  const { batch } = config;
+  const family = recoveryFamily(config, matrix);
   const measurements = input('measurements', [batch, matrix.rows]);
   const truth = input('truth', [batch, matrix.columns]);
   const unrolled = unroll(family, { measurements });

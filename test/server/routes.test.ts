@@ -14,7 +14,7 @@ let gray: Buffer;
 let color: Buffer;
 beforeAll(async () => {
   service = await startSmallService();
-  const noise = (channels: 1 | 3): sharp.Sharp =>
+  const noise = (channels: 1 | 3): ReturnType<typeof sharp> =>
     sharp(
       Uint8Array.from({ length: 40 * 30 * channels }, () => random.integer(256)),
       { raw: { width: 40, height: 30, channels } },

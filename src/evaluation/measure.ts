@@ -7,9 +7,9 @@ import { readNpy } from '../codecs/npy.ts';
 import type { Planes } from '../codecs/images.ts';
 import type { Matrix } from '../data/sparse-recovery.ts';
 import { Engine } from '../engine/engine.ts';
-import { calibrate } from '../evaluation/calibrate.ts';
-import { denoiseConditions, recoveryConditions, type Condition } from '../evaluation/data.ts';
-import { evaluate } from '../evaluation/evaluate.ts';
+import { calibrate } from './calibrate.ts';
+import { denoiseConditions, recoveryConditions, type Condition } from './data.ts';
+import { evaluate } from './evaluate.ts';
 import { builtUrl } from '../util/built-url.ts';
 
 /** Quality that the calibrated threshold may give up, dB. */
