@@ -65,7 +65,11 @@ async function wholeGraph(family: Family, weights: Weights, policies: boolean): 
 }
 
 async function againstGraph(running: Engine, bundle: Bundle, sample: Sample, rounds: number, reach: string): Promise<Row> {
-  const session = await wholeGraph(await readFamily(bundle.directory), await readWeights(bundle.directory), true);
+  const family = await readFamily(bundle.directory);
+  const learnt = await readWeights(bundle.directory);
+  // The constants lie outside the graphs; a fresh family computes them again.
+  const weights = new Map([...initialWeights(family, new Random(1).normal), ...learnt]);
+  const session = await wholeGraph(family, weights, true);
   const feeds = Object.fromEntries(Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]));
   const time = await inTurn(fullDepth(bundle, running, sample), () => session.run(feeds), rounds);
   await session.release();

@@ -37,6 +37,10 @@ export async function buildApp({
     routerOptions: { querystringParser: strictQuery },
     forceCloseConnections: 'idle',
   });
+  // A connection that stays open after its answer would hold up the shutdown until it times out.
+  app.addHook('onSend', async (_request, reply) => {
+    if (draining()) void reply.header('connection', 'close');
+  });
   installProblems(app);
   await installDocs(app, version);
   await installBodies(app, maxBodyBytes);

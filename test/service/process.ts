@@ -1,0 +1,45 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Process {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly url: string;
+  /** What it said, both streams. */
+  readonly said: () => string;
+  /** The exit code, once it has ended. */
+  readonly ended: Promise<number | null>;
+}
+
+/** `dist/main.js` as a process of its own, once it answers. */
+export async function startProcess(env: Record<string, string>, args: readonly string[] = ['dist/main.js']): Promise<Process> {
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, PORT: '0', HOST: '127.0.0.1', EXECUTION_PROVIDER: 'cpu', WORKERS: '1', LOG_LEVEL: 'info', ...env },
+  });
+  let words = '';
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  child.stderr.on('data', (chunk: Buffer) => (words += chunk.toString()));
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      words += `${line}\n`;
+      const address = /answers at (http:\S+?)"/.exec(line);
+      if (address) resolve(address[1]!);
+    });
+    void ended.then((code) => reject(new Error(`ended with ${code}: ${words}`)));
+  });
+  return { child, url, said: () => words, ended };
+}
+
+/** Asks until the answer is as wanted. */
+export async function until(wanted: () => Promise<boolean>, seconds = 10): Promise<void> {
+  for (let left = seconds * 20; !(await wanted()); left--) {
+    if (left === 0) throw new Error(`not within ${seconds} s`);
+    await sleep(50);
+  }
+}
+
+export async function metric(url: string, series: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `));
+  return line === undefined ? Number.NaN : Number(line.slice(series.length + 1));
+}

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { oracle, stopTime } from '../../src/stopping/distribution.ts';
+import { resolveStopping, stopRule, stops, type StoppingParameters } from '../../src/stopping/rule.ts';
+
+const model = { depth: 12, exits: [4, 6, 8, 12], threshold: 0.4 };
+const resolve = (parameters: StoppingParameters) => resolveStopping(parameters, model, () => 77);
+/** The exit, from 0, and the reason, for π at the exits in order. */
+function walk(parameters: StoppingParameters, pi: readonly number[], cap?: number): [number, string] {
+  const rule = stopRule(resolve(parameters), model, 0);
+  for (let at = 0; at < model.exits.length; at++) {
+    const reason = stops(rule, at, pi[at] ?? 0, cap);
+    if (reason) return [at, reason];
+  }
+  throw new Error('it never stopped');
+}
+
+describe('the stop rule', () => {
+  it('stops where π passes the threshold, strictly, and at the end in any case', () => {
+    expect(walk({}, [0.4, 0.41])).toEqual([1, 'policy']);
+    expect(walk({ threshold: 0.9 }, [0.9, 0.9, 0.9])).toEqual([3, 'max_depth']);
+    expect(walk({ threshold: 0 }, [0.001])).toEqual([0, 'policy']);
+  });
+
+  it('keeps within min_depth and max_depth, also where they are no exits', () => {
+    expect(walk({ minDepth: 5 }, [1, 1])).toEqual([1, 'policy']);
+    expect(walk({ maxDepth: 7 }, [0, 0])).toEqual([1, 'max_depth']);
+    expect(walk({ minDepth: 12 }, [1, 1, 1])).toEqual([3, 'max_depth']);
+  });
+
+  it('stops at the fixed depth whatever π and load say', () => {
+    expect(walk({ rule: 'fixed', depth: 8 }, [1, 1, 0], 0)).toEqual([2, 'fixed']);
+    expect(walk({ depth: 6 }, [1, 1])).toEqual([1, 'fixed']);
+  });
+
+  it('lets a loaded service end it early, but not before min_depth', () => {
+    expect(walk({}, [0, 0], 0)).toEqual([0, 'load']);
+    expect(walk({ minDepth: 6 }, [0, 0], 0)).toEqual([1, 'load']);
+  });
+
+  it('draws thresholds that depend on seed and index alone', () => {
+    const thresholds = (seed: number, index: number) => stopRule(resolve({ rule: 'sample', seed }), model, index).thresholds;
+    expect(thresholds(5, 3)).toEqual(thresholds(5, 3));
+    expect(thresholds(5, 3)).not.toEqual(thresholds(5, 4));
+    expect(thresholds(5, 3)).not.toEqual(thresholds(6, 3));
+    expect(resolve({ rule: 'sample' }).seed).toBe(77);
+  });
+
+  it('draws thresholds that are uniform and not alike from seed to seed and sample to sample', () => {
+    const draws = Array.from({ length: 60 }, (_, seed) =>
+      Array.from({ length: 60 }, (__, index) => stopRule(resolve({ rule: 'sample', seed }), model, index).thresholds[0]!),
+    );
+    const all = draws.flat();
+    const mean = all.reduce((a, b) => a + b, 0) / all.length;
+    expect(Math.abs(mean - 0.5)).toBeLessThan(4 * Math.sqrt(1 / 12 / all.length));
+    expect(new Set(all).size).toBe(all.length);
+    // Neighbouring seeds, and neighbouring samples: correlations as small as chance allows.
+    const correlation = (pairs: readonly (readonly [number, number])[]): number =>
+      (12 * pairs.reduce((sum, [a, b]) => sum + (a - 0.5) * (b - 0.5), 0)) / pairs.length;
+    const acrossSeeds = draws.slice(1).flatMap((row, s) => row.map((value, i) => [value, draws[s]![i]!] as const));
+    const acrossSamples = draws.flatMap((row) => row.slice(1).map((value, i) => [value, row[i]!] as const));
+    for (const pairs of [acrossSeeds, acrossSamples]) expect(Math.abs(correlation(pairs))).toBeLessThan(4 / Math.sqrt(pairs.length));
+  });
+
+  it.each<[StoppingParameters, RegExp]>([
+    [{ rule: 'fixed' }, /needs depth.*4, 6, 8, 12/],
+    [{ rule: 'fixed', depth: 5 }, /5 is not an exit.*4, 6, 8, 12/],
+    [{ rule: 'fixed', depth: 4, maxDepth: 8 }, /no meaning/],
+    [{ rule: 'threshold', depth: 4 }, /rule=fixed/],
+    [{ rule: 'sample', threshold: 0.5 }, /rule=threshold/],
+    [{ seed: 4 }, /rule=sample/],
+    [{ minDepth: 13 }, /beyond.*12/],
+    [{ maxDepth: 3 }, /first exit, 4/],
+    [{ minDepth: 9, maxDepth: 11 }, /No exit lies/],
+  ])('refuses %j', (parameters, says) => {
+    expect(() => resolve(parameters)).toThrow(says);
+  });
+});
+
+describe('stop-time distributions', () => {
+  it('follow the policy: q(t) = π_t ∏ (1 − π_s), and sum to one', () => {
+    expect(stopTime([0.5, 0.25]).map((q) => Number(q.toFixed(6)))).toEqual([0.5, 0.125, 0.375]);
+    expect(stopTime([])).toEqual([1]);
+    expect(stopTime([1, 0.3])).toEqual([1, 0, 0]);
+  });
+
+  it('of the oracle: the posterior at β = 1, the best exit as β falls, earlier as compute costs more', () => {
+    const losses = [3, 1, 0.9];
+    const sum = losses.reduce((total, loss) => total + Math.exp(-loss), 0);
+    oracle(losses).forEach((q, t) => expect(q).toBeCloseTo(Math.exp(-losses[t]!) / sum, 12));
+    expect(oracle(losses, { beta: 1e-3 })[2]).toBeCloseTo(1, 6);
+    expect(oracle(losses, { beta: 1e-3, lambda: 1000, costs: [0.25, 0.5, 1] })[1]).toBeCloseTo(1, 6);
+    expect(oracle([1e4, 1e4 + 1]).reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+  });
+});
