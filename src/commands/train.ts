@@ -171,10 +171,18 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
 }
 
 async function readConfig<T extends object>(defaults: T, { config, minutes }: Flags): Promise<T> {
-  const given: unknown = config === undefined ? {} : JSON.parse(await readFile(config, 'utf8'));
+  const given: unknown = config === undefined ? {} : await readJson(config);
   const merged = withDefaults(defaults, given, config ?? 'the configuration');
   if (minutes === undefined) return merged;
   return withDefaults(merged, { stageOne: { minutes: positive('--minutes', minutes) } });
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`${file} is not JSON that can be read: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function readMatrix(file: string): Promise<Matrix> {

@@ -34,7 +34,7 @@ export const noisyImages = (
   folder: string,
   { sigmas = SIGMAS, clipped = false }: { sigmas?: readonly number[]; clipped?: boolean } = {},
 ): TestData => ({
-  name: `${images.length} images of ${folder}${clipped ? ', 8-bit noise' : ''}`,
+  name: `${images.length} images, ${folder}${clipped ? ', 8-bit noise' : ''}`,
   conditions: (manifest, seed) => denoiseConditions(images, manifest, sigmas, seed, clipped),
 });
 

@@ -1,0 +1,133 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadBundle } from '../../src/bundle/read.ts';
+import { writeNpy } from '../../src/codecs/npy.ts';
+import { Random } from '../../src/data/random.ts';
+import { measurementMatrix } from '../../src/data/sparse-recovery.ts';
+
+let place: string;
+beforeAll(async () => {
+  place = await mkdtemp(join(tmpdir(), 'stopwise-commands-'));
+  const { data } = measurementMatrix(10, 20, new Random(1));
+  await writeFile(join(place, 'A.npy'), writeNpy({ shape: [10, 20], data }));
+  await writeFile(join(place, 'cube.npy'), writeNpy({ shape: [2, 2, 2], data: new Float32Array(8) }));
+  await writeFile(join(place, 'nan.npy'), writeNpy({ shape: [2, 2], data: new Float32Array(4).fill(Number.NaN) }));
+  await writeFile(join(place, 'words.npy'), 'these are words');
+  await writeFile(join(place, 'quick.json'), JSON.stringify({ depth: 3, batch: 8, stageOne: { steps: 4 }, stageTwo: { steps: 3 } }));
+  await writeFile(
+    join(place, 'quick-denoise.json'),
+    JSON.stringify({ features: 4, depth: 3, exits: [2, 3], patch: 16, batch: 2, stageOne: { steps: 3 }, stageTwo: { steps: 2 } }),
+  );
+  await writeFile(join(place, 'odd.json'), JSON.stringify({ stepsize: 3 }));
+  await mkdir(join(place, 'empty'));
+  await mkdir(join(place, 'images'));
+  for (let i = 0; i < 3; i++) {
+    const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
+    await sharp({ create: { width: 32, height: 24, channels: 3, background: '#888', noise } }).toFile(join(place, 'images', `${i}.png`));
+  }
+  await mkdir(join(place, 'broken'));
+  await writeFile(join(place, 'broken', 'a.png'), 'no image');
+});
+
+/** Runs a command in the temporary folder, as `npm run` would in the repository. */
+function command(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const cli = resolve('dist/cli.js');
+  return new Promise((done) => {
+    execFile(process.execPath, [cli, ...args], { cwd: place }, (error, out, err) => {
+      done({ code: error ? Number(error.code ?? 1) : 0, out, err });
+    });
+  });
+}
+
+describe('train and evaluate', () => {
+  it('learn a model for a matrix of one’s own, measure it, go on from it, and evaluate it as JSON', async () => {
+    const trained = await command('train', 'sparse-recovery', '--matrix', 'A.npy', '--config', 'quick.json', '--threads', '1');
+    expect(trained).toMatchObject({ code: 0 });
+    expect(trained.out).toMatch(/Ready: npm start serves it.*sparse-recovery-a/);
+    const { manifest } = await loadBundle(join(place, 'models', 'sparse-recovery-a'));
+    expect(manifest).toMatchObject({ task: 'sparse-recovery', depth: 3, default: false, training: { seed: 1 } });
+    expect(manifest.inputs[0]!.shape).toEqual(['N', 10]);
+    expect(manifest.measured!.exits).toHaveLength(3);
+    expect(manifest.threshold).toBeGreaterThan(0);
+
+    const again = await command(
+      'train',
+      'sparse-recovery',
+      '--matrix',
+      'A.npy',
+      '--config',
+      'quick.json',
+      '--from',
+      'sparse-recovery-a',
+      '--name',
+      'tuned',
+    );
+    expect(again).toMatchObject({ code: 0 });
+    expect(await readdir(join(place, 'models'))).toContain('tuned');
+
+    const evaluated = await command('evaluate', 'sparse-recovery', '--model', 'tuned', '--count', '5', '--json');
+    expect(evaluated.code).toBe(0);
+    const { model, task, rows } = JSON.parse(evaluated.out) as { model: string; task: string; rows: Record<string, unknown>[] };
+    expect({ model, task }).toEqual({ model: 'tuned', task: 'sparse-recovery' });
+    expect(rows.map(({ condition }) => condition)).toEqual([{ snr_db: 20 }, { snr_db: 30 }, { snr_db: 40 }, { snr_db: 'mixed' }]);
+    for (const row of rows) {
+      expect(row).toMatchObject({ metric: 'nmse_db', max_depth: 3 });
+      for (const key of ['quality', 'full_depth_quality', 'mean_depth', 'ms_per_sample', 'full_depth_ms_per_sample', 'n']) {
+        expect(Number.isFinite(row[key]), key).toBe(true);
+      }
+    }
+  }, 60_000);
+
+  it('learn from a folder of images, with one held out to measure on', async () => {
+    const trained = await command('train', 'denoise', '--data', 'images', '--config', 'quick-denoise.json', '--threads', '1');
+    expect(trained).toMatchObject({ code: 0 });
+    const { manifest } = await loadBundle(join(place, 'models', 'denoise-color-images'));
+    expect(manifest.training).toMatchObject({ data: '2 images' });
+    expect(manifest.measured!.data).toMatch(/^1 images, held out of images/);
+    const evaluated = await command('evaluate', 'denoise', '--data', 'images', '--sigma', '25,50', '--record', '--json');
+    const { rows } = JSON.parse(evaluated.out) as { rows: { condition: object; metric: string; n: number }[] };
+    expect(rows.map(({ condition, metric, n }) => ({ condition, metric, n }))).toEqual([
+      { condition: { sigma: 25 }, metric: 'psnr_db', n: 3 },
+      { condition: { sigma: 50 }, metric: 'psnr_db', n: 3 },
+    ]);
+    const recorded = JSON.parse(await readFile(join(place, 'models', 'denoise-color-images', 'manifest.json'), 'utf8')) as typeof manifest;
+    expect(recorded.measured!.threshold).toEqual(rows);
+  }, 60_000);
+});
+
+describe('a command that cannot work says what to change before it begins', () => {
+  it.each<[string, RegExp, string[]]>([
+    ['no task', /Say what to train/, ['train']],
+    ['an unknown task', /no training for dreaming/, ['train', 'dreaming']],
+    ['an unknown flag', /--speed/, ['train', 'sparse-recovery', '--speed', '9']],
+    ['an unknown form', /--form must be one of vamp, coupled, published/, ['train', 'sparse-recovery', '--form', 'best']],
+    ['a matrix that is not there', /no file B\.npy/, ['train', 'sparse-recovery', '--matrix', 'B.npy']],
+    ['a matrix of three dimensions', /shape is \(2, 2, 2\), not \(m, n\)/, ['train', 'sparse-recovery', '--matrix', 'cube.npy']],
+    ['a matrix with holes', /not finite/, ['train', 'sparse-recovery', '--matrix', 'nan.npy']],
+    ['a file that is no matrix', /words\.npy is not a matrix/, ['train', 'sparse-recovery', '--matrix', 'words.npy']],
+    ['an unknown key', /odd\.json has no stepsize/, ['train', 'sparse-recovery', '--config', 'odd.json']],
+    ['a configuration that is no JSON', /words\.npy is not JSON/, ['train', 'sparse-recovery', '--config', 'words.npy']],
+    ['no checkpoint to go on from', /checkpoint/, ['train', 'sparse-recovery', '--resume', '--name', 'nothing']],
+    ['no bundle to start from', /nothing-here/, ['train', 'sparse-recovery', '--from', 'nothing-here']],
+    ['minutes that are none', /--minutes must be a positive number/, ['train', 'sparse-recovery', '--minutes', '0']],
+    ['no folder', /needs a folder/, ['train', 'denoise']],
+    ['a folder that is not there', /no folder nowhere/, ['train', 'denoise', '--data', 'nowhere']],
+    ['an empty folder', /empty holds no image/, ['train', 'denoise', '--data', 'empty']],
+    ['a file that is no image', /a\.png cannot be read/, ['train', 'denoise', '--data', 'broken']],
+    ['images smaller than a patch', /at least 64×64/, ['train', 'denoise', '--data', 'images']],
+    ['nothing to evaluate', /Say which task/, ['evaluate']],
+    ['a model that is not there', /There is no model nobody/, ['evaluate', 'sparse-recovery', '--model', 'nobody']],
+    ['an unknown benchmark', /no benchmark sprint/, ['bench', 'sprint']],
+    ['an unknown command', /There is no command fly; there are train, evaluate, bench/, ['fly']],
+  ])('%s', async (_, says, args) => {
+    const { code, err, out } = await command(...args);
+    expect(err).toMatch(says);
+    expect(err).not.toMatch(/\n\s+at /);
+    expect(code).toBeGreaterThan(0);
+    expect(out).toBe('');
+  });
+});
