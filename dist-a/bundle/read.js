@@ -1,0 +1,100 @@
+/** Reads bundles, and refuses those whose parts do not fit, each with a sentence that names the file and the mismatch. */
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Compile } from 'typebox/compile';
+import { Manifest } from "./manifest.js";
+const MANIFEST = 'manifest.json';
+const schema = Compile(Manifest);
+/** Reads every folder below `directory` that holds a manifest; damaged ones are refused, the others are given. */
+export async function loadBundles(directory) {
+    const entries = await readdir(directory, { withFileTypes: true }).catch(() => {
+        throw new Error(`There is no folder of models at ${directory}. Set MODELS_DIR to one, or train a model first.`);
+    });
+    const bundles = [];
+    const refused = [];
+    for (const { name } of entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))) {
+        try {
+            bundles.push(await loadBundle(join(directory, name)));
+        }
+        catch (error) {
+            refused.push({ name, reason: error instanceof Error ? error.message : String(error) });
+        }
+    }
+    return { bundles, refused };
+}
+/** @throws where the manifest, a file or a checksum does not fit */
+export async function loadBundle(directory) {
+    const manifest = await readManifest(directory);
+    checkPath(manifest);
+    await checkFiles(directory, manifest);
+    return { directory, manifest };
+}
+export async function readManifest(directory) {
+    const file = join(directory, MANIFEST);
+    const text = await readFile(file, 'utf8').catch(() => {
+        throw new Error(`${file} is missing.`);
+    });
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch (error) {
+        throw new Error(`${file} is not JSON: ${error.message}`, { cause: error });
+    }
+    if (!schema.Check(value)) {
+        const [first] = schema.Errors(value);
+        throw new Error(`${file} does not fit the schema at ${first?.instancePath || '/'}: ${first?.message ?? 'it is not a manifest'}.`);
+    }
+    if (value.name !== basename(directory))
+        throw new Error(`${file} names the model ${value.name}, but its folder is ${basename(directory)}.`);
+    return value;
+}
+/** The segments cover the layers in order, end at the exits, and read only what is there by then. */
+function checkPath({ name, depth, exits, segments, inputs, states, outputs, decoders, path, task_files, files }) {
+    const refuse = (why) => {
+        throw new Error(`${MANIFEST} of ${name}: ${why}.`);
+    };
+    if (exits.at(-1) !== depth)
+        refuse(`the last exit is ${exits.at(-1)}, not the depth ${depth}`);
+    if (segments.length !== exits.length)
+        refuse(`${segments.length} segments for ${exits.length} exits`);
+    const known = new Set(inputs.map((port) => port.name));
+    const stateNames = new Set(states.map((port) => port.name));
+    segments.forEach(({ first, last, reads, writes, file }, i) => {
+        if (first !== (exits[i - 1] ?? 0) + 1 || last !== exits[i])
+            refuse(`${file} holds the layers ${first} to ${last}, but exit ${exits[i]} needs ${(exits[i - 1] ?? 0) + 1} to ${exits[i]}`);
+        for (const read of reads)
+            if (!known.has(read))
+                refuse(`${file} reads ${read}, which nothing before it writes`);
+        for (const write of writes)
+            if (!stateNames.has(write))
+                refuse(`${file} writes ${write}, which is not among the states`);
+        writes.forEach((write) => known.add(write));
+        const decoder = decoders.find(({ exit }) => exit === last);
+        const missing = decoder ? undefined : outputs.find((port) => !writes.includes(port.name));
+        if (missing)
+            refuse(`at exit ${last} no decoder and no state gives the output ${missing.name}`);
+    });
+    const mentioned = [...segments.map(({ file }) => file), ...decoders.map(({ file }) => file), ...(path ? [path] : []), ...task_files];
+    for (const file of mentioned)
+        if (!files[file])
+            refuse(`${file} is not among its files`);
+    for (const file of Object.keys(files))
+        if (file !== basename(file) || file.startsWith('.'))
+            refuse(`${file} is not a plain file name`);
+}
+async function checkFiles(directory, { files }) {
+    for (const [name, { sha256, bytes }] of Object.entries(files)) {
+        const file = join(directory, name);
+        const info = await stat(file).catch(() => {
+            throw new Error(`${file} is missing.`);
+        });
+        if (info.size !== bytes)
+            throw new Error(`${file} has ${info.size} bytes, not the ${bytes} of its manifest.`);
+        if (checksum(await readFile(file)) !== sha256)
+            throw new Error(`${file} does not have the checksum of its manifest.`);
+    }
+}
+export const checksum = (bytes) => createHash('sha256').update(bytes).digest('hex');
+//# sourceMappingURL=read.js.map

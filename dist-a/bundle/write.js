@@ -1,0 +1,31 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { checksum } from "./read.js";
+/**
+ * Writes a bundle beside its place and then moves it there, so that a reader sees the old one or the new one.
+ * @param directory the bundle's folder, which the model's name names
+ * @param contents every file but the manifest
+ */
+export async function writeBundle(directory, manifest, contents) {
+    const files = Object.fromEntries([...contents].map(([name, bytes]) => [name, { sha256: checksum(bytes), bytes: bytes.length }]));
+    const whole = { ...manifest, files };
+    const fresh = join(dirname(directory), `.${basename(directory)}.new`);
+    const old = join(dirname(directory), `.${basename(directory)}.old`);
+    await rm(fresh, { recursive: true, force: true });
+    await mkdir(fresh, { recursive: true });
+    for (const [name, bytes] of contents)
+        await writeFile(join(fresh, name), bytes);
+    await writeManifest(fresh, whole);
+    await rm(old, { recursive: true, force: true });
+    await rename(directory, old).catch(() => undefined);
+    await rename(fresh, directory);
+    await rm(old, { recursive: true, force: true });
+    return whole;
+}
+/** Replaces the manifest of a bundle, its files left as they are. */
+export async function writeManifest(directory, manifest) {
+    const file = join(directory, 'manifest.json');
+    await writeFile(`${file}.new`, `${JSON.stringify(manifest, null, 2)}\n`);
+    await rename(`${file}.new`, file);
+}
+//# sourceMappingURL=write.js.map

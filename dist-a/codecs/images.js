@@ -1,0 +1,135 @@
+/** Images as planes of numbers, from and to the formats people send. The only importer of sharp. */
+import sharp, {} from 'sharp';
+import { Problem } from "../errors.js";
+import { formats, isFormat } from "./formats.js";
+// Every request is another image: what sharp would remember of earlier ones is never asked for again.
+sharp.cache(false);
+/** The formats that hold 16 bits of a channel, and those that hold one channel rather than three. */
+const deep = ['png', 'tiff'];
+const grayscale = ['png', 'jpeg', 'tiff'];
+/** Size and kind, read from the header alone. @throws Problem `bad-image` or `too-large` */
+async function inspect(image, maxPixels) {
+    const meta = await image.metadata().catch((error) => {
+        throw unreadable(error);
+    });
+    const { width, height, space, depth, pages = 1 } = meta;
+    const format = meta.format === 'heif' && meta.compression === 'av1' ? 'avif' : meta.format;
+    const refuse = (detail) => {
+        throw new Problem('bad-image', detail);
+    };
+    if (!isFormat(format))
+        return refuse(`Images of the format ${format} are not taken; send ${formats.join(', ')}.`);
+    if (pages > 1)
+        refuse(`The image has ${pages} frames or pages; send one picture at a time.`);
+    if (!['b-w', 'grey16', 'srgb', 'rgb16', 'cmyk'].includes(space))
+        refuse(`Images in the colour space ${space} are not taken; send gray or RGB.`);
+    if (depth !== 'uchar' && depth !== 'ushort')
+        refuse(`Images of ${depth} numbers are not taken; send 8 or 16 bits a channel.`);
+    if (width * height > maxPixels) {
+        throw new Problem('too-large', `The image has ${width}×${height} pixels; at most ${maxPixels} pixels are taken. Send a smaller one.`);
+    }
+    return { ...meta, format };
+}
+/**
+ * Decodes an image upright (its EXIF orientation applied), gray where it is gray; values are those of its own profile.
+ * @throws Problem `bad-image`, or `too-large` from the header alone
+ */
+export async function decodeImage(bytes, maxPixels) {
+    if (bytes.length === 0)
+        throw new Problem('bad-image', 'The image is empty.');
+    const meta = await inspect(sharp(bytes, { limitInputPixels: false }), maxPixels);
+    const image = await read(bytes, channelsOf(meta), meta);
+    const special = meta.icc ?? meta.exif ?? meta.xmp ?? meta.iptc ?? (meta.density !== undefined && meta.density !== 72);
+    return { ...image, format: meta.format, source: special && meta.space !== 'cmyk' ? bytes : undefined };
+}
+/** Reads a file as gray (1) or colour (3), without alpha; as it is where `channels` is not given. */
+export async function readImage(file, channels) {
+    const meta = await inspect(sharp(file), Number.POSITIVE_INFINITY);
+    return read(file, channels ?? channelsOf(meta), meta);
+}
+const channelsOf = (meta) => (meta.channels < 3 ? 1 : 3);
+/** Opens upright; anything broken is an error. CMYK needs its profile to become RGB, other images keep their values and profile. */
+const open = (input, cmyk) => sharp(input, { limitInputPixels: false, failOn: 'error', ignoreIcc: !cmyk }).autoOrient();
+const spaceOf = (channels, bits) => channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb';
+async function read(input, channels, meta) {
+    const bits = meta.depth === 'ushort' ? 16 : 8;
+    // Of 8-bit gray, sharp gives the first channel alone; to get the alpha channel as well, gray is read three times over.
+    const space = meta.channels === 2 ? spaceOf(3, bits) : spaceOf(channels, bits);
+    const { data, info } = await open(input, meta.space === 'cmyk')
+        .toColourspace(space)
+        .raw({ depth: bits === 16 ? 'ushort' : 'uchar' })
+        .toBuffer({ resolveWithObject: true })
+        .catch((error) => {
+        throw unreadable(error);
+    });
+    const stored = bits === 16 ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
+    const pixels = info.width * info.height;
+    const most = 2 ** bits - 1;
+    const plane = (c, target) => {
+        for (let i = 0, from = c; i < pixels; i++, from += info.channels)
+            target[i] = stored[from] / most;
+        return target;
+    };
+    const planes = new Float32Array(channels * pixels);
+    for (let c = 0; c < channels; c++)
+        plane(Math.min(c, info.channels - 1), planes.subarray(c * pixels, (c + 1) * pixels));
+    const hasAlpha = meta.hasAlpha && info.channels > channels;
+    const alpha = hasAlpha ? plane(info.channels - 1, new Float32Array(pixels)) : undefined;
+    return { channels, width: info.width, height: info.height, data: planes, bits, alpha };
+}
+/**
+ * Writes planes in a format, with the metadata of the file they came from. JPEG has no alpha, and only PNG and TIFF hold
+ * 16 bits. Values are clipped to [0,1].
+ */
+export async function encodeImage(image, format) {
+    const { width, height, channels, source } = image;
+    const bits = deep.includes(format) ? image.bits : 8;
+    const pixels = interleave(image, bits);
+    const raw = { width, height, channels: (channels + (image.alpha ? 1 : 0)) };
+    const input = source
+        ? carry(source, pixels, raw, channels === 3 || grayscale.includes(format))
+        : sharp(pixels, { raw, limitInputPixels: false });
+    if (format === 'jpeg')
+        input.removeAlpha();
+    return write(input.toColourspace(spaceOf(channels, bits)), format).toBuffer();
+}
+/** Pixel after pixel, as whole numbers of `image.bits`; where fewer `bits` are written, those that shorten to the nearest value. */
+function interleave({ width, height, channels, data, alpha, bits: stored }, bits) {
+    const count = channels + (alpha ? 1 : 0);
+    const pixels = width * height;
+    const target = stored === 16 ? new Uint16Array(pixels * count) : new Uint8Array(pixels * count);
+    const most = 2 ** bits - 1;
+    const step = stored === bits ? 1 : 257;
+    for (let c = 0; c < count; c++) {
+        const plane = c < channels ? data.subarray(c * pixels, (c + 1) * pixels) : alpha;
+        for (let i = 0, to = c; i < pixels; i++, to += count)
+            target[to] = Math.round(Math.min(1, Math.max(0, plane[i])) * most) * step;
+    }
+    return target;
+}
+/** The file with other pixels: its own are set to zero and combined with the new ones, since sharp keeps metadata only along its pipeline. */
+function carry(source, pixels, raw, withProfile) {
+    const blank = open(source, false)
+        .linear(0, 0)
+        .boolean(pixels, 'or', { raw });
+    return withProfile ? blank.keepMetadata() : blank.keepExif().keepXmp();
+}
+function write(image, format) {
+    switch (format) {
+        case 'png':
+            return image.png({ compressionLevel: 4 });
+        case 'jpeg':
+            return image.jpeg({ quality: 95, chromaSubsampling: '4:4:4' });
+        case 'webp':
+            return image.webp({ quality: 95 });
+        case 'avif':
+            return image.avif({ quality: 80, effort: 2, chromaSubsampling: '4:4:4' });
+        case 'tiff':
+            return image.tiff({ compression: 'lzw' });
+    }
+}
+function unreadable(cause) {
+    const detail = `The image cannot be decoded: it is cut short, damaged or no image. Send a whole file: ${formats.join(', ')}.`;
+    return new Problem('bad-image', detail, { cause });
+}
+//# sourceMappingURL=images.js.map

@@ -1,0 +1,36 @@
+import { SingleBar } from 'cli-progress';
+/** Progress of a long run: a bar on a terminal, a line every half minute elsewhere. */
+export class ProgressBar {
+    bar;
+    stage = '';
+    printedAt = 0;
+    update({ stage, step, progress, loss, stepsPerSecond, secondsLeft }) {
+        const words = { stage, step, loss: loss.toPrecision(4), rate: stepsPerSecond.toPrecision(3), left: duration(secondsLeft) };
+        if (!process.stderr.isTTY) {
+            if (performance.now() - this.printedAt < 30_000 && progress < 1)
+                return;
+            this.printedAt = performance.now();
+            console.error(`${stage} ${(100 * progress).toFixed(1)} %, step ${step}, loss ${words.loss}, ${words.rate} steps/s, ${words.left} left`);
+            return;
+        }
+        if (stage !== this.stage) {
+            this.stop();
+            this.stage = stage;
+            const format = '{stage} [{bar}] {percentage} % | step {step} | loss {loss} | {rate} steps/s | {left} left';
+            this.bar = new SingleBar({ format, hideCursor: true, stream: process.stderr });
+            this.bar.start(1000, 0, words);
+        }
+        this.bar?.update(Math.round(1000 * progress), words);
+    }
+    stop() {
+        this.bar?.stop();
+        this.bar = undefined;
+    }
+}
+function duration(seconds) {
+    if (!Number.isFinite(seconds))
+        return '…';
+    const [h, m, s] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((value) => Math.floor(Math.max(value, 0)));
+    return h > 0 ? `${h} h ${m} min` : m > 0 ? `${m} min ${s} s` : `${s} s`;
+}
+//# sourceMappingURL=progress.js.map

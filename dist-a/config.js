@@ -1,0 +1,46 @@
+/** Configuration by environment, read and checked once at start. */
+import { availableParallelism } from 'node:os';
+import envSchema from 'env-schema';
+import Type, {} from 'typebox';
+const Environment = Type.Object({
+    PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8080 }),
+    HOST: Type.String({ default: '0.0.0.0' }),
+    MODELS_DIR: Type.String({ default: 'models' }),
+    EXECUTION_PROVIDER: Type.String({ enum: ['auto', 'cpu', 'webgpu', 'cuda'], default: 'auto' }),
+    WORKERS: Type.Integer({ minimum: 0, maximum: 256, default: 0 }),
+    INTRA_OP_THREADS: Type.Integer({ minimum: 1, maximum: 256, default: 1 }),
+    MAX_PENDING: Type.Integer({ minimum: 1, default: 1024 }),
+    SHED_DEPTH: Type.Boolean({ default: true }),
+    MAX_BODY_BYTES: Type.Integer({ minimum: 1024, default: 67_108_864 }),
+    MAX_PIXELS: Type.Integer({ minimum: 1024, default: 40_000_000 }),
+    DRAIN_DELAY: Type.Number({ minimum: 0, maximum: 600, default: 0 }),
+    DRAIN_TIMEOUT: Type.Number({ minimum: 1, maximum: 3600, default: 30 }),
+    LOG_LEVEL: Type.String({ enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info' }),
+});
+/** @throws a sentence that names the variable and what it may be */
+export function readConfig(env) {
+    const set = Object.fromEntries(Object.entries(env).filter(([key, value]) => key in Environment.properties && value !== ''));
+    let values;
+    try {
+        values = envSchema({ schema: Environment, data: set, env: false });
+    }
+    catch (error) {
+        throw new Error(`The configuration is not valid: ${error.message.replace(/^env\//, '')}.`, { cause: error });
+    }
+    return {
+        port: values.PORT,
+        host: values.HOST,
+        modelsDir: values.MODELS_DIR,
+        provider: values.EXECUTION_PROVIDER,
+        workers: values.WORKERS || Math.max(1, Math.floor(availableParallelism() / values.INTRA_OP_THREADS)),
+        threads: values.INTRA_OP_THREADS,
+        maxPending: values.MAX_PENDING,
+        shed: values.SHED_DEPTH,
+        maxBodyBytes: values.MAX_BODY_BYTES,
+        maxPixels: values.MAX_PIXELS,
+        drainDelay: values.DRAIN_DELAY,
+        drainTimeout: values.DRAIN_TIMEOUT,
+        logLevel: values.LOG_LEVEL,
+    };
+}
+//# sourceMappingURL=config.js.map

@@ -1,0 +1,94 @@
+/** Folders of clean images, and noisy patches of them to learn from. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readImage } from "../codecs/images.js";
+const endings = /\.(png|jpe?g|webp|avif|tiff?)$/i;
+/**
+ * Every image below a folder, in the order of their names, each as planes in [0,1].
+ *
+ * @param channels 1 or 3; without it 1 where all images are gray, else 3
+ * @throws a sentence where the folder is missing, holds no image, or holds one that cannot be read
+ */
+export async function readImageFolder(folder, channels) {
+    const entries = await readdir(folder, { recursive: true }).catch(() => {
+        throw new Error(`There is no folder ${folder}. Give one with images by --data.`);
+    });
+    const names = entries.filter((name) => endings.test(name)).sort();
+    if (names.length === 0)
+        throw new Error(`The folder ${folder} holds no image (PNG, JPEG, WebP, AVIF or TIFF).`);
+    const read = async (wanted) => {
+        const images = [];
+        for (const name of names) {
+            images.push(await readImage(join(folder, name), wanted).catch((error) => {
+                throw new Error(`${join(folder, name)} cannot be read as an image: ${String(error)}`);
+            }));
+        }
+        return images;
+    };
+    const images = await read(channels);
+    return { names, images: channels || images.every((image) => image.channels === images[0].channels) ? images : await read(3) };
+}
+/** Draws patches of size P at random places of random images, turned and mirrored, and adds noise. Buffers are reused. */
+export class PatchSampler {
+    images;
+    random;
+    size;
+    noise;
+    batch;
+    constructor(images, random, size, count, noise) {
+        this.images = images;
+        this.random = random;
+        this.size = size;
+        this.noise = noise;
+        const small = images.find(({ width, height }) => Math.min(width, height) < size);
+        if (small)
+            throw new Error(`Every image must be at least ${size}×${size} pixels; one is ${small.width}×${small.height}.`);
+        const length = count * images[0].channels * size * size;
+        this.batch = { image: new Float32Array(length), clean: new Float32Array(length), sigma: new Float32Array(count) };
+    }
+    next() {
+        const { image, clean, sigma } = this.batch;
+        const length = clean.length / sigma.length;
+        for (let n = 0; n < sigma.length; n++) {
+            const target = clean.subarray(n * length, (n + 1) * length);
+            this.cut(target);
+            const [low, high] = this.noise.sigma;
+            sigma[n] = low + (high - low) * this.random.uniform();
+            addNoise(target, image.subarray(n * length, (n + 1) * length), sigma[n], this.random.uniform() < this.noise.clipped, this.random);
+        }
+        return this.batch;
+    }
+    cut(target) {
+        const { size, random } = this;
+        const { data, width, height, channels } = this.images[random.integer(this.images.length)];
+        const left = random.integer(width - size + 1);
+        const top = random.integer(height - size + 1);
+        const turn = random.integer(8);
+        // One of the eight symmetries of the square: where the patch begins, and the way along its rows and columns.
+        const down = turn & 1 ? -width : width;
+        const right = turn & 2 ? -1 : 1;
+        const corner = (top + (turn & 1 ? size - 1 : 0)) * width + left + (turn & 2 ? size - 1 : 0);
+        const [rowStep, columnStep] = turn & 4 ? [right, down] : [down, right];
+        for (let c = 0, o = 0; c < channels; c++) {
+            for (let i = 0; i < size; i++) {
+                let from = c * height * width + corner + i * rowStep;
+                for (let j = 0; j < size; j++, from += columnStep)
+                    target[o++] = data[from];
+            }
+        }
+    }
+}
+/**
+ * Adds Gaussian noise to values in [0,1].
+ *
+ * @param sigma standard deviation, of 255
+ * @param clipped clip to [0,1] and round to 1/255 afterwards
+ */
+export function addNoise(clean, noisy, sigma, clipped, random) {
+    random.fillNormal(noisy, sigma / 255);
+    for (let i = 0; i < clean.length; i++) {
+        const value = noisy[i] + clean[i];
+        noisy[i] = clipped ? Math.round(255 * Math.min(1, Math.max(0, value))) / 255 : value;
+    }
+}
+//# sourceMappingURL=images.js.map

@@ -1,0 +1,51 @@
+/** Seeded random numbers: equal seed, equal numbers, on every machine. */
+import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
+import { mix } from "../util/mix.js";
+export class Random {
+    generator;
+    /** @param seed a whole number; its lower 32 bits count */
+    constructor(seed) {
+        // The generator is linear: without mixing, the numbers of neighbouring seeds would be correlated throughout.
+        this.generator = xoroshiro128plusFromState([1, 2, 3, 4].map((word) => mix(seed + Math.imul(word, 0x9e3779b9))));
+    }
+    /** Uniform in [0, 1), 32 random bits. */
+    uniform() {
+        return (this.generator.next() >>> 0) / 2 ** 32;
+    }
+    /** A whole number in [0, n). */
+    integer(n) {
+        return Math.floor(this.uniform() * n);
+    }
+    /** Standard normal, by the polar method (Marsaglia & Bray 1964). */
+    normal = () => {
+        for (;;) {
+            const x = 2 * this.uniform() - 1;
+            const y = 2 * this.uniform() - 1;
+            const s = x * x + y * y;
+            if (s > 0 && s < 1)
+                return x * Math.sqrt((-2 * Math.log(s)) / s);
+        }
+    };
+    /** Fills `target` with normal numbers of the given standard deviation, two from each draw. */
+    fillNormal(target, deviation = 1) {
+        for (let i = 0; i < target.length;) {
+            const x = 2 * this.uniform() - 1;
+            const y = 2 * this.uniform() - 1;
+            const s = x * x + y * y;
+            if (s === 0 || s >= 1)
+                continue;
+            const scale = deviation * Math.sqrt((-2 * Math.log(s)) / s);
+            target[i++] = x * scale;
+            if (i < target.length)
+                target[i++] = y * scale;
+        }
+    }
+    /** What it takes to go on with the same numbers. */
+    state() {
+        return [...this.generator.getState()];
+    }
+    restore(state) {
+        this.generator = xoroshiro128plusFromState(state);
+    }
+}
+//# sourceMappingURL=random.js.map

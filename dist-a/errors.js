@@ -1,0 +1,34 @@
+/** Every failure the service can name: a stable code, its HTTP status and its title. */
+export const problems = {
+    'bad-parameter': { status: 400, title: 'A parameter is not valid' },
+    'bad-body': { status: 400, title: 'The body is not valid' },
+    'bad-image': { status: 400, title: 'The image cannot be decoded' },
+    'bad-measurements': { status: 400, title: 'The measurements are not valid' },
+    'wrong-task': { status: 400, title: 'The model belongs to another task' },
+    'unknown-model': { status: 404, title: 'There is no such model' },
+    'not-found': { status: 404, title: 'There is no such resource' },
+    'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
+    'not-acceptable': { status: 406, title: 'None of the accepted types can be given' },
+    'too-large': { status: 413, title: 'The request is too large' },
+    'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
+    overloaded: { status: 429, title: 'The service is at its bound' },
+    'client-closed-request': { status: 499, title: 'The client left' },
+    internal: { status: 500, title: 'The service failed' },
+    draining: { status: 503, title: 'The service is shutting down' },
+};
+/**
+ * A failure with a place in the table above. `detail` is read by the caller of the service,
+ * so it says what was wrong and what to change, and nothing internal.
+ */
+export class Problem extends Error {
+    code;
+    constructor(code, detail, options) {
+        super(detail, options);
+        this.name = 'Problem';
+        this.code = code;
+    }
+    get status() {
+        return problems[this.code].status;
+    }
+}
+//# sourceMappingURL=errors.js.map

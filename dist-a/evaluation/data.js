@@ -1,0 +1,50 @@
+import { addNoise } from "../data/images.js";
+import { Random } from "../data/random.js";
+import { SignalSampler } from "../data/sparse-recovery.js";
+import { multipleOf } from "../bundle/shape.js";
+/** `count` fresh signals at each signal-to-noise ratio, dB. */
+export function recoveryConditions(matrix, snrs, count, seed, signal) {
+    return snrs.map((snr) => {
+        const sampler = new SignalSampler(matrix, new Random(seed + Math.round(1000 * snr)), count, { ...signal, snr: [snr] });
+        const { measurements, signals } = sampler.next();
+        const { rows, columns } = matrix;
+        const cases = Array.from({ length: count }, (_, i) => ({
+            sample: { measurements: { data: measurements.slice(i * rows, (i + 1) * rows), dims: [rows] } },
+            truth: signals.slice(i * columns, (i + 1) * columns),
+        }));
+        return { label: { snr_db: snr }, cases };
+    });
+}
+/**
+ * Every image at each noise level σ (of 255); sides are cut to what the model takes.
+ * @param clipped clip and round as an 8-bit file does, instead of leaving the noise as it is
+ */
+export function denoiseConditions(images, manifest, sigmas, seed, clipped = false) {
+    const { name, shape } = manifest.inputs[0];
+    const cut = images.map((image) => crop(image, multipleOf(shape[2]), multipleOf(shape[3])));
+    return sigmas.map((sigma) => {
+        const random = new Random(seed + Math.round(1000 * sigma));
+        const cases = cut.map(({ data, channels, height, width }) => {
+            const noisy = new Float32Array(data.length);
+            addNoise(data, noisy, sigma, clipped, random);
+            return { sample: { [name]: { data: noisy, dims: [channels, height, width] } }, truth: data };
+        });
+        return { label: clipped ? { sigma, noise: 'clipped' } : { sigma }, cases };
+    });
+}
+function crop(image, down, across) {
+    const { channels, data } = image;
+    const width = image.width - (image.width % across);
+    const height = image.height - (image.height % down);
+    if (width === image.width && height === image.height)
+        return image;
+    const result = new Float32Array(channels * width * height);
+    for (let c = 0; c < channels; c++) {
+        for (let y = 0; y < height; y++) {
+            const from = (c * image.height + y) * image.width;
+            result.set(data.subarray(from, from + width), (c * height + y) * width);
+        }
+    }
+    return { channels, width, height, data: result };
+}
+//# sourceMappingURL=data.js.map

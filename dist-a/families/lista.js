@@ -1,0 +1,132 @@
+/** LISTA-stop: unrolled sparse recovery, measurements [N,m] → signal [N,n]. Every layer is an exit. */
+import { linear, rootMeanSquare, square } from "../graph/functions.js";
+import { abs, add, concat, div, greater, greaterOrEqual, kthLargest, log, matmul, mul, relu, reshape, sign, sqrt, stopGradient, sub, swapLast, where, } from "../graph/operators.js";
+import { constant, normal, Parameters } from "./family.js";
+import { linearMmse } from "./matrix.js";
+export const defaultCoupled = { depth: 16, selectPerLayer: 0.006, selectMost: 0.1, hidden: 12 };
+/**
+ * The coupled form: x_t = S(x_{t−1} + r_{t−1} W_t + μ_t (x_{t−1} − x_{t−2})), r_t = b − A x_t. The threshold is a learnt
+ * multiple of the residual's root mean square, so that one model fits every noise level. The residual is part of the
+ * state: the next layer needs it, and the policy reads it for nothing.
+ */
+export function defineCoupledLista({ matrix, depth, selectPerLayer, selectMost, hidden }) {
+    const { rows: m, columns: n } = matrix;
+    const parameters = new Parameters();
+    const a = parameters.define('matrix', [m, n], () => matrix.data, 'constant');
+    const w0 = linearMmse(matrix, 0.1);
+    const layers = Array.from({ length: depth }, (_, i) => ({
+        w: parameters.define(`w-${i + 1}`, [m, n], () => w0.slice()),
+        threshold: parameters.define(`threshold-${i + 1}`, [1], constant(1, 1)),
+        momentum: i === 0 ? undefined : parameters.define(`momentum-${i + 1}`, [1], constant(1, 0)),
+        select: Math.max(1, Math.round(Math.min(selectPerLayer * (i + 1), selectMost) * n)),
+    }));
+    const policies = layers.slice(0, -1).map((_, i) => definePolicy(parameters, i + 1, hidden));
+    return {
+        name: 'lista-coupled',
+        depth,
+        exits: layers.map((_, i) => i + 1),
+        inputs: { measurements: ['N', m] },
+        outputs: ['signal'],
+        parameters: parameters.all,
+        layer(t, { measurements, signal, residual, change }) {
+            const { w, threshold, momentum, select } = layers[t - 1];
+            const r = residual ?? measurements;
+            const step = matmul(r, w);
+            const moved = momentum ? add(signal, add(step, mul(change, momentum))) : step;
+            const next = shrink(moved, mul(rootMeanSquare(r, [1]), threshold), select);
+            return {
+                signal: next,
+                residual: sub(measurements, matmul(next, swapLast(a))),
+                change: signal ? sub(next, signal) : next,
+            };
+        },
+        policy: (t, read) => policies[t - 1](read),
+    };
+}
+/** Soft threshold by `level` [N,1]; the `select` largest entries above it pass unshrunk. */
+function shrink(x, level, select) {
+    const size = abs(x);
+    const soft = mul(sign(x), relu(sub(size, level)));
+    const kth = stopGradient(kthLargest(size, select));
+    return where(greater(level, size), soft, where(greaterOrEqual(size, kth), x, soft));
+}
+/** A perceptron on four numbers: how large residual, signal and last change are beside the measurements. */
+function definePolicy(parameters, t, hidden) {
+    const w1 = parameters.define(`policy-${t}-w1`, [4, hidden], normal(4 * hidden, 0.5), 'policy');
+    const b1 = parameters.define(`policy-${t}-b1`, [hidden], constant(hidden, 0), 'policy');
+    const w2 = parameters.define(`policy-${t}-w2`, [hidden, 1], normal(hidden, Math.sqrt(1 / hidden)), 'policy');
+    const b2 = parameters.define(`policy-${t}-b2`, [1], constant(1, 0), 'policy');
+    const size = (x) => log(add(rootMeanSquare(x, [1]), 1e-6));
+    return ({ measurements, signal, residual, change }) => {
+        const whole = size(measurements);
+        const features = concat([sub(size(residual), whole), sub(size(change), whole), sub(size(signal), whole), whole], 1);
+        return reshape(linear(relu(linear(add(features, 1), w1, b1)), w2, b2), [measurements.shape[0]]);
+    };
+}
+export const defaultPublished = { depth: 20, lipschitz: 3, penalty: 0.1 };
+/**
+ * The published form: x_t = S_θt(b W1_t + x_{t−1} W2_t), untied, with a policy of 256-128-16-1 on
+ * [b, b − A x_t, x_t, position], shared by all layers, which costs as much as a layer: kept for comparison.
+ */
+export function definePublishedLista({ matrix, depth, lipschitz, penalty }) {
+    const { rows: m, columns: n, data } = matrix;
+    const parameters = new Parameters();
+    const a = parameters.define('matrix', [m, n], () => data, 'constant');
+    const layers = Array.from({ length: depth }, (_, i) => ({
+        w1: parameters.define(`w1-${i + 1}`, [m, n], () => data.map((value) => value / lipschitz)),
+        w2: i === 0 ? undefined : parameters.define(`w2-${i + 1}`, [n, n], () => identityMinusGram(matrix, lipschitz)),
+        threshold: parameters.define(`threshold-${i + 1}`, [1], constant(1, penalty / lipschitz)),
+    }));
+    const policy = definePublishedPolicy(parameters, m, n, depth);
+    return {
+        name: 'lista',
+        depth,
+        exits: layers.map((_, i) => i + 1),
+        inputs: { measurements: ['N', m] },
+        outputs: ['signal'],
+        parameters: parameters.all,
+        layer(t, { measurements, signal }) {
+            const { w1, w2, threshold } = layers[t - 1];
+            const direct = matmul(measurements, w1);
+            const moved = w2 ? add(direct, matmul(signal, w2)) : direct;
+            return { signal: mul(smoothSign(moved), relu(sub(abs(moved), threshold))) };
+        },
+        policy: (t, { measurements, signal }) => policy(t, measurements, sub(measurements, matmul(signal, swapLast(a))), signal),
+    };
+}
+/** x / √(x² + ε): a sign whose gradient is not zero everywhere. */
+const smoothSign = (x) => div(x, sqrt(add(square(x), 1e-8)));
+function identityMinusGram({ rows, columns, data }, lipschitz) {
+    const result = new Float32Array(columns * columns);
+    for (let i = 0; i < columns; i++) {
+        for (let j = 0; j < columns; j++) {
+            let sum = 0;
+            for (let k = 0; k < rows; k++)
+                sum += data[k * columns + i] * data[k * columns + j];
+            result[i * columns + j] = (i === j ? 1 : 0) - sum / lipschitz;
+        }
+    }
+    return result;
+}
+function definePublishedPolicy(parameters, m, n, depth) {
+    const widths = [2 * m + n, 256, 128, 16, 1];
+    const layers = widths.slice(1).map((to, i) => {
+        const from = widths[i];
+        return {
+            w: parameters.define(`policy-w${i + 1}`, [from, to], normal(from * to, Math.sqrt(1 / from)), 'policy'),
+            b: parameters.define(`policy-b${i + 1}`, [to], constant(to, 0), 'policy'),
+        };
+    });
+    const position = ['sine', 'cosine'].map((name) => parameters.define(`policy-position-${name}`, [256], normal(256, 0.1), 'policy'));
+    return (t, b, residual, signal) => {
+        const angle = (Math.PI * t) / depth;
+        const code = add(mul(position[0], Math.sin(angle)), mul(position[1], Math.cos(angle)));
+        const last = layers.length - 1;
+        const logit = layers.reduce((x, { w, b: bias }, i) => {
+            const y = add(linear(x, w, bias), i === 0 ? code : 0);
+            return i < last ? relu(y) : y;
+        }, concat([b, residual, signal], 1));
+        return reshape(logit, [b.shape[0]]);
+    };
+}
+//# sourceMappingURL=lista.js.map

@@ -1,0 +1,51 @@
+import { add, expandLike, scalar } from "./operators.js";
+/**
+ * Reverse-mode differentiation of a scalar. The result is a graph like any other: it can be run, exported and
+ * differentiated again.
+ *
+ * @param loss a value of shape []
+ * @param wrt the values to differentiate by; the result has one gradient of equal shape for each
+ */
+export function gradient(loss, wrt) {
+    if (loss.shape.length > 0)
+        throw new RangeError(`only a scalar can be differentiated, not [${loss.shape.join(',')}]`);
+    const path = dependents(loss, wrt);
+    const gradients = new Map([[loss, scalar(1)]]);
+    for (const node of [...path].sort((a, b) => b.id - a.id)) {
+        const g = gradients.get(node);
+        if (!g || !node.op.gradient)
+            continue;
+        const inputs = node.op.gradient(g, node);
+        node.inputs.forEach((input, i) => {
+            const part = inputs[i];
+            if (!part || !path.has(input))
+                return;
+            const sum = gradients.get(input);
+            gradients.set(input, sum ? add(sum, part) : part);
+        });
+    }
+    return wrt.map((value) => gradients.get(value) ?? expandLike(scalar(0), value));
+}
+/** The values between `loss` and `wrt` through which a gradient flows, `wrt` among them. */
+function dependents(loss, wrt) {
+    const targets = new Set(wrt);
+    const depends = new Set();
+    for (const value of ancestors([loss])) {
+        if (targets.has(value) || (value.op.gradient && value.inputs.some((input) => depends.has(input))))
+            depends.add(value);
+    }
+    return depends;
+}
+/** Everything that `values` are computed from, themselves included, in topological order. */
+export function ancestors(values) {
+    const seen = new Set();
+    const stack = [...values];
+    for (let value = stack.pop(); value; value = stack.pop()) {
+        if (seen.has(value))
+            continue;
+        seen.add(value);
+        stack.push(...value.inputs);
+    }
+    return [...seen].sort((a, b) => a.id - b.id);
+}
+//# sourceMappingURL=gradient.js.map

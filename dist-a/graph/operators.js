@@ -1,0 +1,356 @@
+/**
+ * The operator table: one entry an operator, with its shape rule, its gradient (again a graph, so that gradients of
+ * gradients work) and its lowering to ONNX. The functions at each entry's foot are what models are written with.
+ */
+import { broadcast, divide, elements, isStatic, known, multiply, node, sameShape, } from "./value.js";
+// ---------------------------------------------------------------- leaves
+/** A named input of the graph; a parameter is an input too, until an export gives it its values. */
+export const inputOperator = {
+    name: 'Input',
+    shape: (_, { shape }) => shape,
+    gradient: null,
+    lower: (_onnx, _inputs, { attrs }) => attrs.name,
+};
+export const input = (name, shape) => node(inputOperator, [], { name, shape });
+const scalarOperator = {
+    name: 'Scalar',
+    shape: () => [],
+    gradient: null,
+    lower: (onnx, _, { attrs }) => onnx.float(attrs.value),
+};
+export const scalar = (value) => node(scalarOperator, [], { value });
+const value = (x) => (typeof x === 'number' ? scalar(x) : x);
+function unary(name, rule) {
+    const { gradient } = rule;
+    const operator = {
+        name,
+        shape: ([x]) => x.shape,
+        gradient: gradient && ((g, y) => [gradient(g, y.inputs[0], y)]),
+        lower: (onnx, inputs) => onnx.node(name, inputs),
+    };
+    return (x) => node(operator, [x], null);
+}
+export const neg = unary('Neg', { gradient: (g) => neg(g) });
+export const exp = unary('Exp', { gradient: (g, _, y) => mul(g, y) });
+export const log = unary('Log', { gradient: (g, x) => div(g, x) });
+export const sqrt = unary('Sqrt', { gradient: (g, _, y) => div(mul(g, 0.5), y) });
+export const reciprocal = unary('Reciprocal', { gradient: (g, _, y) => neg(mul(g, mul(y, y))) });
+export const abs = unary('Abs', { gradient: (g, x) => mul(g, sign(x)) });
+export const sign = unary('Sign', { gradient: null });
+export const relu = unary('Relu', { gradient: (g, _, y) => mul(g, sign(y)) });
+export const sigmoid = unary('Sigmoid', { gradient: (g, _, y) => mul(g, mul(y, sub(1, y))) });
+export const tanh = unary('Tanh', { gradient: (g, _, y) => mul(g, sub(1, mul(y, y))) });
+export const softplus = unary('Softplus', { gradient: (g, x) => mul(g, sigmoid(x)) });
+/** The same value, through which no gradient flows. */
+const stopOperator = {
+    name: 'StopGradient',
+    shape: ([x]) => x.shape,
+    gradient: null,
+    lower: (_, [x]) => x,
+};
+export const stopGradient = (x) => node(stopOperator, [x], null);
+function binary(name, rule) {
+    const operator = {
+        name,
+        shape: ([a, b]) => broadcast(a.shape, b.shape),
+        gradient: (g, y) => {
+            const [a, b] = y.inputs;
+            const [ga, gb] = rule.gradient(g, a, b, y);
+            return [sumTo(ga, a.shape), sumTo(gb, b.shape)];
+        },
+        lower: (onnx, inputs) => onnx.node(name, inputs),
+    };
+    return (a, b) => node(operator, [value(a), value(b)], null);
+}
+export const add = binary('Add', { gradient: (g) => [g, g] });
+export const sub = binary('Sub', { gradient: (g) => [g, neg(g)] });
+export const mul = binary('Mul', { gradient: (g, a, b) => [mul(g, b), mul(g, a)] });
+export const div = binary('Div', { gradient: (g, _, b, y) => [div(g, b), neg(mul(g, div(y, b)))] });
+export const max = binary('Max', {
+    gradient: (g, a, b) => [where(greaterOrEqual(a, b), g, 0), where(greaterOrEqual(a, b), 0, g)],
+});
+export const min = binary('Min', {
+    gradient: (g, a, b) => [where(greaterOrEqual(b, a), g, 0), where(greaterOrEqual(b, a), 0, g)],
+});
+function comparison(name) {
+    const operator = {
+        name,
+        type: 'bool',
+        shape: ([a, b]) => broadcast(a.shape, b.shape),
+        gradient: null,
+        lower: (onnx, inputs) => onnx.node(name, inputs),
+    };
+    return (a, b) => node(operator, [value(a), value(b)], null);
+}
+export const greater = comparison('Greater');
+export const greaterOrEqual = comparison('GreaterOrEqual');
+export const equal = comparison('Equal');
+const castOperator = {
+    name: 'Cast',
+    shape: ([x]) => x.shape,
+    gradient: null,
+    lower: (onnx, inputs) => onnx.node('Cast', inputs, { to: 1 }),
+};
+/** A condition as 0 and 1. */
+export const asFloat = (condition) => node(castOperator, [condition], null);
+const whereOperator = {
+    name: 'Where',
+    shape: ([c, a, b]) => broadcast(c.shape, broadcast(a.shape, b.shape)),
+    gradient: (g, y) => {
+        const [c, a, b] = y.inputs;
+        return [undefined, sumTo(where(c, g, 0), a.shape), sumTo(where(c, 0, g), b.shape)];
+    },
+    lower: (onnx, inputs) => onnx.node('Where', inputs),
+};
+export const where = (condition, a, b) => node(whereOperator, [condition, value(a), value(b)], null);
+function reducedShape(shape, { axes, keep }) {
+    for (const axis of axes)
+        if (axis < 0 || axis >= shape.length)
+            throw new RangeError(`no axis ${axis} in [${shape.join(',')}]`);
+    return keep ? shape.map((dim, i) => (axes.includes(i) ? 1 : dim)) : shape.filter((_, i) => !axes.includes(i));
+}
+function reduction(name, gradient) {
+    const operator = {
+        name,
+        shape: ([x], attrs) => reducedShape(x.shape, attrs),
+        gradient: (g, y) => {
+            const x = y.inputs[0];
+            const kept = reducedShape(x.shape, { ...y.attrs, keep: true });
+            return [gradient(reshape(g, kept), x, reshape(y, kept))];
+        },
+        lower: (onnx, inputs, { attrs }) => onnx.node(name, [...inputs, onnx.int64(attrs.axes)], { keepdims: attrs.keep ? 1 : 0 }),
+    };
+    return (x, axes, keep = false) => node(operator, [x], { axes: axes ?? x.shape.map((_, i) => i), keep });
+}
+export const reduceSum = reduction('ReduceSum', (g, x) => expandLike(g, x));
+export const reduceMean = reduction('ReduceMean', (g, x, y) => expandLike(div(g, elementRatio(x, y)), x));
+/** Where several elements are the largest, the gradient is shared between them. */
+export const reduceMax = reduction('ReduceMax', (g, x, y) => {
+    const hit = asFloat(equal(x, y));
+    const axes = x.shape.flatMap((dim, i) => (dim === y.shape[i] ? [] : [i]));
+    return mul(hit, div(g, axes.length > 0 ? reduceSum(hit, axes, true) : 1));
+});
+/** The sum over every axis along which a value was broadcast from `shape`. */
+export function sumTo(x, shape) {
+    const lead = x.shape.length - shape.length;
+    const axes = x.shape.flatMap((dim, i) => (i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : []));
+    return axes.length === 0 ? x : reshape(reduceSum(x, axes, true), shape);
+}
+const ratioOperator = {
+    name: 'ElementRatio',
+    shape: () => [],
+    gradient: null,
+    lower: (onnx, [x, y]) => {
+        const size = (name) => onnx.node('Cast', [onnx.node('Size', [name])], { to: 1 });
+        return onnx.node('Div', [size(x), size(y)]);
+    },
+};
+/** How many times more elements `x` has than `y`: a number where both shapes are known, else a scalar of the graph. */
+const elementRatio = (x, y) => isStatic(x.shape) && isStatic(y.shape) ? elements(x.shape) / elements(y.shape) : node(ratioOperator, [x, y], null);
+const kthOperator = {
+    name: 'KthLargest',
+    shape: ([x], { k }) => {
+        if (k < 1 || k > known(x.shape.at(-1)))
+            throw new RangeError(`no ${k}-th largest of ${x.shape.at(-1)}`);
+        return [...x.shape.slice(0, -1), 1];
+    },
+    gradient: (g, y) => {
+        const x = y.inputs[0];
+        const hit = asFloat(equal(x, y));
+        return [mul(hit, div(g, reduceSum(hit, [x.shape.length - 1], true)))];
+    },
+    lower: (onnx, [x], { attrs }) => {
+        const top = onnx.node('TopK', [x, onnx.int64([attrs.k])], { axis: -1, largest: 1, sorted: 1 }, 2);
+        return onnx.node('Slice', [top, onnx.int64([attrs.k - 1]), onnx.int64([attrs.k]), onnx.int64([-1])]);
+    },
+};
+/** The k-th largest element along the last axis, [..., n] → [..., 1]. */
+export const kthLargest = (x, k) => node(kthOperator, [x], { k });
+// ---------------------------------------------------------------- products
+const matmulOperator = {
+    name: 'MatMul',
+    shape: ([a, b]) => {
+        const [p, q] = [a.shape, b.shape];
+        if (p.length < 2 || q.length < 2 || p.at(-1) !== q.at(-2)) {
+            throw new RangeError(`cannot multiply [${p.join(',')}] by [${q.join(',')}]`);
+        }
+        return [...broadcast(p.slice(0, -2), q.slice(0, -2)), p.at(-2), q.at(-1)];
+    },
+    gradient: (g, y) => {
+        const [a, b] = y.inputs;
+        return [sumTo(matmul(g, swapLast(b)), a.shape), sumTo(matmul(swapLast(a), g), b.shape)];
+    },
+    lower: (onnx, inputs) => onnx.node('MatMul', inputs),
+};
+export const matmul = (a, b) => node(matmulOperator, [a, b], null);
+/** The transpose of the last two axes. */
+export function swapLast(x) {
+    const order = x.shape.map((_, i) => i);
+    const [p, q] = order.splice(-2);
+    return transpose(x, [...order, q, p]);
+}
+/**
+ * A convolution with odd square kernels, stride 1 and zero padding that keeps the size:
+ * [N,C,H,W] by [K,C,k,k] gives [N,K,H,W].
+ */
+const convOperator = {
+    name: 'Conv',
+    shape: ([x, w]) => {
+        const [n, c, ...sides] = x.shape;
+        const [filters, channels, k] = w.shape;
+        if (sides.length !== 2 || c !== channels || known(k) % 2 === 0 || k !== w.shape[3]) {
+            throw new RangeError(`cannot convolve [${x.shape.join(',')}] with [${w.shape.join(',')}]`);
+        }
+        return [n, filters, ...sides];
+    },
+    gradient: (g, y) => {
+        const [x, w] = y.inputs;
+        return [conv(g, flip(transpose(w, [1, 0, 2, 3]), [2, 3])), convWeightGradient(x, g, known(w.shape[2]))];
+    },
+    lower: (onnx, inputs, { inputs: [, w] }) => {
+        const pad = (known(w.shape[2]) - 1) / 2;
+        return onnx.node('Conv', inputs, { pads: [pad, pad, pad, pad], kernel_shape: w.shape.slice(2).map(known) });
+    },
+};
+export const conv = (x, w) => node(convOperator, [x, w], null);
+/**
+ * k·k matrix products of shifted inputs with the output's gradient. Rows are padded to one width and flattened first,
+ * so that a shift is one contiguous slice: [N,C,H,W] and [N,K,H,W] give [K,C,k,k].
+ */
+function convWeightGradient(x, g, k) {
+    const [n, c, h, w] = x.shape;
+    const filters = g.shape[1];
+    const r = (k - 1) / 2;
+    const width = known(w) + 2 * r;
+    const length = known(h) * width;
+    const rows = reshape(pad(x, [0, 0, r, r], [0, 0, r + (r > 0 ? 1 : 0), r]), [n, c, (known(h) + 2 * r + (r > 0 ? 1 : 0)) * width]);
+    const columns = transpose(reshape(pad(g, [0, 0, 0, 0], [0, 0, 0, 2 * r]), [n, filters, length]), [0, 2, 1]);
+    const taps = Array.from({ length: k * k }, (_, i) => {
+        const offset = Math.floor(i / k) * width + (i % k);
+        return reshape(reduceSum(matmul(slice(rows, 2, offset, offset + length), columns), [0]), [1, c, filters]);
+    });
+    return reshape(transpose(concat(taps, 0), [2, 1, 0]), [filters, c, k, k]);
+}
+// ---------------------------------------------------------------- layout
+const reshapeOperator = {
+    name: 'Reshape',
+    shape: ([x], { shape }) => {
+        if (isStatic(x.shape) && isStatic(shape) && elements(x.shape) !== elements(shape)) {
+            throw new RangeError(`cannot reshape [${x.shape.join(',')}] to [${shape.join(',')}]`);
+        }
+        return shape;
+    },
+    gradient: (g, y) => [reshape(g, y.inputs[0].shape)],
+    lower: (onnx, [x], { attrs, inputs: [from] }) => {
+        const target = attrs.shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === from.shape[i] ? 0 : -1));
+        if (target.filter((dim) => dim === -1).length > 1) {
+            throw new RangeError(`cannot reshape [${from.shape.join(',')}] to [${attrs.shape.join(',')}]: two free dimensions move`);
+        }
+        return onnx.node('Reshape', [x, onnx.int64(target)]);
+    },
+};
+export const reshape = (x, shape) => (sameShape(x.shape, shape) ? x : node(reshapeOperator, [x], { shape }));
+const transposeOperator = {
+    name: 'Transpose',
+    shape: ([x], { perm }) => perm.map((axis) => x.shape[axis]),
+    gradient: (g, { attrs: { perm } }) => [
+        transpose(g, perm.map((_, axis) => perm.indexOf(axis))),
+    ],
+    lower: (onnx, inputs, { attrs }) => onnx.node('Transpose', inputs, { perm: attrs.perm }),
+};
+export const transpose = (x, perm) => node(transposeOperator, [x], { perm });
+const expandOperator = {
+    name: 'Expand',
+    shape: ([x, like]) => {
+        if (!sameShape(broadcast(x.shape, like.shape), like.shape)) {
+            throw new RangeError(`cannot expand [${x.shape.join(',')}] to [${like.shape.join(',')}]`);
+        }
+        return like.shape;
+    },
+    gradient: (g, y) => [sumTo(g, y.inputs[0].shape), undefined],
+    lower: (onnx, [x, like], { shape }) => onnx.node('Expand', [x, isStatic(shape) ? onnx.int64(shape) : onnx.node('Shape', [like])]),
+};
+/** `x` broadcast to the shape of `like`. */
+export const expandLike = (x, like) => (sameShape(x.shape, like.shape) ? x : node(expandOperator, [x, like], null));
+const concatOperator = {
+    name: 'Concat',
+    shape: (inputs, { axis }) => {
+        const total = inputs.reduce((sum, x) => sum + known(x.shape[axis]), 0);
+        return inputs[0].shape.map((dim, i) => (i === axis ? total : dim));
+    },
+    gradient: (g, { inputs, attrs: { axis } }) => {
+        let offset = 0;
+        return inputs.map((x) => slice(g, axis, offset, (offset += known(x.shape[axis]))));
+    },
+    lower: (onnx, inputs, { attrs }) => onnx.node('Concat', inputs, { axis: attrs.axis }),
+};
+export const concat = (inputs, axis) => inputs.length === 1 ? inputs[0] : node(concatOperator, inputs, { axis });
+const sliceOperator = {
+    name: 'Slice',
+    shape: ([x], { axis, start, end, step }) => {
+        const size = known(x.shape[axis]);
+        if (start < 0 || end > size || start >= end)
+            throw new RangeError(`no slice ${start}:${end} of ${size}`);
+        return x.shape.map((dim, i) => (i === axis ? Math.ceil((end - start) / step) : dim));
+    },
+    gradient: (g, { inputs: [x], shape, attrs: { axis, start, step } }) => {
+        const size = known(x.shape[axis]);
+        const spread = step === 1 ? g : spreadAlong(g, axis, step);
+        const length = step === 1 ? known(shape[axis]) : known(shape[axis]) * step;
+        const after = size - start - length;
+        const fits = after >= 0 ? spread : slice(spread, axis, 0, size - start);
+        const at = (amount) => x.shape.map((_, i) => (i === axis ? amount : 0));
+        return [pad(fits, at(start), at(Math.max(after, 0)))];
+    },
+    lower: (onnx, [x], { attrs: { axis, start, end, step } }) => onnx.node('Slice', [x, ...[start, end, axis, step].map((number) => onnx.int64([number]))]),
+};
+/** The elements start, start+step, … before `end` along one axis of known size. */
+export const slice = (x, axis, start, end, step = 1) => node(sliceOperator, [x], { axis, start, end, step });
+/** Zeros between the elements along one axis: the size grows `step` times. */
+function spreadAlong(x, axis, step) {
+    const split = reshape(x, [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)]);
+    const at = split.shape.map((_, i) => (i === axis + 1 ? step - 1 : 0));
+    const spread = pad(split, at.map(() => 0), at);
+    return reshape(spread, x.shape.map((dim, i) => (i === axis ? known(dim) * step : dim)));
+}
+const padOperator = {
+    name: 'Pad',
+    shape: ([x], { before, after }) => x.shape.map((dim, i) => (before[i] === 0 && after[i] === 0 ? dim : known(dim) + before[i] + after[i])),
+    gradient: (g, { inputs: [x], attrs: { before, after } }) => [
+        x.shape.reduce((sum, dim, i) => (before[i] === 0 && after[i] === 0 ? sum : slice(sum, i, before[i], before[i] + known(dim))), g),
+    ],
+    lower: (onnx, [x], { attrs }) => onnx.node('Pad', [x, onnx.int64([...attrs.before, ...attrs.after])]),
+};
+/** Zeros before and after, axis by axis. */
+export const pad = (x, before, after) => [...before, ...after].every((amount) => amount === 0) ? x : node(padOperator, [x], { before, after });
+const flipOperator = {
+    name: 'Flip',
+    shape: ([x]) => x.shape,
+    gradient: (g, { attrs }) => [flip(g, attrs.axes)],
+    lower: (onnx, [x], { attrs: { axes } }) => {
+        const all = (number) => onnx.int64(axes.map(() => number));
+        return onnx.node('Slice', [x, all(-1), all(-(2 ** 31)), onnx.int64(axes), all(-1)]);
+    },
+};
+export const flip = (x, axes) => node(flipOperator, [x], { axes });
+function blockShape([n, c, h, w], move, block) {
+    const back = move === divide ? multiply : divide;
+    return [n, back(c, block * block), move(h, block), move(w, block)];
+}
+const spaceToDepthOperator = {
+    name: 'SpaceToDepth',
+    shape: ([x], { block }) => blockShape(x.shape, divide, block),
+    gradient: (g, { attrs }) => [depthToSpace(g, attrs.block)],
+    lower: (onnx, inputs, { attrs }) => onnx.node('SpaceToDepth', inputs, { blocksize: attrs.block }),
+};
+/** [N,C,b·h,b·w] → [N,b²·C,h,w]. */
+export const spaceToDepth = (x, block) => node(spaceToDepthOperator, [x], { block });
+const depthToSpaceOperator = {
+    name: 'DepthToSpace',
+    shape: ([x], { block }) => blockShape(x.shape, multiply, block),
+    gradient: (g, { attrs }) => [spaceToDepth(g, attrs.block)],
+    lower: (onnx, inputs, { attrs }) => onnx.node('DepthToSpace', inputs, { blocksize: attrs.block, mode: 'DCR' }),
+};
+/** [N,b²·C,h,w] → [N,C,b·h,b·w]. */
+export const depthToSpace = (x, block) => node(depthToSpaceOperator, [x], { block });
+//# sourceMappingURL=operators.js.map

@@ -1,0 +1,51 @@
+/** The service: configuration, engine, HTTP; on SIGTERM it drains. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import closeWithGrace from 'close-with-grace';
+import { readConfig } from "./config.js";
+import { Engine } from "./engine/engine.js";
+import { buildApp } from "./server/app.js";
+import { Metrics } from "./server/metrics.js";
+import { builtUrl } from "./util/built-url.js";
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+async function start(config) {
+    const notes = [];
+    const metrics = new Metrics(version);
+    const engine = await Engine.start({
+        modelsDir: config.modelsDir,
+        entry: builtUrl(new URL('./tasks/worker.ts', import.meta.url)),
+        settings: { maxPixels: config.maxPixels },
+        provider: config.provider,
+        workers: config.workers,
+        threads: config.threads,
+        maxPending: config.maxPending,
+        shed: config.shed,
+        log: (message) => notes.push(message),
+    }, { segment: metrics.segment });
+    metrics.serve(engine);
+    let draining = false;
+    const app = await buildApp({ ...config, engine, metrics, version, draining: () => draining });
+    for (const note of notes)
+        app.log.info(note);
+    const names = [...engine.manifests.keys()];
+    if (names.length === 0)
+        app.log.warn(`there is no model in ${config.modelsDir}; train one: npm run train`);
+    closeWithGrace({ delay: (config.drainDelay + config.drainTimeout) * 1000, logger: app.log }, async ({ err }) => {
+        if (err)
+            app.log.fatal({ err }, 'going down after an error');
+        draining = true;
+        await sleep(err ? 0 : config.drainDelay * 1000);
+        await app.close();
+        await engine.close();
+    });
+    const address = await app.listen({ port: config.port, host: config.host });
+    app.log.info({ models: names, provider: engine.provider, workers: engine.workers }, `stopwise ${version} answers at ${address}`);
+}
+try {
+    await start(readConfig(process.env));
+}
+catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+}
+//# sourceMappingURL=main.js.map

@@ -1,0 +1,48 @@
+/** The service as fastify sees it: every concern installed in turn, nothing heavy on this thread. */
+import fastify, { LogController } from 'fastify';
+import { installBodies } from "./body.js";
+import { installDocs } from "./docs.js";
+import { installModels } from "./models.js";
+import { installPage } from "./page.js";
+import { installProblems } from "./problems.js";
+import { installTask, taskRoutes } from "./task-routes.js";
+export async function buildApp({ engine, metrics, modelsDir, maxBodyBytes, version, logLevel, draining, }) {
+    const app = fastify({
+        logger: { level: logLevel },
+        logController: new LogController({ disableRequestLogging: true }),
+        bodyLimit: maxBodyBytes,
+        ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false, keywords: ['x-body', 'x-answers'] } },
+        routerOptions: { querystringParser: strictQuery },
+        forceCloseConnections: 'idle',
+    });
+    // A connection that stays open after its answer would hold up the shutdown until it times out.
+    app.addHook('onSend', async (_request, reply) => {
+        if (draining())
+            void reply.header('connection', 'close');
+    });
+    installProblems(app);
+    await installDocs(app, version);
+    await installBodies(app, maxBodyBytes);
+    for (const route of taskRoutes)
+        installTask(app, route, engine, metrics, maxBodyBytes);
+    installModels(app, engine.manifests, modelsDir);
+    const tags = ['operations'];
+    app.get('/health/live', { schema: { tags, summary: 'The process answers.' } }, () => ({ status: 'live' }));
+    app.get('/health/ready', { schema: { tags, summary: 'Requests are taken; 503 while going down.' } }, (_request, reply) => {
+        const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
+        return reply.code(ready ? 200 : 503).send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready' });
+    });
+    app.get('/metrics', { schema: { tags, summary: 'Depth, latency and load, for Prometheus.' } }, async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
+    installPage(app);
+    return app;
+}
+/** A repeated parameter is kept as a list, which no parameter may be: it is refused instead of the last one winning. */
+function strictQuery(text) {
+    const result = {};
+    for (const [key, value] of new URLSearchParams(text)) {
+        const before = result[key];
+        result[key] = before === undefined ? value : [before, value].flat();
+    }
+    return result;
+}
+//# sourceMappingURL=app.js.map

@@ -1,0 +1,90 @@
+/** What Prometheus scrapes. */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+const outcomes = ['ok', 'rejected', 'overloaded', 'cancelled', 'failed'];
+const reasons = ['policy', 'max_depth', 'fixed', 'deadline', 'load'];
+const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+export class Metrics {
+    registry = new Registry();
+    requests;
+    samples;
+    depth;
+    duration;
+    queue;
+    layer;
+    batch;
+    run;
+    skipped;
+    provider;
+    constructor(version) {
+        const registers = [this.registry];
+        const histogram = (name, help, labelNames, buckets) => new Histogram({ name, help, labelNames, buckets, registers });
+        const counter = (name, help, labelNames) => new Counter({ name, help, labelNames, registers });
+        const depths = Array.from({ length: 32 }, (_, i) => i + 1);
+        this.requests = counter('stopwise_requests_total', 'Requests to models, by how they ended.', ['model', 'outcome']);
+        this.samples = counter('stopwise_samples_total', 'Samples answered, by why they stopped.', ['model', 'reason']);
+        this.depth = histogram('stopwise_stop_depth', 'Depth at which samples stopped, in layers.', ['model'], depths);
+        this.duration = histogram('stopwise_request_duration_seconds', 'From arrival to the end of compute.', ['model'], seconds);
+        this.queue = histogram('stopwise_queue_duration_seconds', 'From arrival until the first segment ran.', ['model'], seconds);
+        const short = [0.00005, 0.0001, 0.00025, ...seconds];
+        this.layer = histogram('stopwise_layer_duration_seconds', 'One run of a segment, named by its last layer.', ['model', 'layer'], short);
+        this.batch = histogram('stopwise_batch_size', 'Samples in one run of a segment.', ['model', 'layer'], [1, 2, 4, 8, 16, 32, 64, 128]);
+        this.run = counter('stopwise_layers_run_total', 'Layers run, summed over samples.', ['model']);
+        this.skipped = counter('stopwise_layers_skipped_total', 'Layers that samples did not need.', ['model']);
+        this.provider = new Gauge({
+            name: 'stopwise_execution_provider_info',
+            help: 'The execution provider in use.',
+            labelNames: ['provider'],
+            registers,
+        });
+        const build = new Gauge({ name: 'stopwise_build_info', help: 'The version that runs.', labelNames: ['version', 'node'], registers });
+        build.set({ version, node: process.version }, 1);
+        collectDefaultMetrics({ register: this.registry });
+    }
+    /** Follows an engine; creates the usual series at once, so that rates are right from the first request on. */
+    serve(engine) {
+        this.provider.set({ provider: engine.provider }, 1);
+        new Gauge({
+            name: 'stopwise_pending_samples',
+            help: 'Samples taken and not yet answered.',
+            registers: [this.registry],
+            collect() {
+                this.set(engine.pending);
+            },
+        });
+        for (const { name: model, exits } of engine.manifests.values()) {
+            for (const outcome of outcomes)
+                this.requests.inc({ model, outcome }, 0);
+            for (const reason of reasons)
+                this.samples.inc({ model, reason }, 0);
+            for (const histogram of [this.depth, this.duration, this.queue])
+                histogram.zero({ model });
+            for (const layer of exits)
+                for (const histogram of [this.layer, this.batch])
+                    histogram.zero({ model, layer: String(layer) });
+            for (const counter of [this.run, this.skipped])
+                counter.inc({ model }, 0);
+        }
+    }
+    segment = ({ model, layer, batch, seconds: duration }) => {
+        this.layer.observe({ model, layer: String(layer) }, duration);
+        this.batch.observe({ model, layer: String(layer) }, batch);
+    };
+    answered({ model, maxDepth, depths, reasons: why, timing }) {
+        this.requests.inc({ model, outcome: 'ok' });
+        why.forEach((reason) => this.samples.inc({ model, reason }));
+        let layers = 0;
+        for (const depth of depths) {
+            this.depth.observe({ model }, depth);
+            layers += depth;
+        }
+        this.run.inc({ model }, layers);
+        this.skipped.inc({ model }, depths.length * maxDepth - layers);
+        this.duration.observe({ model }, timing.totalMs / 1000);
+        this.queue.observe({ model }, timing.queueMs / 1000);
+    }
+    /** A request that was not answered; `model` is empty where none was named. */
+    unanswered(model, outcome) {
+        this.requests.inc({ model, outcome });
+    }
+}
+//# sourceMappingURL=metrics.js.map

@@ -1,0 +1,27 @@
+/** What is being served: manifests, and the files that belong to a task. */
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import Type from 'typebox';
+import { Problem } from "../errors.js";
+const Name = Type.Object({ name: Type.String() });
+const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
+export function installModels(app, manifests, directory) {
+    const find = (name) => {
+        const manifest = manifests.get(name);
+        if (!manifest)
+            throw new Problem('unknown-model', `There is no model ${name}; there are ${[...manifests.keys()].join(', ')}.`);
+        return manifest;
+    };
+    const tags = ['models'];
+    app.get('/v1/models', { schema: { tags, summary: 'The manifests of all models.' } }, () => ({ models: [...manifests.values()] }));
+    app.get('/v1/models/:name', { schema: { tags, summary: "A model's manifest.", params: Name } }, ({ params }) => find(params.name));
+    app.get('/v1/models/:name/files/:file', { schema: { tags, summary: 'A file of the task, such as matrix.npy.', params: NameAndFile } }, ({ params: { name, file } }, reply) => {
+        const { task_files: files } = find(name);
+        if (!files.includes(file))
+            throw new Problem('not-found', `${name} has no file ${file}; it has ${files.join(', ') || 'none'}.`);
+        return reply
+            .type(file.endsWith('.json') ? 'application/json' : 'application/octet-stream')
+            .send(createReadStream(join(directory, name, file)));
+    });
+}
+//# sourceMappingURL=models.js.map

@@ -1,0 +1,58 @@
+import { Problem, problems } from "../errors.js";
+/** Failures that the framework finds before a handler runs. */
+function fromFramework(error) {
+    if (error.validation)
+        return fromValidation(error.validation);
+    switch (error.statusCode) {
+        case 413:
+            return new Problem('too-large', 'The body is larger than the service takes (MAX_BODY_BYTES).');
+        case 415:
+            return new Problem('unsupported-media-type', 'Set Content-Type to what the body is; see /docs for the types each route takes.');
+        case 400:
+        case 406:
+            return new Problem('bad-body', `${error.message.replace(/\.$/, '')}.`);
+        default:
+            return undefined;
+    }
+}
+function fromValidation([first]) {
+    const { additionalProperty, allowedValues } = (first?.params ?? {});
+    if (additionalProperty !== undefined)
+        return new Problem('bad-parameter', `There is no parameter ${additionalProperty}; see /docs for those there are.`);
+    const name = first?.instancePath.split('/')[1] ?? '';
+    const allowed = allowedValues ? `: ${allowedValues.join(', ')}` : '';
+    return new Problem('bad-parameter', `The parameter ${name} ${first?.message ?? 'is not valid'}${allowed}.`);
+}
+export function toProblem(error) {
+    if (error instanceof Problem)
+        return error;
+    const known = error instanceof Error ? fromFramework(error) : undefined;
+    return known ?? new Problem('internal', 'Something went wrong inside the service; the log has it.', { cause: error });
+}
+export function sendProblem(problem, request, reply) {
+    const { status, code, message } = problem;
+    if (status === 429 || status === 503)
+        reply.header('retry-after', '1');
+    const body = { type: `urn:stopwise:problem:${code}`, title: problems[code].title, status, code, detail: message, instance: request.url };
+    return reply
+        .code(status)
+        .type('application/problem+json')
+        .send(Buffer.from(JSON.stringify(body)));
+}
+export function installProblems(app) {
+    app.setErrorHandler((error, request, reply) => {
+        const problem = toProblem(error);
+        if (problem.code === 'internal')
+            request.log.error({ err: problem.cause ?? error }, 'request failed');
+        return sendProblem(problem, request, reply);
+    });
+    app.setNotFoundHandler((request, reply) => {
+        const path = request.url.split('?')[0];
+        const methods = ['GET', 'POST'].filter((method) => method !== request.method && app.findRoute({ method, url: path }) !== null);
+        if (methods.length === 0)
+            return sendProblem(new Problem('not-found', `There is nothing at ${path}; see /docs.`), request, reply);
+        reply.header('allow', methods.join(', '));
+        return sendProblem(new Problem('method-not-allowed', `${path} takes ${methods.join(', ')}.`), request, reply);
+    });
+}
+//# sourceMappingURL=problems.js.map

@@ -1,0 +1,37 @@
+const round = (value, digits) => Number(value.toFixed(digits));
+const meanDepth = ({ samples }) => samples.reduce((sum, { depth }) => sum + depth, 0) / Math.max(samples.length, 1);
+/** The headers of an answer that is not JSON; the reason is that of the deepest sample. */
+export function depthHeaders(result) {
+    const deepest = result.samples.reduce((a, b) => (b.depth > a.depth ? b : a));
+    const { queueMs, computeMs, totalMs } = result.timing;
+    return {
+        'x-model': result.model,
+        'x-stop-depth': String(deepest.depth),
+        'x-stop-depth-mean': String(round(meanDepth(result), 3)),
+        'x-max-depth': String(result.maxDepth),
+        'x-stop-reason': deepest.reason,
+        ...(result.seed !== undefined && { 'x-seed': String(result.seed) }),
+        'server-timing': `queue;dur=${queueMs.toFixed(2)}, compute;dur=${computeMs.toFixed(2)}, total;dur=${totalMs.toFixed(2)}`,
+    };
+}
+export function depthFields(result) {
+    const { queueMs, computeMs, totalMs } = result.timing;
+    return {
+        model: result.model,
+        max_depth: result.maxDepth,
+        ...(result.seed !== undefined && { seed: result.seed }),
+        timing: { queue_ms: round(queueMs, 3), compute_ms: round(computeMs, 3), total_ms: round(totalMs, 3) },
+    };
+}
+export const depthSummary = (result) => ({
+    depth: Math.max(...result.samples.map(({ depth }) => depth)),
+    depth_mean: round(meanDepth(result), 3),
+});
+/** π to four digits: enough to compare with a threshold by eye. */
+export const readablePi = (pi) => pi.map((value) => Number(value.toPrecision(4)));
+export const jsonAnswer = (value) => ({
+    contentType: 'application/json; charset=utf-8',
+    headers: {},
+    body: Buffer.from(JSON.stringify(value)),
+});
+//# sourceMappingURL=report.js.map

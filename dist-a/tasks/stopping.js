@@ -1,0 +1,59 @@
+/** The stopping parameters as callers write them: one schema that validates query strings and JSON bodies, and describes both. */
+import Type, {} from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Problem } from "../errors.js";
+const depth = (description) => Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description }));
+export const StoppingQuery = Type.Object({
+    rule: Type.Optional(Type.Enum(['threshold', 'sample', 'fixed'], {
+        description: 'threshold: stop where π exceeds the threshold; sample: draw the depth with the probabilities the policy gives; fixed: stop at depth.',
+    })),
+    threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'With rule=threshold; the default is calibrated for each model.' })),
+    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1, description: 'With rule=sample; drawn where it is not given.' })),
+    depth: depth('With rule=fixed: one of the exits of the model.'),
+    min_depth: depth('No sample stops before this depth.'),
+    max_depth: depth('Every sample stops at the last exit up to this depth, or before.'),
+    deadline_ms: Type.Optional(Type.Number({
+        minimum: 0,
+        maximum: 3_600_000,
+        description: 'From the arrival of the request to the end of compute, ms; the best answer so far is given.',
+    })),
+}, { additionalProperties: false });
+/** What each parameter may be, for the sentence that refuses it. */
+const allowed = {
+    rule: 'threshold, sample or fixed',
+    threshold: 'a number from 0 to 1',
+    seed: 'a whole number from 0 to 4294967295',
+    depth: 'a whole number from 1 on',
+    min_depth: 'a whole number from 1 on',
+    max_depth: 'a whole number from 1 on',
+    deadline_ms: 'a number of milliseconds from 0 to 3600000',
+};
+const schema = Compile(StoppingQuery);
+/**
+ * Checks parameters as a JSON body gives them.
+ * @throws Problem `bad-parameter`, naming the parameter and what it may be
+ */
+export function readStopping(value) {
+    if (schema.Check(value))
+        return toStoppingParameters(value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new Problem('bad-parameter', `stopping must be an object such as {"rule": "fixed", "depth": 4}; its keys are ${Object.keys(allowed).join(', ')}.`);
+    }
+    const wrong = schema
+        .Errors(value)
+        .find(({ instancePath }) => instancePath !== '')
+        ?.instancePath.slice(1) ?? '';
+    if (!isParameter(wrong))
+        throw new Problem('bad-parameter', `There is no stopping parameter "${wrong}"; there are ${Object.keys(allowed).join(', ')}.`);
+    throw new Problem('bad-parameter', `${wrong} must be ${allowed[wrong]}, not ${JSON.stringify(value[wrong])}.`);
+}
+export function toStoppingParameters({ min_depth, max_depth, deadline_ms, ...same }) {
+    return {
+        ...same,
+        ...(min_depth !== undefined && { minDepth: min_depth }),
+        ...(max_depth !== undefined && { maxDepth: max_depth }),
+        ...(deadline_ms !== undefined && { deadlineMs: deadline_ms }),
+    };
+}
+const isParameter = (name) => Object.hasOwn(allowed, name);
+//# sourceMappingURL=stopping.js.map

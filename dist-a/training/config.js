@@ -1,0 +1,26 @@
+/** A user's configuration file over the defaults: every key must be known, every value of the default's kind. */
+export function withDefaults(defaults, given, path = 'the configuration') {
+    if (typeof given !== 'object' || given === null || Array.isArray(given))
+        throw new Error(`${path} must be an object.`);
+    const result = { ...defaults };
+    for (const [key, value] of Object.entries(given)) {
+        const known = result[key];
+        if (known === undefined && !(key in optional)) {
+            throw new Error(`${path} has no ${key}; it may have ${[...Object.keys(defaults), ...Object.keys(optional)].join(', ')}.`);
+        }
+        const like = known ?? optional[key];
+        if (kind(value) !== kind(like) && !(key === 'beta' && value === 'uniform')) {
+            throw new Error(`${key} in ${path} must be ${kind(like)}, not ${JSON.stringify(value)}.`);
+        }
+        result[key] = kind(like) === 'an object' && like ? withDefaults(like, value, key) : value;
+    }
+    return result;
+}
+/** Keys that a default leaves out. */
+const optional = { minutes: 1 };
+function kind(value) {
+    if (Array.isArray(value))
+        return 'a list';
+    return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+//# sourceMappingURL=config.js.map

@@ -1,0 +1,48 @@
+import { defineCoupledLista, definePublishedLista, defaultCoupled, defaultPublished } from "../families/lista.js";
+import { defaultVamp, defineVamp } from "../families/vamp.js";
+import { square } from "../graph/functions.js";
+import { add, div, input, log, reduceMean, sub } from "../graph/operators.js";
+import { stageOneOf, stageTwoOf } from "./stages.js";
+import { unroll } from "./unroll.js";
+const common = { sparsity: 0.1, snr: [20, 30, 40], batch: 256, seed: 1 };
+const stageTwo = { steps: 1500, rate: 3e-3, beta: 0.1, lambda: 1.5, divergence: 'forward' };
+/** The recipe of each form. */
+export const recoveryDefaults = {
+    vamp: { form: 'vamp', depth: defaultVamp.depth, ...common, stageOne: { steps: 600, rate: 1e-2, beta: 2 }, stageTwo },
+    coupled: { form: 'coupled', depth: defaultCoupled.depth, ...common, stageOne: { steps: 3500, rate: 1e-3, beta: 2 }, stageTwo },
+    published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 2 }, stageTwo },
+};
+export function recoveryFamily({ form, depth }, matrix) {
+    switch (form) {
+        case 'vamp':
+            return defineVamp({ ...defaultVamp, matrix, depth });
+        case 'coupled':
+            return defineCoupledLista({ ...defaultCoupled, matrix, depth });
+        case 'published':
+            return definePublishedLista({ ...defaultPublished, matrix, depth });
+    }
+}
+/** Adds to the relative error: signals that are recovered this well need no better. */
+const ENOUGH = 1e-4;
+/**
+ * The batches' inputs: `measurements` [N,m] and `truth` [N,n]. The loss is the logarithm of the relative error, so that
+ * every noise level counts the same.
+ */
+export function recoveryStages(config, matrix, batches) {
+    const { batch } = config;
+    const family = recoveryFamily(config, matrix);
+    const measurements = input('measurements', [batch, matrix.rows]);
+    const truth = input('truth', [batch, matrix.columns]);
+    const unrolled = unroll(family, { measurements });
+    const power = add(reduceMean(square(truth), [1]), 1e-9);
+    const errors = unrolled.outputs.map(({ signal }) => add(div(reduceMean(square(sub(signal, truth)), [1]), power), ENOUGH));
+    const costs = family.exits.map((exit) => exit / family.depth);
+    return {
+        family,
+        stages: [
+            stageOneOf(family, errors.map(log), config.stageOne, batches),
+            stageTwoOf(family, errors, unrolled, costs, config.stageTwo, batches),
+        ],
+    };
+}
+//# sourceMappingURL=sparse-recovery.js.map

@@ -1,0 +1,103 @@
+/** A training step compiled once and run many times: forward, backward and Adam in one ONNX graph. */
+import { gradient } from "../graph/gradient.js";
+import { toModel } from "../graph/model.js";
+import { known } from "../graph/value.js";
+import { floats, scalar, Session, tensor, zeros } from "../runtime/session.js";
+import { adamStep, defaultAdam } from "./adam.js";
+export class Trainer {
+    session;
+    options;
+    adam;
+    steps;
+    /** Parameters and moments by name; `spare` holds the buffers that the next step writes, and the two change places. */
+    current = {};
+    spare = {};
+    heldTensors;
+    constructor(session, options, adam, steps) {
+        this.session = session;
+        this.options = options;
+        this.adam = adam;
+        this.steps = steps;
+    }
+    static async create(options, state) {
+        const adam = { ...defaultAdam, ...options.adam };
+        const { learn, loss, watch, weights, threads } = options;
+        const gradients = gradient(loss, [...learn.values()]);
+        const named = new Map([...learn.keys()].map((name, i) => [name, gradients[i]]));
+        const step = adamStep(learn, named, adam);
+        const next = Object.fromEntries(Object.entries(step.next).map(([name, value]) => [`next:${name}`, value]));
+        const model = toModel({ outputs: { loss, norm: step.norm, ...watch, ...next } });
+        const trainer = new Trainer(await Session.load(model, { threads, spin: threads > 1 }), options, adam, state?.steps ?? 0);
+        for (const [name, value] of learn) {
+            const dims = value.shape.map(known);
+            trainer.current[name] = tensor(weights.get(name), dims);
+            for (const moment of [`m:${name}`, `v:${name}`]) {
+                const saved = state?.moments.get(moment);
+                trainer.current[moment] = saved ? tensor(saved, dims) : zeros(dims);
+            }
+        }
+        for (const [name, value] of Object.entries(trainer.current))
+            trainer.spare[`next:${name}`] = zeros(value.dims);
+        return trainer;
+    }
+    /**
+     * One step of Adam on one batch.
+     * @param feeds the batch and every other input that is not a parameter
+     * @returns the loss, the gradients' norm and what is watched
+     * @throws where the loss or a gradient is not finite
+     */
+    async step(feeds, rate) {
+        this.steps++;
+        const { beta1, beta2 } = this.adam;
+        const all = {
+            ...this.held(),
+            ...this.current,
+            ...feeds,
+            rate: scalar(rate),
+            'correction-1': scalar(1 - beta1 ** this.steps),
+            'correction-2': scalar(1 - beta2 ** this.steps),
+        };
+        const wanted = Object.fromEntries(this.session.inputs.map(({ name }) => [name, need(all, name)]));
+        const watched = ['norm', 'loss', ...Object.keys(this.options.watch ?? {})];
+        const fetches = { ...this.spare, ...Object.fromEntries(watched.map((name) => [name, null])) };
+        const result = await this.session.run(wanted, fetches);
+        const seen = Object.fromEntries(watched.map((name) => [name, floats(result[name])]));
+        if (!Number.isFinite(seen.loss[0]) || !Number.isFinite(seen.norm[0])) {
+            throw new Error(`Training stopped at step ${this.steps}: the loss is ${seen.loss[0]} and the gradients' norm ${seen.norm[0]}. ` +
+                'Lower the learning rate, or go on from the last checkpoint with --resume.');
+        }
+        for (const name of Object.keys(this.current)) {
+            [this.current[name], this.spare[`next:${name}`]] = [this.spare[`next:${name}`], this.current[name]];
+        }
+        return seen;
+    }
+    /** Copies the learnt values into the weights. */
+    store() {
+        for (const name of this.options.learn.keys()) {
+            this.options.weights.set(name, floats(this.current[name]).slice());
+        }
+    }
+    state() {
+        const moments = Object.keys(this.current).filter((name) => !this.options.learn.has(name));
+        return { steps: this.steps, moments: new Map(moments.map((name) => [name, floats(this.current[name]).slice()])) };
+    }
+    async release() {
+        await this.session.release();
+    }
+    held() {
+        const { weights, learn } = this.options;
+        const ports = this.session.inputs.filter(({ name }) => weights.has(name) && !learn.has(name));
+        this.heldTensors ??= Object.fromEntries(ports.map(({ name, shape }) => [
+            name,
+            tensor(weights.get(name), shape.map((dim) => known(dim))),
+        ]));
+        return this.heldTensors;
+    }
+}
+function need(feeds, name) {
+    const value = feeds[name];
+    if (!value)
+        throw new Error(`the training step needs the input ${name}`);
+    return value;
+}
+//# sourceMappingURL=trainer.js.map
