@@ -1,10 +1,10 @@
 /** Runs one batch through one segment, and reads out the samples that stop there. */
 import { outputName } from '../bundle/manifest.ts';
-import { floats, type Tensor, type Tensors } from '../runtime/session.ts';
+import { floats, tensor, type Tensor, type Tensors } from '../runtime/session.ts';
 import { stops } from '../stopping/rule.ts';
 import type { Item, Stopped } from './jobs.ts';
 import { clock } from './messages.ts';
-import type { LoadedModel } from './model.ts';
+import type { LoadedModel, LoadedPath } from './model.ts';
 import { fromRow, stack, type Row } from './rows.ts';
 
 export interface SegmentResult {
@@ -61,6 +61,32 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
     const outputs = Object.fromEntries(manifest.outputs.map(({ name }) => [name, fromRow(row(name))]));
     for (const value of Object.values(item.values)) release(value);
     item.job.done(item, { depth: exit, reason, pi: item.pi, outputs });
+  });
+  return ms;
+}
+
+/**
+ * One sample through all layers in one run: the rule's thresholds go with it, and its outputs go to its job.
+ * Gives the ms it took.
+ */
+export async function runWhole({ manifest: { exits, outputs } }: LoadedModel, { session }: LoadedPath, item: Item): Promise<number> {
+  const { rule, values, job } = item;
+  const thresholds = Float32Array.from(exits.slice(0, -1), (_, at) => (at < rule.last ? rule.thresholds[at]! : -1));
+  const feeds = Object.fromEntries(Object.entries(values).map(([name, row]) => [name, row.tensor]));
+  const start = clock();
+  const found = await session.run({ ...feeds, thresholds: tensor(thresholds, [thresholds.length]) });
+  const ms = clock() - start;
+  const at = floats(found.step!)[0]!;
+  const pi = [...floats(found.pi!).subarray(0, at + 1)];
+  // Where a threshold lies within a rounding of π the graph has decided.
+  const reason = stops(rule, at, pi[at] ?? 0) ?? 'policy';
+  item.next = at + 1;
+  job.ran(ms, 1, clock());
+  job.done(item, {
+    depth: exits[at]!,
+    reason,
+    pi,
+    outputs: Object.fromEntries(outputs.map(({ name }) => [name, fromRow({ tensor: found[name]!, index: 0 })])),
   });
   return ms;
 }

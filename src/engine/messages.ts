@@ -42,7 +42,7 @@ export type FromWorker =
 export interface SegmentRun {
   readonly model: string;
   /** The segment's last layer. */
-  readonly layer: number;
+  readonly layer: number | 'path';
   readonly batch: number;
   readonly seconds: number;
 }

@@ -17,11 +17,21 @@ export interface LoadedDecoder {
   readonly session: Session;
 }
 
+/** All layers in one graph, for one sample. */
+export interface LoadedPath {
+  readonly session: Session;
+  /** Whether the warm-up found it faster than the segments one by one. */
+  pays: boolean;
+  /** Measured ms per element of the inputs, a running mean. */
+  pace: number;
+}
+
 export interface LoadedModel {
   readonly manifest: Manifest;
   readonly segments: readonly LoadedSegment[];
   /** By exit. */
   readonly decoders: ReadonlyMap<number, LoadedDecoder>;
+  readonly path?: LoadedPath;
 }
 
 /** @throws a sentence that names the file where a session cannot be made or does not fit the manifest */
@@ -59,11 +69,20 @@ export async function loadModel({ directory, manifest }: Bundle, provider: Provi
     );
     decoders.set(exit, { reads, session });
   }
-  return { manifest, segments, decoders };
+  // On WebGPU every condition would have to come back to the host, which the segments do as well.
+  if (manifest.path === undefined || manifest.depth === manifest.exits[0] || provider === 'webgpu') return { manifest, segments, decoders };
+  const session = await open(manifest.path, { provider, threads });
+  const thresholds: Port = { name: 'thresholds', dtype: 'float32', shape: [manifest.exits.length - 1] };
+  const said: Port[] = [
+    { name: 'pi', dtype: 'float32', shape: thresholds.shape },
+    { name: 'step', dtype: 'float32', shape: [] },
+  ];
+  check(join(directory, manifest.path), session, [...manifest.inputs, thresholds], [...manifest.outputs, ...said]);
+  return { manifest, segments, decoders, path: { session, pays: false, pace: 0 } };
 }
 
-export async function releaseModel({ segments, decoders }: LoadedModel): Promise<void> {
-  for (const { session } of [...segments, ...decoders.values()]) await session.release();
+export async function releaseModel({ segments, decoders, path }: LoadedModel): Promise<void> {
+  for (const { session } of [...segments, ...decoders.values(), ...(path ? [path] : [])]) await session.release();
 }
 
 function check(file: string, { inputs, outputs }: Session, reads: readonly Port[], writes: readonly Port[]): void {

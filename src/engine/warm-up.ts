@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { parseDimension } from '../bundle/shape.ts';
 import type { Bundle, Refusal } from '../bundle/read.ts';
 import type { Provider } from '../runtime/session.ts';
-import { readOut, runSegment } from './executor.ts';
+import { readOut, runSegment, runWhole } from './executor.ts';
 import { Job } from './jobs.ts';
 import { clock } from './messages.ts';
 import { loadModel, releaseModel, type LoadedModel } from './model.ts';
@@ -88,9 +88,29 @@ async function unavailable(provider: Provider): Promise<string | undefined> {
   return 'there is no GPU';
 }
 
+/** Whether one sample is faster in one graph than segment by segment, the shortest of five runs to full depth each. */
+async function weighPath(model: LoadedModel): Promise<void> {
+  const { path, manifest } = model;
+  if (!path) return;
+  const times: { whole: number[]; steps: number[] } = { whole: [], steps: [] };
+  for (let i = 0; i <= 5; i++) {
+    const start = clock();
+    const job = new Job(0, model, [madeUp(manifest.inputs)], { rule: 'fixed', depth: manifest.depth }, clock());
+    const ms = await runWhole(model, path, job.items[0]!);
+    path.pace = ms / job.items[0]!.elements;
+    const between = clock();
+    await runPath(model, 1);
+    if (i === 0) continue;
+    times.whole.push(between - start);
+    times.steps.push(clock() - between);
+  }
+  path.pays = Math.min(...times.whole) < PAYS * Math.min(...times.steps);
+}
+
 /** Runs every segment once, and where samples all have one shape learns how large a batch pays. */
 async function warmUp(model: LoadedModel, regroup: boolean): Promise<void> {
   await runPath(model, 1);
+  await weighPath(model);
   const fixed = model.manifest.inputs.every(({ shape }) => shape.slice(1).every((dim) => typeof dim === 'number'));
   if (!regroup || !fixed) return;
   const best = model.segments.map(() => Number.POSITIVE_INFINITY);

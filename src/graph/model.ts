@@ -1,5 +1,5 @@
 /** Writes a graph as an ONNX model. The only importer of the protobuf definitions. */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
@@ -17,8 +17,10 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
   type AttributeProto,
+  type GraphProto,
   type NodeProto,
   type TensorProto,
+  type ValueInfoProto,
 } from 'onnx-buf';
 import { ancestors } from './gradient.ts';
 import { inputOperator } from './operators.ts';
@@ -45,33 +47,94 @@ export interface ModelOptions {
 /** The bytes of an ONNX model with the inputs that `outputs` need and that are not among `weights`. */
 export function toModel({ outputs, weights = new Map() }: ModelOptions): Uint8Array {
   const writer = new Writer();
-  const names = new Map<Value, string>();
-  const inputs = new Map<string, Shape>();
-  for (const value of ancestors(Object.values(outputs))) {
-    names.set(
-      value,
-      value.op.lower(
-        writer,
-        value.inputs.map((input) => names.get(input)!),
-        value,
-      ),
-    );
-    if (value.op.name === inputOperator.name) inputs.set(names.get(value)!, value.shape);
-  }
+  const names: Names = new Map();
+  lower(writer, names, Object.values(outputs));
   for (const [name, value] of Object.entries(outputs)) writer.rename(names.get(value)!, name);
-  for (const [name, shape] of inputs) {
-    const weight = weights.get(name);
-    if (!weight) continue;
-    writer.initializers.push(toInitializer(name, shape, weight));
-    inputs.delete(name);
+  const infos = Object.entries(outputs).map(([name, { shape }]) => toInfo(name, shape));
+  return finish(writer, Object.values(outputs), weights, [], infos);
+}
+
+/** One step of a path that may end there. */
+export interface PathStep {
+  /** π, [1]; absent at the last step. */
+  readonly pi?: Value;
+  /** What the path gives when it ends here: the same names and shapes at every step. */
+  readonly outputs: Readonly<Record<string, Value>>;
+}
+
+/** The threshold of each step but the last, and what a path says besides its outputs. */
+export const pathPorts = { thresholds: 'thresholds', pi: 'pi', step: 'step' } as const;
+
+/**
+ * A path in one graph, for one sample: after each step π is compared with its threshold, and a chain of `If` runs the next
+ * step or the read-out. Gives the outputs, `pi` [steps − 1] (0 where the path did not come) and `step` [], the number from
+ * 0 of the step at which it ended.
+ */
+export function toPathModel(steps: readonly PathStep[], weights: ReadonlyMap<string, Weight>): Uint8Array {
+  const last = steps.length - 1;
+  const outputs = Object.entries(steps[0]!.outputs);
+  const infos = [...outputs.map(([name, { shape }]) => toInfo(name, shape)), toInfo(pathPorts.pi, [last]), toInfo(pathPorts.step, [])];
+  const end = (writer: Writer, names: Names, at: number): string[] => {
+    const values = Object.values(steps[at]!.outputs);
+    lower(writer, names, values);
+    const seen = steps.slice(0, Math.min(at + 1, last)).map(({ pi }) => names.get(pi!)!);
+    const rest = Array.from({ length: last - seen.length }, () => writer.node('Unsqueeze', [writer.float(0), writer.int64([0])]));
+    const pis = [...seen, ...rest];
+    return [...values.map((value) => names.get(value)!), writer.node('Concat', pis, { axis: 0 }), writer.float(at)];
+  };
+  const from = (writer: Writer, names: Names, at: number): string[] => {
+    const { pi } = steps[at]!;
+    if (!pi) return end(writer, names, at);
+    lower(writer, names, [pi]);
+    const threshold = writer.node('Slice', [pathPorts.thresholds, writer.int64([at]), writer.int64([at + 1])]);
+    const fires = writer.node('Greater', [names.get(pi)!, threshold]);
+    const branch = (body: (inner: Writer, known: Names) => string[]): GraphProto => {
+      const inner = writer.inside();
+      const results = body(inner, new Map(names)).map((name) => inner.node('Identity', [name]));
+      const output = results.map((name, i) => create(ValueInfoProtoSchema, { ...infos[i]!, name }));
+      return create(GraphProtoSchema, { name: `step ${at}`, node: inner.nodes, output });
+    };
+    return writer.branch(
+      fires,
+      branch((inner, known) => end(inner, known, at)),
+      branch((inner, known) => from(inner, known, at + 1)),
+    );
+  };
+  const writer = new Writer();
+  const results = from(writer, new Map(), 0);
+  infos.forEach(({ name }, i) => writer.rename(results[i]!, name));
+  const all = steps.flatMap((step) => [...Object.values(step.outputs), ...(step.pi ? [step.pi] : [])]);
+  return finish(writer, all, weights, last > 0 ? [toInfo(pathPorts.thresholds, [last])] : [], infos);
+}
+
+type Names = Map<Value, string>;
+
+/** Writes what `values` need and `names` does not hold yet. */
+function lower(writer: Writer, names: Names, values: Iterable<Value>): void {
+  for (const value of ancestors(values)) {
+    if (names.has(value)) continue;
+    const inputs = value.inputs.map((input) => names.get(input)!);
+    names.set(value, value.op.lower(writer, inputs, value));
   }
-  const graph = create(GraphProtoSchema, {
-    name: 'stopwise',
-    node: writer.nodes,
-    initializer: writer.initializers,
-    input: [...inputs].map(([name, shape]) => toInfo(name, shape)),
-    output: Object.entries(outputs).map(([name, { shape }]) => toInfo(name, shape)),
-  });
+}
+
+/** The whole model: inputs that are among the weights become initializers. */
+function finish(
+  writer: Writer,
+  values: readonly Value[],
+  weights: ReadonlyMap<string, Weight>,
+  input: ValueInfoProto[],
+  output: ValueInfoProto[],
+): Uint8Array {
+  const initializer = writer.initializers;
+  for (const { op, attrs, shape } of ancestors(values)) {
+    if (op.name !== inputOperator.name) continue;
+    const { name } = attrs as { name: string };
+    const weight = weights.get(name);
+    if (weight) initializer.push(toInitializer(name, shape, weight));
+    else input.push(toInfo(name, shape));
+  }
+  const graph = create(GraphProtoSchema, { name: 'stopwise', node: writer.nodes, initializer, input, output });
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(IR_VERSION),
     producerName: 'stopwise',
@@ -81,35 +144,38 @@ export function toModel({ outputs, weights = new Map() }: ModelOptions): Uint8Ar
   return toBinary(ModelProtoSchema, model);
 }
 
-/** The constants that lie in a model's own bytes, by name; those in files beside it are left out. */
-export function readInitializers(bytes: Uint8Array): Map<string, Float32Array> {
-  const { graph } = fromBinary(ModelProtoSchema, bytes);
-  const found = (graph?.initializer ?? []).filter(({ dataType, rawData }) => dataType === FLOAT && rawData.length > 0);
-  return new Map(
-    found.map(({ name, rawData }) => {
-      const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
-      return [name, Float32Array.from({ length: rawData.length / 4 }, (_, i) => view.getFloat32(4 * i, true))];
-    }),
-  );
-}
-
+/** Nodes of one graph; the constants of all graphs inside it lie with the outermost. */
 class Writer implements Lowering {
   readonly nodes: NodeProto[] = [];
-  readonly initializers: TensorProto[] = [];
-  private readonly constants = new Map<string, string>();
+
+  constructor(
+    readonly initializers: TensorProto[] = [],
+    private readonly constants = new Map<string, string>(),
+    private readonly counter = { nodes: 0 },
+  ) {}
+
+  /** A graph inside this one: its names differ, and it sees what is written here. */
+  inside(): Writer {
+    return new Writer(this.initializers, this.constants, this.counter);
+  }
 
   node(opType: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}, outputs = 1): string {
-    const name = `${opType}_${this.nodes.length}`;
-    this.nodes.push(
-      create(NodeProtoSchema, {
-        name,
-        opType,
-        input: [...inputs],
-        output: Array.from({ length: outputs }, (_, i) => (i === 0 ? name : `${name}_${i}`)),
-        attribute: Object.entries(attributes).map(([key, value]) => toAttribute(key, value)),
-      }),
-    );
-    return name;
+    const list = Object.entries(attributes).map(([key, value]) => toAttribute(key, value));
+    return this.write(opType, inputs, list, outputs)[0]!;
+  }
+
+  /** One of two graphs without inputs, by a condition [1]; gives the names of the results. */
+  branch(condition: string, then: GraphProto, otherwise: GraphProto): string[] {
+    const attribute = (name: string, g: GraphProto) => create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.GRAPH, g });
+    const attributes = [attribute('then_branch', then), attribute('else_branch', otherwise)];
+    return this.write('If', [condition], attributes, then.output.length);
+  }
+
+  private write(opType: string, input: readonly string[], attribute: AttributeProto[], outputs: number): string[] {
+    const name = `${opType}_${this.counter.nodes++}`;
+    const output = Array.from({ length: outputs }, (_, i) => (i === 0 ? name : `${name}_${i}`));
+    this.nodes.push(create(NodeProtoSchema, { name, opType, input: [...input], output, attribute }));
+    return output;
   }
 
   int64(values: readonly number[]): string {

@@ -33,8 +33,18 @@ export class Metrics {
     this.duration = histogram('stopwise_request_duration_seconds', 'From arrival to the end of compute.', ['model'], seconds);
     this.queue = histogram('stopwise_queue_duration_seconds', 'From arrival until the first segment ran.', ['model'], seconds);
     const short = [0.00005, 0.0001, 0.00025, ...seconds];
-    this.layer = histogram('stopwise_layer_duration_seconds', 'One run of a segment, named by its last layer.', ['model', 'layer'], short);
-    this.batch = histogram('stopwise_batch_size', 'Samples in one run of a segment.', ['model', 'layer'], [1, 2, 4, 8, 16, 32, 64, 128]);
+    this.layer = histogram(
+      'stopwise_layer_duration_seconds',
+      'One run of a segment, named by its last layer, or of the whole path.',
+      ['model', 'layer'],
+      short,
+    );
+    this.batch = histogram(
+      'stopwise_batch_size',
+      'Samples in one run of a segment or of the path.',
+      ['model', 'layer'],
+      [1, 2, 4, 8, 16, 32, 64, 128],
+    );
     this.run = counter('stopwise_layers_run_total', 'Layers run, summed over samples.', ['model']);
     this.skipped = counter('stopwise_layers_skipped_total', 'Layers that samples did not need.', ['model']);
     this.provider = new Gauge({
@@ -59,11 +69,12 @@ export class Metrics {
         this.set(engine.pending);
       },
     });
-    for (const { name: model, exits } of engine.manifests.values()) {
+    for (const { name: model, exits, path } of engine.manifests.values()) {
       for (const outcome of outcomes) this.requests.inc({ model, outcome }, 0);
       for (const reason of reasons) this.samples.inc({ model, reason }, 0);
       for (const histogram of [this.depth, this.duration, this.queue]) histogram.zero({ model });
-      for (const layer of exits) for (const histogram of [this.layer, this.batch]) histogram.zero({ model, layer: String(layer) });
+      for (const layer of [...exits, ...(path ? ['path'] : [])])
+        for (const histogram of [this.layer, this.batch]) histogram.zero({ model, layer: String(layer) });
       for (const counter of [this.run, this.skipped]) counter.inc({ model }, 0);
     }
   }

@@ -1,8 +1,6 @@
-/**
- * Checkpoints: named float32 arrays and a few words, in one file of the safetensors format (eight bytes of header
- * length, a JSON header, the values), so that other tools can read them.
- */
+/** Checkpoints: named arrays and a few words in one safetensors file. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { decodeTensors, encodeTensors } from './safetensors.ts';
 
 export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, Float32Array>;
@@ -12,32 +10,22 @@ export interface Checkpoint {
 
 /** Writes beside the file first and renames, so that a checkpoint is whole or absent. */
 export async function writeCheckpoint(file: string, { tensors, meta }: Checkpoint): Promise<void> {
-  let offset = 0;
-  const header: Record<string, unknown> = { __metadata__: { stopwise: JSON.stringify(meta) } };
-  for (const [name, data] of tensors) {
-    header[name] = { dtype: 'F32', shape: [data.length], data_offsets: [offset, (offset += data.byteLength)] };
-  }
-  const text = Buffer.from(JSON.stringify(header));
-  const padded = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, ' ')]);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(padded.length));
-  const parts = [...tensors.values()].map((data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-  await writeFile(`${file}.part`, Buffer.concat([length, padded, ...parts]));
+  await writeFile(`${file}.part`, encodeTensors(tensors, { stopwise: JSON.stringify(meta) }).bytes);
   await rename(`${file}.part`, file);
 }
 
 /** @throws where the file is not a checkpoint of this project */
 export async function readCheckpoint(file: string): Promise<Checkpoint> {
-  const bytes = await readFile(file);
-  const length = bytes.length >= 8 ? Number(bytes.readBigUInt64LE(0)) : 0;
-  if (length === 0 || 8 + length > bytes.length) throw new Error(`${file} is not a checkpoint`);
-  const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<string, { data_offsets: [number, number] }>;
-  const { __metadata__: words, ...entries } = header as Record<string, never> & { __metadata__?: { stopwise?: string } };
-  if (!words?.stopwise) throw new Error(`${file} is a safetensors file, but not a checkpoint of this project`);
-  const tensors = new Map<string, Float32Array>();
-  for (const [name, { data_offsets: range }] of Object.entries(entries)) {
-    const slice = bytes.subarray(8 + length + range[0], 8 + length + range[1]);
-    tensors.set(name, new Float32Array(Uint8Array.from(slice).buffer));
+  const bytes = await readFile(file).catch(() => {
+    throw new Error(`There is no checkpoint ${file}; train without --resume.`);
+  });
+  let decoded;
+  try {
+    decoded = decodeTensors(bytes);
+  } catch (error) {
+    throw new Error(`${file} is not a checkpoint: ${(error as Error).message}`, { cause: error });
   }
-  return { tensors, meta: JSON.parse(words.stopwise) as Record<string, unknown> };
+  const { tensors, metadata } = decoded;
+  if (!metadata.stopwise) throw new Error(`${file} is a safetensors file, but not a checkpoint of this project`);
+  return { tensors, meta: JSON.parse(metadata.stopwise) as Record<string, unknown> };
 }

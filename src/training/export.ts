@@ -3,13 +3,18 @@ import { outputName, type Manifest, type Port } from '../bundle/manifest.ts';
 import type { Family, Values } from '../families/family.ts';
 import { countFlops, type Symbols } from '../graph/flops.ts';
 import { ancestors } from '../graph/gradient.ts';
-import { littleEndian, toModel, type Weight } from '../graph/model.ts';
+import { toModel, toPathModel, type Weight } from '../graph/model.ts';
 import { input, sigmoid } from '../graph/operators.ts';
 import type { Shape, Value } from '../graph/value.ts';
+import { encodeTensors } from './safetensors.ts';
+import { unroll } from './unroll.ts';
 import type { Weights } from './weights.ts';
 
 /** The part of a manifest that follows from the family alone. */
-export type Lowered = Pick<Manifest, 'family' | 'depth' | 'exits' | 'inputs' | 'states' | 'outputs' | 'segments' | 'decoders' | 'flops'> & {
+export type Lowered = Pick<
+  Manifest,
+  'family' | 'depth' | 'exits' | 'inputs' | 'states' | 'outputs' | 'segments' | 'decoders' | 'path' | 'flops'
+> & {
   readonly contents: ReadonlyMap<string, Uint8Array>;
 };
 
@@ -24,7 +29,9 @@ export const perSample: FlopsUnit = { per: 'sample', symbols: { N: 1 }, divisor:
 /** Per pixel of an image of 256×256. */
 export const perPixel: FlopsUnit = { per: 'pixel', symbols: { N: 1, h: 128, w: 128 }, divisor: 256 * 256 };
 
-const SHARED = 'shared.bin';
+/** Every weight by parameter name; the graphs refer into it. */
+export const WEIGHTS = 'weights.safetensors';
+const PATH = 'path.onnx';
 
 interface Piece {
   readonly first: number;
@@ -39,9 +46,14 @@ interface Piece {
 export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowered {
   const inputs: Values = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
   const pieces = cut(family, inputs);
-  const { shared, weightsByName } = constants(family, weights);
-  const contents = new Map<string, Uint8Array>();
-  if (shared.length > 0) contents.set(SHARED, shared);
+  const { bytes, offsets } = encodeTensors(new Map([...family.parameters.keys()].map((name) => [name, weights.get(name)!])));
+  const weightsByName = new Map<string, Weight>(
+    [...offsets].map(([name, offset]) => [name, { data: weights.get(name)!, external: { file: WEIGHTS, offset } }]),
+  );
+  const contents = new Map([
+    [WEIGHTS, bytes],
+    [PATH, wholePath(family, weightsByName)],
+  ]);
   const segments: Manifest['segments'] = [];
   const decoders: Manifest['decoders'] = [];
   for (const [i, piece] of pieces.entries()) {
@@ -71,6 +83,7 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     outputs: toPorts(Object.fromEntries(family.outputs.map((name) => [name, (family.decode ? last.decoded : last.after)[name]!]))),
     segments,
     decoders,
+    path: PATH,
     flops: flops(pieces, inputs, unit),
     contents,
   };
@@ -123,19 +136,18 @@ function namesOf(values: readonly Value[]): string[] {
   return [...new Set(leaves.map(({ attrs }) => (attrs as { name: string }).name))];
 }
 
-/** Constants lie once in a file of their own; every other weight lies in the graph that uses it. */
-function constants(family: Family, weights: Weights): { shared: Uint8Array; weightsByName: Map<string, Weight> } {
-  const weightsByName = new Map<string, Weight>();
-  const parts: Uint8Array[] = [];
-  let offset = 0;
-  for (const [name, { role }] of family.parameters) {
-    const data = weights.get(name)!;
-    weightsByName.set(name, role === 'constant' ? { data, external: { file: SHARED, offset } } : { data });
-    if (role !== 'constant') continue;
-    parts.push(littleEndian(data));
-    offset += data.byteLength;
-  }
-  return { shared: Buffer.concat(parts), weightsByName };
+/** All layers in one graph for one sample, which may end at any exit. */
+function wholePath(family: Family, weights: ReadonlyMap<string, Weight>): Uint8Array {
+  const one = (shape: Shape): Shape => shape.map((dim) => (dim === 'N' ? 1 : dim));
+  const { outputs, logits } = unroll(
+    family,
+    Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, one(shape))])),
+  );
+  const steps = outputs.map((read, i) => ({
+    ...(logits[i] && { pi: sigmoid(logits[i]) }),
+    outputs: Object.fromEntries(family.outputs.map((name) => [name, read[name]!])),
+  }));
+  return toPathModel(steps, weights);
 }
 
 function toPorts(values: Values): Port[] {

@@ -4,20 +4,19 @@ import { join } from 'node:path';
 import { readManifest } from '../bundle/read.ts';
 import { readNpy } from '../codecs/npy.ts';
 import type { Family } from '../families/family.ts';
+import { WEIGHTS } from './export.ts';
+import { decodeTensors } from './safetensors.ts';
 import { denoiseFamily, type DenoiseConfig } from './denoise.ts';
 import { recoveryFamily, type RecoveryConfig } from './sparse-recovery.ts';
-import { readInitializers } from '../graph/model.ts';
 import type { Weights } from './weights.ts';
 
-/** The weights of every segment and decoder, by parameter name. @throws where the bundle is missing */
+/** Every weight by parameter name. @throws where the bundle is missing or another exporter's */
 export async function readWeights(directory: string): Promise<Weights> {
-  const { segments, decoders } = await readManifest(directory);
-  const weights: Weights = new Map();
-  for (const { file } of [...segments, ...decoders]) {
-    const found = readInitializers(await readFile(join(directory, file)));
-    for (const [name, data] of found) weights.set(name, data);
-  }
-  return weights;
+  const { name } = await readManifest(directory);
+  const bytes = await readFile(join(directory, WEIGHTS)).catch(() => {
+    throw new Error(`The bundle ${name} has no ${WEIGHTS}, so nothing can start from it.`);
+  });
+  return decodeTensors(bytes).tensors;
 }
 
 /** The family that a bundle of this project was made of. @throws where the bundle is another exporter's */

@@ -63,6 +63,7 @@ export async function trainRecovery(config: RecoveryConfig, matrix: Matrix, opti
 function startingWeights(family: Family, random: Random, from: Weights = new Map()): Weights {
   const weights = initialWeights(family, random.normal);
   for (const [name, data] of from) {
+    if (family.parameters.get(name)?.role === 'constant') continue;
     if (weights.get(name)?.length !== data.length) {
       throw new Error(`The weights to start from have a ${name} of ${data.length} values, which this model has not.`);
     }

@@ -7,7 +7,7 @@ import { writeBundle } from '../../src/bundle/write.ts';
 import { writeNpy } from '../../src/codecs/npy.ts';
 import { Random } from '../../src/data/random.ts';
 import { measurementMatrix } from '../../src/data/sparse-recovery.ts';
-import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import { Engine, type EngineEvents, type EngineOptions } from '../../src/engine/engine.ts';
 import { defineDncnn } from '../../src/families/dncnn.ts';
 import type { Family } from '../../src/families/family.ts';
 import { defaultCoupled, defineCoupledLista } from '../../src/families/lista.ts';
@@ -69,13 +69,14 @@ export async function writeModels(models: readonly SmallModel[] = smallModels())
 }
 
 /** An engine on these models, with the service's own workers. */
-export async function startSmallEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
-  return Engine.start({
+export async function startSmallEngine(options: Partial<EngineOptions> = {}, events: Partial<EngineEvents> = {}): Promise<Engine> {
+  const whole: EngineOptions = {
     modelsDir: options.modelsDir ?? (await writeModels()),
     entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),
     settings: { maxPixels: 1e6 },
     provider: 'cpu',
     workers: 1,
     ...options,
-  });
+  };
+  return Engine.start(whole, events);
 }

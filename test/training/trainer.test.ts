@@ -6,6 +6,7 @@ import { square } from '../../src/graph/functions.ts';
 import { input, log, matmul, reduceMean, sub } from '../../src/graph/operators.ts';
 import { tensor } from '../../src/runtime/session.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
+import { WEIGHTS } from '../../src/training/export.ts';
 import { checkpointFile, Interrupted } from '../../src/training/loop.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
 import { trainRecovery } from '../../src/training/run.ts';
@@ -102,7 +103,7 @@ describe('a run', () => {
     const from = new Map([['w-1', new Float32Array(12 * 24).fill(0.25)]]);
     const none = { ...config, stageOne: { ...config.stageOne, steps: 0 }, stageTwo: { ...config.stageTwo, steps: 0 } };
     const { lowered } = await trainRecovery(none, smallMatrix, { ...quiet(await folder()), from });
-    expect(Buffer.from(lowered.contents.get('layer-01.onnx')!).includes(Buffer.from(from.get('w-1')!.buffer))).toBe(true);
+    expect(Buffer.from(lowered.contents.get(WEIGHTS)!).includes(Buffer.from(from.get('w-1')!.buffer))).toBe(true);
     await expect(
       trainRecovery(none, smallMatrix, { ...quiet(await folder()), from: new Map([['w-1', new Float32Array(3)]]) }),
     ).rejects.toThrow(/w-1 of 3 values/);
