@@ -12,7 +12,10 @@ await engine.close();
 const { width, height } = await sharp(noisy).metadata();
 const gap = 12;
 const [depth] = summary.depths;
-const words = [`sent: σ = 40 of 255, clipped to 8 bits`, `answered: depth ${depth} of ${summary.maxDepth}, stopped by ${summary.reasons[0]}`];
+const words = [
+  `sent: σ = 40 of 255, clipped to 8 bits`,
+  `answered: depth ${depth} of ${summary.maxDepth}, stopped by ${summary.reasons[0]}`,
+];
 const caption = (text, x) => `<text x="${x}" y="${height + 30}" font-family="sans-serif" font-size="22" fill="#333">${text}</text>`;
 const labels = `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * width + gap}" height="${height + 44}">${caption(words[0], 4)}${caption(words[1], width + gap + 4)}</svg>`;
 const picture = await sharp({ create: { width: 2 * width + gap, height: height + 44, channels: 3, background: '#fff' } })

@@ -10,6 +10,7 @@ const Environment = Type.Object({
   EXECUTION_PROVIDER: Type.String({ enum: ['auto', 'cpu', 'webgpu', 'cuda'], default: 'auto' }),
   WORKERS: Type.Integer({ minimum: 0, maximum: 256, default: 0 }),
   INTRA_OP_THREADS: Type.Integer({ minimum: 1, maximum: 256, default: 1 }),
+  ISOLATION: Type.String({ enum: ['thread', 'process'], default: 'thread' }),
   MAX_PENDING: Type.Integer({ minimum: 1, default: 1024 }),
   SHED_DEPTH: Type.Boolean({ default: true }),
   MAX_BODY_BYTES: Type.Integer({ minimum: 1024, default: 67_108_864 }),
@@ -26,6 +27,7 @@ export interface Config {
   readonly provider: 'auto' | 'cpu' | 'webgpu' | 'cuda';
   readonly workers: number;
   readonly threads: number;
+  readonly isolation: 'thread' | 'process';
   readonly maxPending: number;
   readonly shed: boolean;
   readonly maxBodyBytes: number;
@@ -53,6 +55,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     provider: values.EXECUTION_PROVIDER as Config['provider'],
     workers: values.WORKERS || Math.max(1, Math.floor(availableParallelism() / values.INTRA_OP_THREADS)),
     threads: values.INTRA_OP_THREADS,
+    isolation: values.ISOLATION as Config['isolation'],
     maxPending: values.MAX_PENDING,
     shed: values.SHED_DEPTH,
     maxBodyBytes: values.MAX_BODY_BYTES,

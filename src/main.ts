@@ -12,6 +12,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 async function start(config: Config): Promise<void> {
   const notes: string[] = [];
+  let log = (message: string): void => void notes.push(message);
   const metrics = new Metrics(version);
   const engine = await Engine.start(
     {
@@ -21,9 +22,10 @@ async function start(config: Config): Promise<void> {
       provider: config.provider,
       workers: config.workers,
       threads: config.threads,
+      isolation: config.isolation,
       maxPending: config.maxPending,
       shed: config.shed,
-      log: (message) => notes.push(message),
+      log: (message) => log(message),
     },
     { segment: metrics.segment },
   );
@@ -31,6 +33,7 @@ async function start(config: Config): Promise<void> {
   let draining = false;
   const app = await buildApp({ ...config, engine, metrics, version, draining: () => draining });
   for (const note of notes) app.log.info(note);
+  log = (message) => app.log.warn(message);
   const names = [...engine.manifests.keys()];
   if (names.length === 0) app.log.warn(`there is no model in ${config.modelsDir}; train one: npm run train`);
   closeWithGrace({ delay: (config.drainDelay + config.drainTimeout) * 1000, logger: app.log }, async ({ err }) => {

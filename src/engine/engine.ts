@@ -1,17 +1,18 @@
 /** The engine as the service sees it: requests go to workers, answers come back, and no more is taken in than can be held. */
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadBundles, type Bundle, type Refusal } from '../bundle/read.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
-import { clock, type FromWorker, type SegmentRun, type Summary, type ToWorker, type WorkerOptions } from './messages.ts';
-import { startThread, type WorkerHandle } from './thread.ts';
+import { startWorker, type Isolation, type Start, type WorkerHandle } from './handle.ts';
+import { clock, type FromWorker, type SegmentRun, type Summary, type ToWorker } from './messages.ts';
 import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
 
 export interface EngineOptions {
   readonly modelsDir: string;
-  /** The module that workers run: it calls `serveThread`. */
+  /** The module that workers run: it calls `serveEngine`. */
   readonly entry: URL;
   /** Serve only the models of these names. */
   readonly only?: readonly string[];
@@ -21,6 +22,8 @@ export interface EngineOptions {
   /** Default: one for each core. A GPU has one. */
   readonly workers?: number;
   readonly threads?: number;
+  /** Workers as threads or as child processes; default: threads. */
+  readonly isolation?: Isolation;
   /** Samples that may be waiting or running; a larger request is taken when there are none. */
   readonly maxPending?: number;
   /** Lower the depth once the backlog passes half of `maxPending`, before anything is refused. */
@@ -36,17 +39,26 @@ export interface EngineEvents {
 }
 
 interface Pending {
-  readonly worker: Slot;
+  worker: Slot;
   samples: number;
+  /** Whether a worker has failed it once. */
+  repeated: boolean;
+  /** Makes the message that asks for it, and what of it may be handed over. */
+  readonly ask: () => readonly [message: ToWorker, transfer: readonly ArrayBuffer[]];
   resolve(message: FromWorker): void;
   reject(error: unknown): void;
 }
 
+/** The place of a worker; another takes it when one ends. */
 interface Slot {
-  readonly handle: WorkerHandle;
+  handle: WorkerHandle;
   pending: number;
   alive: boolean;
 }
+
+/** Starts in a row that may fail before a worker's place stays empty, and the wait after the first, which doubles, ms. */
+const STARTS = 5;
+const PAUSE = 500;
 
 export class Engine {
   readonly manifests: ReadonlyMap<string, Manifest>;
@@ -55,6 +67,7 @@ export class Engine {
   private readonly maxPending: number;
   private nextId = 1;
   private draining = false;
+  private closing = false;
   private share = 1;
   private backlog = 0;
   /** Samples that were taken and are not answered. */
@@ -66,34 +79,32 @@ export class Engine {
     bundles: readonly Bundle[],
     readonly refused: readonly Refusal[],
     private readonly options: EngineOptions,
+    private readonly start: Start,
     private readonly events: Partial<EngineEvents>,
   ) {
     this.maxPending = options.maxPending ?? 1024;
     this.manifests = new Map(bundles.map(({ manifest }) => [manifest.name, manifest]));
-    for (const slot of slots) {
-      slot.handle.onMessage((message) => this.receive(slot, message));
-      slot.handle.onExit((reason) => this.ended(slot, reason));
-    }
+    for (const slot of slots) this.attach(slot);
   }
 
   /** Reads the bundles, starts the workers and waits until all are warm. */
   static async start(options: EngineOptions, events: Partial<EngineEvents> = {}): Promise<Engine> {
     const { modelsDir, entry, provider = 'auto', threads = 1, log = () => undefined, regroup = true, settings } = options;
+    const { isolation = 'thread' } = options;
     const { bundles: found, refused } = await loadBundles(modelsDir);
     const bundles = found.filter(({ manifest }) => options.only?.includes(manifest.name) ?? true);
     const common = { threads, regroup };
-    const first = await startWorker(entry, { ...common, bundles, provider }, settings);
+    const first = await startWorker(isolation, entry, { options: { ...common, bundles, provider }, settings });
     first.ready.notes.forEach(log);
     const all = [...refused, ...first.ready.refused];
     for (const { name, reason } of all) log(`the model ${name} is refused: ${reason}`);
     const served = bundles.filter(({ manifest }) => !all.some(({ name }) => name === manifest.name));
     const taken = first.ready.provider;
     const count = taken === 'cpu' ? (options.workers ?? Math.max(1, Math.floor(availableParallelism() / threads))) : 1;
-    const others = await Promise.all(
-      Array.from({ length: count - 1 }, () => startWorker(entry, { ...common, bundles: served, provider: taken }, settings)),
-    );
+    const start: Start = { options: { ...common, bundles: served, provider: taken }, settings };
+    const others = await Promise.all(Array.from({ length: count - 1 }, () => startWorker(isolation, entry, start)));
     const slots = [first, ...others].map(({ handle }) => ({ handle, pending: 0, alive: true }));
-    return new Engine(slots, taken, served, all, options, events);
+    return new Engine(slots, taken, served, all, options, start, events);
   }
 
   get workers(): number {
@@ -108,11 +119,13 @@ export class Engine {
     request: TaskRequest,
     { signal, arrivedAt = clock() }: { signal?: AbortSignal; arrivedAt?: number } = {},
   ): Promise<{ answer: TaskAnswer; summary: Summary }> {
-    const body = new Uint8Array(request.body);
-    const parts = request.parts?.map((part) => ({ ...part, body: new Uint8Array(part.body) }));
-    const copy: TaskRequest = { ...request, body, ...(parts && { parts }) };
-    const buffers = [body.buffer, ...(parts ?? []).map((part) => part.body.buffer)];
-    const message = await this.send((id) => ({ type: 'perform', id, request: copy, arrivedAt }), 1, signal, buffers);
+    const ask = (id: number): readonly [ToWorker, readonly ArrayBuffer[]] => {
+      const body = new Uint8Array(request.body);
+      const parts = request.parts?.map((part) => ({ ...part, body: new Uint8Array(part.body) }));
+      const copy: TaskRequest = { ...request, body, ...(parts && { parts }) };
+      return [{ type: 'perform', id, request: copy, arrivedAt }, [body.buffer, ...(parts ?? []).map((part) => part.body.buffer)]];
+    };
+    const message = await this.send(ask, 1, signal);
     if (message.type !== 'answered') throw new Error(`unexpected answer ${message.type}`);
     return { answer: message.answer, summary: message.summary };
   }
@@ -125,7 +138,7 @@ export class Engine {
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<RunResult> {
     const arrivedAt = clock();
-    const message = await this.send((id) => ({ type: 'run', id, model, samples, stopping, arrivedAt }), samples.length, signal);
+    const message = await this.send((id) => [{ type: 'run', id, model, samples, stopping, arrivedAt }, []], samples.length, signal);
     if (message.type !== 'ran') throw new Error(`unexpected answer ${message.type}`);
     return message.result;
   }
@@ -139,6 +152,7 @@ export class Engine {
   /** Drains, then ends the workers. */
   async close(): Promise<void> {
     await this.drain();
+    this.closing = true;
     const ended = this.slots
       .filter(({ alive }) => alive)
       .map(({ handle }) => new Promise<void>((resolve) => handle.onExit(() => resolve())));
@@ -147,25 +161,36 @@ export class Engine {
   }
 
   private send(
-    make: (id: number) => ToWorker,
+    ask: (id: number) => readonly [ToWorker, readonly ArrayBuffer[]],
     samples: number,
     signal?: AbortSignal,
-    transfer: readonly ArrayBuffer[] = [],
   ): Promise<FromWorker> {
     if (signal?.aborted) return Promise.reject(gone());
     if (this.draining) return Promise.reject(new Problem('draining', 'The service is shutting down; ask another instance.'));
     if (this.pending > 0 && this.pending + samples > this.maxPending) return Promise.reject(this.overloaded());
-    const worker = this.slots
-      .filter(({ alive }) => alive)
-      .reduce<Slot | undefined>((a, b) => (a && a.pending <= b.pending ? a : b), undefined);
+    const worker = this.leastLoaded();
     if (!worker) return Promise.reject(new Error('no worker is left'));
     const id = this.nextId++;
-    const promise = new Promise<FromWorker>((resolve, reject) => this.requests.set(id, { worker, samples: 0, resolve, reject }));
+    const promise = new Promise<FromWorker>((resolve, reject) =>
+      this.requests.set(id, { worker, samples: 0, repeated: false, ask: () => ask(id), resolve, reject }),
+    );
     this.count(id, samples);
     const abort = (): void => this.cancel(id, gone());
     signal?.addEventListener('abort', abort, { once: true });
-    worker.handle.post(make(id), transfer);
+    if (worker.alive) worker.handle.post(...ask(id));
     return promise.finally(() => signal?.removeEventListener('abort', abort));
+  }
+
+  /** A worker that lives where there is one; else one that is being started again, which is asked once it is ready. */
+  private leastLoaded(): Slot | undefined {
+    const least = (slots: readonly Slot[]): Slot | undefined =>
+      slots.reduce<Slot | undefined>((a, b) => (a && a.pending <= b.pending ? a : b), undefined);
+    return least(this.slots.filter(({ alive }) => alive)) ?? least(this.slots);
+  }
+
+  private attach(slot: Slot): void {
+    slot.handle.onMessage((message) => this.receive(slot, message));
+    slot.handle.onExit((reason) => this.ended(slot, reason));
   }
 
   private receive(slot: Slot, message: FromWorker): void {
@@ -243,28 +268,52 @@ export class Engine {
     return new Problem('overloaded', `The service holds ${this.pending} samples, its bound is ${this.maxPending}. Try again in a moment.`);
   }
 
+  /** What the worker held goes to another, or to the one that takes its place; what has failed twice is given up. */
   private ended(slot: Slot, reason: string | undefined): void {
     slot.alive = false;
-    if (reason !== undefined) this.options.log?.(`a worker ended: ${reason}`);
-    for (const [id, { worker }] of this.requests) {
-      if (worker === slot) this.take(id)?.reject(new Error(`the worker ended: ${reason ?? 'it was closed'}`));
+    if (this.closing) return;
+    this.options.log?.(`a worker ended: ${reason ?? 'nothing said why'}`);
+    for (const [id, request] of this.requests) {
+      if (request.worker !== slot) continue;
+      if (request.repeated) this.take(id)?.reject(new Error(`two workers ended with this request: ${reason}`));
+      else this.repeat(id, request);
+    }
+    void this.replace(slot);
+  }
+
+  private repeat(id: number, request: Pending): void {
+    const { samples } = request;
+    this.count(id, 0);
+    request.worker = this.leastLoaded()!;
+    request.repeated = true;
+    this.count(id, samples);
+    if (request.worker.alive) request.worker.handle.post(...request.ask());
+  }
+
+  private async replace(slot: Slot): Promise<void> {
+    const { isolation = 'thread', entry, log } = this.options;
+    for (let failed = 0; failed < STARTS && !this.closing; failed++) {
+      if (failed > 0) await sleep(PAUSE * 2 ** failed);
+      try {
+        const { handle } = await startWorker(isolation, entry, this.start);
+        Object.assign(slot, { handle, alive: true });
+        this.attach(slot);
+        if (this.closing) return handle.post({ type: 'close' });
+        log?.('another worker has taken its place');
+        handle.post({ type: 'cap', share: this.share });
+        for (const { worker, ask } of this.requests.values()) if (worker === slot) handle.post(...ask());
+        return;
+      } catch (error) {
+        log?.((error as Error).message);
+      }
+    }
+    this.slots.splice(this.slots.indexOf(slot), 1);
+    for (const [id, request] of this.requests) {
+      if (request.worker !== slot) continue;
+      if (this.slots.length > 0) this.repeat(id, request);
+      else this.take(id)?.reject(new Error('no worker is left'));
     }
   }
 }
 
 const gone = (): Problem => new Problem('client-closed-request', 'The client left before the answer was ready.');
-
-async function startWorker(
-  entry: URL,
-  options: WorkerOptions,
-  settings: unknown,
-): Promise<{ handle: WorkerHandle; ready: Extract<FromWorker, { type: 'ready' }> }> {
-  const handle = startThread(entry, options, settings);
-  const ready = await new Promise<Extract<FromWorker, { type: 'ready' }>>((resolve, reject) => {
-    handle.onMessage((message) => {
-      if (message.type === 'ready') resolve(message);
-    });
-    handle.onExit((reason) => reject(new Error(`A worker could not start: ${reason ?? 'it ended'}`)));
-  });
-  return { handle, ready };
-}

@@ -1,5 +1,5 @@
-/** The entry of a worker thread: the engine's loop, with the tasks in it. */
-import { serveThread } from '../engine/thread.ts';
+/** The entry of a worker: the engine's loop, with the tasks in it. */
+import { serveEngine } from '../engine/entry.ts';
 import { taskDecoders, type TaskSettings } from './registry.ts';
 
-await serveThread((settings) => taskDecoders(settings as TaskSettings));
+await serveEngine((settings) => taskDecoders(settings as TaskSettings));

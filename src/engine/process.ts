@@ -1,0 +1,34 @@
+/** Workers as child processes: both ends of the line. Messages are copied, and a native abort ends the child alone. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Start, WorkerHandle } from './handle.ts';
+import type { FromWorker, ToWorker } from './messages.ts';
+import type { Line } from './worker.ts';
+
+export function startProcess(entry: URL, start: Start): WorkerHandle {
+  const child = fork(fileURLToPath(entry), [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  child.send(start);
+  return {
+    // Once the child is gone its exit is told by itself; what is sent in between goes nowhere.
+    post: (message) => {
+      if (child.connected) child.send(message, () => undefined);
+    },
+    onMessage: (listener) => child.on('message', (message) => listener(message as FromWorker)),
+    onExit: (listener) =>
+      child.on('exit', (code, signal) => listener(code === 0 ? undefined : signal ? `it was ended by ${signal}` : `exit code ${code}`)),
+  };
+}
+
+/** The worker's end, in a child process. */
+export async function processLine(): Promise<{ line: Line; start: Start }> {
+  // A signal to the whole group means the service, which tells its workers when they are done.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+  process.on('disconnect', () => process.exit(0));
+  const start = await new Promise<Start>((resolve) => process.once('message', (message) => resolve(message as Start)));
+  const line: Line = {
+    post: (message) => void process.send!(message),
+    onMessage: (listener) => process.on('message', (message) => listener(message as ToWorker)),
+    close: () => process.disconnect(),
+  };
+  return { line, start };
+}
