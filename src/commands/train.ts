@@ -132,8 +132,9 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   const folder = join('checkpoints', plan.name);
   const bar = new ProgressBar();
   let interrupted = false;
-  process.once('SIGINT', () => (interrupted = true));
-  process.once('SIGTERM', () => (interrupted = true));
+  const interrupt = (): void => void (interrupted = true);
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const signal of signals) process.once(signal, interrupt);
   const trained = await plan
     .run({
       threads: flags.threads === undefined ? availableParallelism() : positive('--threads', flags.threads),
@@ -144,7 +145,11 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
       onProgress: (progress) => bar.update(progress),
       interrupted: () => interrupted,
     })
-    .finally(() => bar.stop());
+    .finally(() => {
+      bar.stop();
+      // What follows is short, and has nothing that must be saved.
+      for (const signal of signals) process.removeListener(signal, interrupt);
+    });
   const { contents, ...lowered } = trained.lowered;
   const directory = join(MODELS, plan.name);
   const manifest = await writeBundle(

@@ -50,6 +50,8 @@ export interface TaskRequest {
   readonly stopping: StoppingParameters;
   /** The media type to answer with, already negotiated; a task's default where absent. */
   readonly accept?: string;
+  /** How deep each tile of an image went: beside the answer where that is JSON, as the answer itself where it is an image. */
+  readonly depthMap?: boolean;
   /** What else a task understands, such as multipart parts. */
   readonly parts?: readonly { readonly field: string; readonly label?: string; readonly contentType: string; readonly body: Uint8Array }[];
 }

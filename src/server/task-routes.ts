@@ -51,12 +51,18 @@ const Query = Type.Object(
 const ImageQuery = Type.Object(
   {
     ...Query.properties,
-    format: Type.Optional(Type.String({ enum: [...formats, 'json'], description: 'The format of the answer; counts more than Accept.' })),
+    format: Type.Optional(
+      Type.String({
+        enum: [...formats, 'json', 'depth'],
+        description: 'The format of the answer; counts more than Accept. depth: a picture of how deep each tile went, white is full depth.',
+      }),
+    ),
+    depth_map: Type.Optional(Type.Boolean({ description: 'With a JSON answer: the depth of every tile as a grid, `depth_map`.' })),
   },
   { additionalProperties: false },
 );
 
-type QueryValues = Record<string, string | number | undefined>;
+type QueryValues = Record<string, string | number | boolean | undefined>;
 
 export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engine, metrics: Metrics, maxBodyBytes: number): void {
   const query = route.field ? ImageQuery : Query;
@@ -79,9 +85,11 @@ export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engi
 }
 
 async function toTaskRequest(request: FastifyRequest, route: TaskRoute, values: QueryValues, maxBodyBytes: number): Promise<TaskRequest> {
-  const { model, format, ...stopping } = values;
+  const { model, format, depth_map: asked = false, ...stopping } = values;
   const contentType = mediaType(request, route.takes);
   const accept = wantedType(request, route, format);
+  if (asked && accept !== 'application/json')
+    throw new Problem('bad-parameter', 'depth_map goes with a JSON answer: add format=json, or take the map as an image by format=depth.');
   const form = contentType === 'multipart/form-data';
   const body = form ? await onlyFile(request, route.field!, maxBodyBytes) : bodyBytes(request);
   return {
@@ -91,11 +99,13 @@ async function toTaskRequest(request: FastifyRequest, route: TaskRoute, values: 
     stopping: toStoppingParameters(stopping),
     ...(model !== undefined && { model: String(model) }),
     ...(accept !== undefined && { accept }),
+    ...((asked || format === 'depth') && { depthMap: true }),
   };
 }
 
 function wantedType(request: FastifyRequest, { gives }: TaskRoute, format: unknown): string | undefined {
   if (format === 'json') return 'application/json';
+  if (format === 'depth') return 'image/png';
   if (typeof format === 'string' && isFormat(format)) return `image/${format}`;
   return negotiate(request.headers.accept, gives);
 }

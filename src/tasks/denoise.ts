@@ -19,14 +19,18 @@ export const denoise =
   async (request, models): Promise<DecodedRequest> => {
     // Once the tiles are cut nothing may hold on to the image's own pixels: no closure below sees `data`.
     const { data, ...frame } = await decodeImage(request.body, maxPixels);
-    const { accept } = request;
     const manifest = chooseDenoiser(models, request.model, frame.channels);
     const { name, shape } = manifest.inputs[0]!;
     const multiple = Math.max(multipleOf(shape[2]!), multipleOf(shape[3]!));
     const tiles = layTiles(frame.width, frame.height, { ...defaultTiles, multiple });
     const samples = cutTiles({ ...frame, data }, tiles, name, multiple);
     const output = manifest.outputs[0]!.name;
-    return { model: manifest.name, samples, stopping: request.stopping, encode: (result) => encode(result, frame, tiles, output, accept) };
+    const { accept, depthMap = false } = request;
+    const encode = (result: RunResult): Promise<TaskAnswer> =>
+      depthMap && accept !== 'application/json'
+        ? encodeDepths(result, frame, tiles)
+        : encodeImages(result, frame, tiles, { output, accept, depthMap });
+    return { model: manifest.name, samples, stopping: request.stopping, encode };
   };
 
 const channelsOf = ({ inputs }: Manifest): number => Number(inputs[0]?.shape[1]);
@@ -43,12 +47,19 @@ function chooseDenoiser(models: ReadonlyMap<string, Manifest>, name: string | un
 const cutTiles = (image: Planes, tiles: readonly Tile[], name: string, multiple: number): Sample[] =>
   tiles.map((tile) => ({ [name]: cutTile(image, tile, multiple) }));
 
-async function encode(
+type Frame = Omit<DecodedImage, 'data'>;
+
+interface Wanted {
+  readonly output: string;
+  readonly accept: string | undefined;
+  readonly depthMap: boolean;
+}
+
+async function encodeImages(
   result: RunResult,
-  frame: Omit<DecodedImage, 'data'>,
+  frame: Frame,
   tiles: readonly Tile[],
-  output: string,
-  accept: string | undefined,
+  { output, accept, depthMap }: Wanted,
 ): Promise<TaskAnswer> {
   const parts = result.samples.map(({ outputs }) => outputs[output]!);
   const format = wantedFormat(accept) ?? frame.format;
@@ -60,7 +71,26 @@ async function encode(
   });
   const { width, height } = frame;
   const image = { format, width, height, data: Buffer.from(bytes).toString('base64') };
-  return jsonAnswer({ ...depthFields(result), ...depthSummary(result), samples, image });
+  const map = depthMap && { depth_map: depthGrid(result, tiles) };
+  return jsonAnswer({ ...depthFields(result), ...depthSummary(result), ...map, samples, image });
+}
+
+/** The depth of every tile, row by row from the top. */
+function depthGrid({ samples }: RunResult, tiles: readonly Tile[]): number[][] {
+  const columns = tiles.filter(({ y }) => y.start === 0).length;
+  const depths = samples.map(({ depth }) => depth);
+  return Array.from({ length: depths.length / columns }, (_, row) => depths.slice(row * columns, (row + 1) * columns));
+}
+
+/** A gray PNG of the image's size, each tile as bright as it was deep: white is the model's full depth. */
+async function encodeDepths(result: RunResult, { width, height }: Frame, tiles: readonly Tile[]): Promise<TaskAnswer> {
+  const data = new Float32Array(width * height);
+  tiles.forEach(({ x, y }, i) => {
+    const brightness = result.samples[i]!.depth / result.maxDepth;
+    for (let row = y.start; row < y.end; row++) data.fill(brightness, row * width + x.start, row * width + x.end);
+  });
+  const body = await encodeImage({ data, width, height, channels: 1, format: 'png', bits: 8, alpha: undefined, source: undefined }, 'png');
+  return { contentType: 'image/png', headers: depthHeaders(result), body };
 }
 
 /** `image/png` → png; nothing for JSON, whose image keeps the format it came in. */

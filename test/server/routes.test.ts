@@ -106,6 +106,12 @@ describe('POST /v1/denoise', () => {
       samples: [{ x: 0, y: 0, width: 40, height: 30, reason: 'fixed' }],
       image: { format: 'png', width: 40, height: 30 },
     });
+    const grid = await post('/v1/denoise?rule=fixed&depth=3&format=json&depth_map=true', color, { 'content-type': 'image/png' });
+    expect(grid.json()).toMatchObject({ depth_map: [[3]] });
+    const map = await post('/v1/denoise?rule=fixed&depth=2&format=depth', color, { 'content-type': 'image/jpeg' });
+    expect(map.headers).toMatchObject({ 'content-type': 'image/png', 'x-stop-depth': '2' });
+    const { data, info } = await sharp(map.rawPayload).raw().toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height, data[0]]).toEqual([40, 30, Math.round((255 * 2) / 4)]);
     const none = await post('/v1/denoise', color, { 'content-type': 'image/png', accept: 'text/html' });
     expect(none.statusCode).toBe(406);
   });
@@ -252,6 +258,12 @@ describe('bad input gets a problem that says what to change, and the next good r
     'min_depth beyond the last': [400, 'bad-parameter', /beyond/, () => recover({ measurements: vector() }, '?min_depth=6')],
     'deadline below zero': [400, 'bad-parameter', /deadline_ms/, () => recover({ measurements: vector() }, '?deadline_ms=-1')],
     'stopping in the body': [400, 'bad-parameter', /threshold/, () => recover({ measurements: vector(), stopping: { threshold: 'x' } })],
+    'a grid of depths beside an image': [
+      400,
+      'bad-parameter',
+      /format=json.*format=depth/,
+      () => post('/v1/denoise?depth_map=true', gray, png),
+    ],
     'unknown format': [400, 'bad-parameter', /format/, () => post('/v1/denoise?format=bmp', gray, png)],
     'another method': [405, 'method-not-allowed', /POST/, () => service.app.inject({ method: 'GET', url: '/v1/recover' })],
     'another path': [404, 'not-found', /nothing at/, () => service.app.inject({ method: 'GET', url: '/v2/recover' })],

@@ -117,6 +117,21 @@ describe('denoise', () => {
     expect((await decodeImage(Buffer.from(json.image.data, 'base64'), MOST)).width).toBe(700);
   });
 
+  it('answers how deep each tile went, as a grid and as a picture', async () => {
+    const body = await encodeImage(picture(1, 1500, 700), 'png');
+    const json = await answer(await decode(request(body, { accept: 'application/json', depthMap: true }), models), 'denoised', identity);
+    const { depth_map: grid } = JSON.parse(new TextDecoder().decode(json.body)) as { depth_map: number[][] };
+    expect(grid).toEqual([
+      [4, 12, 8],
+      [4, 12, 8],
+    ]);
+    const map = await answer(await decode(request(body, { accept: 'image/png', depthMap: true }), models), 'denoised', identity);
+    expect(map.headers).toMatchObject({ 'x-stop-depth': '12', 'x-max-depth': '12' });
+    const { width, height, channels, data } = await decodeImage(map.body, MOST);
+    expect([width, height, channels]).toEqual([1500, 700, 1]);
+    expect([0, 499, 500, 999, 1000, 1499].map((x) => Math.round(255 * data[300 * 1500 + x]!))).toEqual([85, 85, 255, 255, 170, 170]);
+  });
+
   it('passes the stopping parameters on', async () => {
     const stopping = { rule: 'fixed', depth: 8 } as const;
     expect((await decode(request(await encodeImage(picture(1, 4, 4), 'png'), { stopping }), models)).stopping).toEqual(stopping);
