@@ -33,6 +33,7 @@ export async function startWorker(
   const ready = await new Promise<Extract<FromWorker, { type: 'ready' }>>((resolve, reject) => {
     handle.onMessage((message) => {
       if (message.type === 'ready') resolve(message);
+      else if (message.type === 'unfit') reject(new Error(message.reason));
     });
     handle.onExit((reason) => reject(new Error(`A worker could not start: ${reason ?? 'it ended'}`)));
   });

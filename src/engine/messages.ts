@@ -32,6 +32,8 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'ready'; readonly provider: Provider; readonly notes: readonly string[]; readonly refused: readonly Refusal[] }
+  /** It cannot serve, and says why in a sentence; the worker ends. */
+  | { readonly type: 'unfit'; readonly reason: string }
   | { readonly type: 'decoded'; readonly id: number; readonly samples: number }
   | { readonly type: 'answered'; readonly id: number; readonly answer: TaskAnswer; readonly summary: Summary }
   | { readonly type: 'ran'; readonly id: number; readonly result: RunResult }

@@ -7,7 +7,7 @@ import type { LoadedModel, LoadedPath } from './model.ts';
 import { pick } from './scheduler.ts';
 import type { RunResult, Sample, TaskDecoder, TaskRequest } from './types.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
-import { loadModels } from './warm-up.ts';
+import { loadModels, type Loaded } from './warm-up.ts';
 
 /** The worker's end of the line; a thread's port or a process's channel. */
 export interface Line {
@@ -23,7 +23,14 @@ const REPORT_EVERY = 100;
 
 /** Loads the models and serves until it is told to close. */
 export async function serve(line: Line, options: WorkerOptions, tasks: Readonly<Record<string, TaskDecoder>>): Promise<void> {
-  const loaded = await loadModels(options.bundles, options.provider, options.threads, options.regroup);
+  let loaded: Loaded;
+  try {
+    loaded = await loadModels(options.bundles, options.provider, options.threads, options.regroup);
+  } catch (error) {
+    line.post({ type: 'unfit', reason: (error as Error).message });
+    line.close();
+    return;
+  }
   const loop = new Loop(line, loaded.models, tasks);
   line.onMessage((message) => loop.receive(message));
   const { provider, notes, refused } = loaded;

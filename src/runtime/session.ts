@@ -88,3 +88,20 @@ export class Session {
 function toPort(meta: InferenceSession.ValueMetadata): Port {
   return meta.isTensor ? { name: meta.name, type: meta.type, shape: meta.shape } : { name: meta.name, type: 'unknown', shape: [] };
 }
+
+/** y = −x, as an ONNX file: what a provider must be able to load if it is there at all. */
+const TINY =
+  'CAkSCHN0b3B3aXNlOmQKFgoBeBIFTmVnXzAaBU5lZ18wIgNOZWcKHgoFTmVnXzASAXkaCG91dHB1dCB5IghJZGVudGl0eRIIc3RvcHdpc2VaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgQKABAS';
+
+/** What ONNX Runtime says of a provider that cannot be loaded here, whatever the model; undefined where it can. */
+export async function whyAbsent(provider: Provider): Promise<string | undefined> {
+  try {
+    const session = await Session.load(Buffer.from(TINY, 'base64'), { provider });
+    await session.release();
+    return undefined;
+  } catch (error) {
+    const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
+    // Failed assertions of the library begin with the place in its source.
+    return line!.replace(/^.* was false\. /, '').replace(/\.$/, '');
+  }
+}

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -111,6 +112,14 @@ describe('the service as a process', () => {
     service.child.kill('SIGTERM');
     expect(await service.ended).toBe(0);
   });
+
+  const noCuda = /The cuda provider cannot be had here: .*"On a GPU".* EXECUTION_PROVIDER=cpu goes without\./;
+  it.skipIf(existsSync('/dev/nvidia0')).each(['thread', 'process'])(
+    'does not start on a provider that is not there: %s',
+    async (isolation) => {
+      await expect(start({ EXECUTION_PROVIDER: 'cuda', ISOLATION: isolation })).rejects.toThrow(noCuda);
+    },
+  );
 
   it.each([
     [{ PORT: '70000' }, /PORT/],
