@@ -1,8 +1,15 @@
 # Two stages: the first installs and compiles, the second holds what runs. The current Node LTS.
+# For an NVIDIA GPU:
+#   docker build --build-arg ONNXRUNTIME_NODE_INSTALL=cuda12 --build-arg RUNTIME=nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04 -t stopwise .
+#   docker run --gpus all -p 8080:8080 stopwise
+ARG RUNTIME=node:24-bookworm-slim
+
 FROM node:24-bookworm-slim AS build
+# What ONNX Runtime's own install script fetches beside the package: skip, or cuda12.
+ARG ONNXRUNTIME_NODE_INSTALL=skip
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --no-audit --no-fund
+RUN npm ci --no-audit --no-fund && npm rebuild onnxruntime-node --ignore-scripts=false
 COPY tsconfig.json ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund \
@@ -10,16 +17,17 @@ RUN npm run build && npm prune --omit=dev --no-audit --no-fund \
  && find node_modules/onnxruntime-node/bin -mindepth 2 -maxdepth 2 -type d ! -name linux -exec rm -rf {} + \
  && rm -f dist/.tsbuildinfo
 
-FROM node:24-bookworm-slim
+FROM ${RUNTIME}
 ENV NODE_ENV=production
 WORKDIR /app
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY src/server/page.html ./src/server/page.html
 COPY docs/samples ./docs/samples
 COPY models ./models
-USER node
+USER 1000:1000
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8080}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

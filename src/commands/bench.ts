@@ -3,11 +3,12 @@ import { parseArgs } from 'node:util';
 import { batching } from '../bench/batching.ts';
 import { depth } from '../bench/depth.ts';
 import { engine } from '../bench/engine.ts';
+import { isolation } from '../bench/isolation.ts';
 import type { Bench, Row } from '../bench/row.ts';
 import { trainingStep } from '../bench/training-step.ts';
 import { underLoad } from '../bench/under-load.ts';
 
-const benches: readonly Bench[] = [depth, engine, batching, underLoad, trainingStep];
+const benches: readonly Bench[] = [depth, engine, batching, underLoad, isolation, trainingStep];
 
 const usage = `npm run bench [-- NAME …] [--data DIR] [--json]
   --data DIR   clean images for the denoising rows; the sample picture where absent

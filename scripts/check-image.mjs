@@ -1,0 +1,113 @@
+// Goes through the Dockerfile's steps in clean folders, without a Docker engine, then runs the result as the image would:
+// another user, nothing writable, no other environment. It must turn healthy, answer, and go down on SIGTERM.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const scratch = mkdtempSync(join(tmpdir(), 'image-'));
+const stages = [];
+const globals = {};
+
+const instructions = readFileSync('Dockerfile', 'utf8')
+  .split('\n')
+  .filter((line) => !/^\s*(#|$)/.test(line))
+  .join('\n')
+  .replace(/\\\n/g, ' ')
+  .split('\n')
+  .map((line) => /^(\w+)\s+(.*)$/.exec(line.trim()).slice(1));
+
+const run = {
+  FROM(words, env) {
+    const [, name = String(stages.length)] = / AS (\S+)$/.exec(words) ?? [];
+    const root = join(scratch, name);
+    mkdirSync(root);
+    stages.push({ name, root, env: { ...env }, folder: root });
+  },
+  ARG: (words, env) => assign(words, env),
+  ENV: (words, env) => assign(words, env),
+  WORKDIR(words, _, stage) {
+    stage.folder = join(stage.root, words);
+    mkdirSync(stage.folder, { recursive: true });
+  },
+  COPY(words, _, stage) {
+    const [, other, paths] = /^(?:--from=(\S+) )?(.*)$/.exec(words);
+    const list = paths.split(' ');
+    const to = list.pop();
+    const from = other ? stages.find(({ name }) => name === other).root : process.cwd();
+    for (const path of list) {
+      // What a base image holds outside the work folder is this machine's own.
+      if (other && !path.startsWith('/app/')) continue;
+      const target = to.endsWith('/') ? join(stage.folder, to, basename(path)) : join(stage.folder, to);
+      mkdirSync(dirname(target), { recursive: true });
+      cpSync(join(from, path), target, { recursive: true, verbatimSymlinks: true });
+    }
+  },
+  RUN(words, env, stage) {
+    const { status } = spawnSync('sh', ['-ec', words], { cwd: stage.folder, env: { ...process.env, ...env }, stdio: ['ignore', 2, 2] });
+    if (status !== 0) throw new Error(`RUN ${words} ended with ${status}`);
+  },
+  USER: (words, _, stage) => ([stage.uid, stage.gid] = words.split(':').map(Number)),
+  EXPOSE: () => undefined,
+  HEALTHCHECK: (words, _, stage) => (stage.health = JSON.parse(/CMD (.*)$/.exec(words)[1])),
+  CMD: (words, _, stage) => (stage.command = JSON.parse(words)),
+};
+
+function assign(words, env) {
+  const [name, value = ''] = words.split('=');
+  env[name] = process.env[`BUILD_${name}`] ?? value;
+}
+
+async function check() {
+  for (const [name, words] of instructions) {
+    const stage = stages.at(-1);
+    if (!run[name]) throw new Error(`The Dockerfile has an instruction ${name} that is not checked here.`);
+    run[name](words, stage?.env ?? globals, stage);
+  }
+  const { root, folder, env, command, health, uid, gid } = stages.at(-1);
+  spawnSync('chmod', ['-R', 'a-w,a+rX', root]);
+  spawnSync('chmod', ['a+rx', scratch]);
+  const size = Number(spawnSync('du', ['-sk', root], { encoding: 'utf8' }).stdout.split('\t')[0]);
+  const port = await freePort();
+  const as = process.getuid?.() === 0 ? { uid, gid } : {};
+  const options = { cwd: folder, env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, ...env, PORT: String(port) }, ...as };
+  const service = spawn(command[0], command.slice(1), { ...options, stdio: ['ignore', 'ignore', 'inherit'] });
+  const healthy = () => spawnSync(health[0], health.slice(1), options).status === 0;
+  for (let left = 60; !healthy(); left--) {
+    if (left === 0 || service.exitCode !== null) throw new Error('The service did not turn healthy.');
+    await sleep(1000);
+  }
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/recover`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: readFileSync('docs/samples/measurements.json'),
+  });
+  if (!answer.ok) throw new Error(`The service answered ${answer.status}: ${await answer.text()}`);
+  service.kill('SIGTERM');
+  const [code] = await once(service, 'exit');
+  if (code !== 0) throw new Error(`On SIGTERM the service ended with ${code}.`);
+  console.log(
+    `The image's steps hold: ${Math.round(size / 1024)} MiB beside Node, healthy and answering as user ${as.uid ?? process.getuid?.()}, nothing writable.`,
+  );
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  return port;
+}
+
+try {
+  await check();
+} catch (error) {
+  console.error(`check-image: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  spawnSync('chmod', ['-R', 'u+w', scratch]);
+  rmSync(scratch, { recursive: true, force: true });
+}
