@@ -1,0 +1,64 @@
+/** A plan of training: what one task makes of the command's flags, before any work. */
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import type { Manifest } from '../../bundle/manifest.ts';
+import type { TestData } from '../../evaluation/measure.ts';
+import { withDefaults } from '../../training/config.ts';
+import type { RunOptions, Trained } from '../../training/run.ts';
+
+const flagOptions = {
+  config: { type: 'string' },
+  data: { type: 'string' },
+  validate: { type: 'string' },
+  matrix: { type: 'string' },
+  form: { type: 'string' },
+  channels: { type: 'string' },
+  minutes: { type: 'string' },
+  name: { type: 'string' },
+  from: { type: 'string' },
+  threads: { type: 'string' },
+  resume: { type: 'boolean', default: false },
+  default: { type: 'boolean', default: false },
+} as const;
+
+export const parseFlags = (args: string[]) => parseArgs({ args, options: flagOptions, allowPositionals: true });
+export type Flags = ReturnType<typeof parseFlags>['values'];
+
+export interface Plan {
+  readonly task: Manifest['task'];
+  readonly name: string;
+  readonly description: string;
+  readonly baseline: boolean;
+  readonly taskFiles: ReadonlyMap<string, Uint8Array>;
+  readonly test: TestData;
+  run(options: RunOptions): Promise<Trained>;
+}
+
+export function formOf<F extends string>({ form }: Flags, defaults: Record<F, unknown>, usual: F): F {
+  if (form === undefined) return usual;
+  if (!Object.hasOwn(defaults, form)) throw new Error(`--form must be one of ${Object.keys(defaults).join(', ')}, not ${form}.`);
+  return form as F;
+}
+
+export async function readConfig<T extends object>(defaults: T, { config, minutes }: Flags): Promise<T> {
+  const given: unknown = config === undefined ? {} : await readJson(config);
+  const merged = withDefaults(defaults, given, config ?? 'the configuration');
+  if (minutes === undefined) return merged;
+  return withDefaults(merged, { stageOne: { minutes: positive('--minutes', minutes) } });
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`${file} is not JSON that can be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+export function positive(flag: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`${flag} must be a positive number, not ${text}.`);
+  return value;
+}
+
+export const slug = (name: string): string => name.toLowerCase().replace(/[^a-z0-9._-]+/g, '-');
