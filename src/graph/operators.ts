@@ -269,22 +269,51 @@ const convOperator: Operator<null> = {
 export const conv = (x: Value, w: Value): Value => node(convOperator, [x, w], null);
 
 /**
- * k·k matrix products of shifted inputs with the output's gradient. Rows are padded to one width and flattened first,
- * so that a shift is one contiguous slice: [N,C,H,W] and [N,K,H,W] give [K,C,k,k].
+ * The gradient of a convolution by its kernel: k·k matrix products of shifted inputs with the output's gradient.
+ * [N,C,H,W] and [N,K,H,W] give [K,C,k,k].
  */
 function convWeightGradient(x: Value, g: Value, k: number): Value {
+  const [c, filters] = [x.shape[1]!, g.shape[1]!];
+  const taps = (typeof x.shape[0] === 'number' ? tapsOfBatch : tapsOfSamples)(x, g, k);
+  return reshape(transpose(concat(taps, 0), [1, 2, 0]), [filters, c, k, k]);
+}
+
+/**
+ * All samples of a batch in one row a channel, with zeros between the lines and the images, so that a shift is one
+ * contiguous slice and a tap one product over the whole batch: fast also where images are small. Each tap is [1,K,C].
+ */
+function tapsOfBatch(x: Value, g: Value, k: number): Value[] {
+  const [n, c, h, w] = x.shape.map(known) as [number, number, number, number];
+  const filters = known(g.shape[1]);
+  const r = (k - 1) / 2;
+  const width = w + r;
+  const length = n * (h + r) * width;
+  const guard = r * width + r;
+  const rows = (y: Value, channels: number): Value =>
+    reshape(transpose(pad(y, [0, 0, 0, 0], [0, 0, r, r]), [1, 0, 2, 3]), [channels, length]);
+  const shifted = pad(rows(x, c), [0, guard], [0, guard]);
+  const gradients = rows(g, filters);
+  return Array.from({ length: k * k }, (_, i) => {
+    const offset = Math.floor(i / k) * width + (i % k);
+    return reshape(matmul(gradients, swapLast(slice(shifted, 1, offset, offset + length))), [1, filters, c]);
+  });
+}
+
+/** As above for a batch of any size, sample by sample: lines are padded to one width and flattened. */
+function tapsOfSamples(x: Value, g: Value, k: number): Value[] {
   const [n, c, h, w] = x.shape as [Dim, Dim, Dim, Dim];
   const filters = g.shape[1]!;
   const r = (k - 1) / 2;
   const width = known(w) + 2 * r;
   const length = known(h) * width;
-  const rows = reshape(pad(x, [0, 0, r, r], [0, 0, r + (r > 0 ? 1 : 0), r]), [n, c, (known(h) + 2 * r + (r > 0 ? 1 : 0)) * width]);
-  const columns = transpose(reshape(pad(g, [0, 0, 0, 0], [0, 0, 0, 2 * r]), [n, filters, length]), [0, 2, 1]);
-  const taps = Array.from({ length: k * k }, (_, i) => {
+  const extra = r > 0 ? 1 : 0;
+  const rows = reshape(pad(x, [0, 0, r, r], [0, 0, r + extra, r]), [n, c, (known(h) + 2 * r + extra) * width]);
+  const gradients = reshape(pad(g, [0, 0, 0, 0], [0, 0, 0, 2 * r]), [n, filters, length]);
+  return Array.from({ length: k * k }, (_, i) => {
     const offset = Math.floor(i / k) * width + (i % k);
-    return reshape(reduceSum(matmul(slice(rows, 2, offset, offset + length), columns), [0]), [1, c, filters]);
+    const product = matmul(gradients, transpose(slice(rows, 2, offset, offset + length), [0, 2, 1]));
+    return reshape(reduceSum(product, [0]), [1, filters, c]);
   });
-  return reshape(transpose(concat(taps, 0), [2, 1, 0]), [filters, c, k, k]);
 }
 
 // ---------------------------------------------------------------- layout
