@@ -79,7 +79,7 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     depth: family.depth,
     exits: [...family.exits],
     inputs: toPorts(inputs),
-    states: toPorts(last.after),
+    states: toPorts(Object.assign({}, ...pieces.map(({ after }) => after)) as Values),
     outputs: toPorts(Object.fromEntries(family.outputs.map((name) => [name, (family.decode ? last.decoded : last.after)[name]!]))),
     segments,
     decoders,

@@ -1,6 +1,8 @@
 /** A training run from its options to the lowered model: data, stages, progress, checkpoints. */
 import type { Planes } from '../codecs/images.ts';
+import { holdOut, type LabelledImages } from '../data/class-folders.ts';
 import { PatchSampler } from '../data/images.ts';
+import { LabelledSampler } from '../data/labelled-batches.ts';
 import { Random } from '../data/random.ts';
 import { SignalSampler, type Matrix } from '../data/sparse-recovery.ts';
 import type { Family } from '../families/family.ts';
@@ -8,6 +10,7 @@ import { tensor } from '../runtime/session.ts';
 import { denoiseStages, usualError, type DenoiseConfig } from './denoise.ts';
 import { lower, perPixel, perSample, type Lowered } from './export.ts';
 import { runStages, type LoopOptions, type Source } from './loop.ts';
+import { recognizeStages, type RecognizeConfig } from './recognize.ts';
 import { recoveryStages, type RecoveryConfig } from './sparse-recovery.ts';
 import { initialWeights, type Weights } from './weights.ts';
 
@@ -59,6 +62,37 @@ export async function trainRecovery(config: RecoveryConfig, matrix: Matrix, opti
     provenance: { config, stages: spent, data: `drawn for a matrix of ${matrix.rows}×${matrix.columns}`, seed: config.seed },
   };
 }
+
+/** Learns to recognise the classes of labelled images. */
+export async function trainRecognize(config: RecognizeConfig, data: LabelledImages, options: RunOptions): Promise<Trained> {
+  const { batch, channels, side, seed } = config;
+  const { training, held } = splitForPolicy(config, data);
+  const samplers = [
+    new LabelledSampler(training, seed, batch, config),
+    new LabelledSampler(held, seed + 1, batch, { ...config, smoothing: 0 }),
+  ];
+  const [layers, policy] = samplers.map((sampler) => ({
+    next() {
+      const { image, truth } = sampler.next();
+      return { image: tensor(image, [batch, channels, side, side]), truth: tensor(truth, [batch, data.labels.length]) };
+    },
+  }));
+  const { family, stages } = recognizeStages(config, data.labels.length, { layers: layers!, policy: policy! });
+  const weights = startingWeights(family, new Random(seed), options.from);
+  const source: Source = {
+    state: () => samplers.map((sampler) => sampler.state()),
+    restore: (state) => samplers.forEach((sampler, i) => sampler.restore((state as ReturnType<LabelledSampler['state']>[])[i]!)),
+  };
+  const spent = await runStages(stages, { ...options, weights, source, config });
+  return {
+    lowered: lower(family, weights, perSample),
+    provenance: { config, stages: spent, data: `${data.images.length} images of ${data.labels.length} classes`, seed },
+  };
+}
+
+/** The images that the layers learn from, and those that the policy learns from and the threshold is calibrated on. */
+export const splitForPolicy = ({ held, seed }: RecognizeConfig, data: LabelledImages): ReturnType<typeof holdOut> =>
+  holdOut(data, held, new Random(seed));
 
 function startingWeights(family: Family, random: Random, from: Weights = new Map()): Weights {
   const weights = initialWeights(family, random.normal);

@@ -6,7 +6,7 @@ import { defaultVamp, defineVamp } from '../families/vamp.ts';
 import { square } from '../graph/functions.ts';
 import { add, div, input, log, reduceMean, sub } from '../graph/operators.ts';
 import type { Stage } from './loop.ts';
-import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import { decibels, stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
 import { unroll } from './unroll.ts';
 
 export interface RecoveryConfig {
@@ -63,7 +63,7 @@ export function recoveryStages(config: RecoveryConfig, matrix: Matrix, batches: 
     family,
     stages: [
       stageOneOf(family, errors.map(log), config.stageOne, batches),
-      stageTwoOf(family, errors, unrolled, costs, config.stageTwo, batches),
+      stageTwoOf(family, { losses: errors.map(decibels), logits: unrolled.logits, costs }, config.stageTwo, batches),
     ],
   };
 }

@@ -7,7 +7,6 @@ import type { AdamOptions } from './adam.ts';
 import type { Stage } from './loop.ts';
 import { columns, forwardKl, logOracle, logPriorInput, logStopTime, reverseKl, stageOne, uniformLoss } from './objective.ts';
 import { cosine } from './schedule.ts';
-import type { Unrolled } from './unroll.ts';
 
 export interface StageOneConfig {
   readonly steps: number;
@@ -21,9 +20,9 @@ export interface StageOneConfig {
 export interface StageTwoConfig {
   readonly steps: number;
   readonly rate: number;
-  /** Temperature of the oracle, in dB. */
+  /** Temperature of the oracle, in units of the loss: dB, or nats of cross-entropy. */
   readonly beta: number;
-  /** The price λ of the whole path's compute, in dB of quality. */
+  /** The price λ of the whole path's compute, in the same units. */
   readonly lambda: number;
   readonly divergence: 'forward' | 'reverse';
 }
@@ -51,22 +50,27 @@ export function stageOneOf(family: Family, losses: readonly Value[], config: Sta
   };
 }
 
+/** What a policy learns from. */
+export interface Imitated {
+  /** Of every sample at every exit, each [N]: cross-entropies, or squared errors in decibels. */
+  readonly losses: readonly Value[];
+  /** Of π at every exit but the last, each [N]. */
+  readonly logits: readonly Value[];
+  /** c_t, one for each exit, the last 1. */
+  readonly costs: readonly number[];
+}
+
 /**
- * Stage II: the policy imitates the oracle, whose prior charges for compute: q*(t) ∝ exp(−(dB_t + λ c_t)/β), with
- * dB_t the error at exit t in decibels and c_t the share of the path's compute that it takes.
- *
- * @param errors squared errors per sample at every exit, each [N]
- * @param costs c_t, one for each exit, the last 1
+ * Stage II: the policy imitates the oracle, whose prior charges for compute: q*(t) ∝ exp(−(ℓ_t + λ c_t)/β), with
+ * ℓ_t the loss at exit t and c_t the share of the path's compute that it takes.
  */
 export function stageTwoOf(
   family: Family,
-  errors: readonly Value[],
-  { logits }: Unrolled,
-  costs: readonly number[],
+  { losses, logits, costs }: Imitated,
   { steps, rate, beta, lambda, divergence }: StageTwoConfig,
   batches: Batches,
 ): Stage {
-  const target = logOracle(columns(errors.map(decibels)), beta, logPriorInput(errors.length));
+  const target = logOracle(columns(losses), beta, logPriorInput(losses.length));
   const logQ = logStopTime(logits);
   const prior = tensor(
     Float32Array.from(costs, (cost) => (-lambda * cost) / beta),

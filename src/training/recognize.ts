@@ -1,0 +1,67 @@
+/** How a shallow-deep network learns: labelled images, cross-entropies at every exit, both stages. */
+import { defaultSdn, defineSdn, type SdnConfig } from '../families/sdn.ts';
+import type { Family, Values } from '../families/family.ts';
+import { logSoftmax } from '../graph/functions.ts';
+import { input, mul, neg, reduceSum } from '../graph/operators.ts';
+import type { Value } from '../graph/value.ts';
+import type { Stage } from './loop.ts';
+import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import { foldStatistics } from './statistics.ts';
+import { unroll } from './unroll.ts';
+
+export interface RecognizeConfig extends Omit<SdnConfig, 'classes'> {
+  readonly form: 'sdn';
+  readonly batch: number;
+  readonly seed: number;
+  /** Pixels that images are shifted by. */
+  readonly shift: number;
+  readonly mirror: boolean;
+  readonly smoothing: number;
+  /** The share of the images that the layers do not learn from: the policy does, and the threshold is calibrated on them. */
+  readonly held: number;
+  readonly stageOne: StageOneConfig;
+  readonly stageTwo: StageTwoConfig;
+}
+
+export const recognizeDefaults: Record<RecognizeConfig['form'], RecognizeConfig> = {
+  sdn: {
+    form: 'sdn',
+    ...defaultSdn,
+    batch: 128,
+    seed: 1,
+    shift: 4,
+    mirror: true,
+    smoothing: 0.1,
+    held: 0.05,
+    stageOne: { steps: 12_000, rate: 5e-3, beta: 'uniform', adam: { weightDecay: 0.02 } },
+    stageTwo: { steps: 1500, rate: 2e-3, beta: 0.3, lambda: 0.5, divergence: 'forward' },
+  },
+};
+
+export interface RecognizeBatches {
+  /** `image` [N,C,side,side] in [0,1] and `truth` [N,K], to learn layers from. */
+  readonly layers: Batches;
+  /** The same of images that the layers did not learn from. */
+  readonly policy: Batches;
+}
+
+export function recognizeStages(config: RecognizeConfig, classes: number, batches: RecognizeBatches): { family: Family; stages: Stage[] } {
+  const { batch, channels, side } = config;
+  const normalised = defineSdn({ ...config, classes });
+  const { family } = normalised;
+  const image = input('image', [batch, channels, side, side]);
+  const truth = input('truth', [batch, classes]);
+  const losses = (outputs: readonly Values[]): Value[] =>
+    outputs.map(({ logits }) => neg(reduceSum(mul(logSoftmax(logits!, 1), truth), [1])));
+  const learnt = unroll(normalised.training, { image });
+  const served = unroll(family, { image });
+  const costs = family.exits.map((exit) => exit / family.depth);
+  const first = stageOneOf(family, losses(learnt.outputs), config.stageOne, batches.layers);
+  return {
+    family,
+    stages: [
+      { ...first, finish: (weights) => foldStatistics(normalised, { image }, weights, batches.layers) },
+      stageTwoOf(family, { losses: losses(served.outputs), logits: served.logits, costs }, config.stageTwo, batches.policy),
+    ],
+  };
+}
