@@ -1,10 +1,12 @@
-/** Batches of labelled images to learn from: every image once an epoch, shifted and mirrored. */
+/** Batches of labelled images to learn from: every image once an epoch, cut at a random place and mirrored. */
 import type { Planes } from '../codecs/images.ts';
 import type { LabelledImages } from './class-folders.ts';
 import { Random } from './random.ts';
 
 export interface Augmentation {
-  /** Images are shifted by up to this many pixels in both directions; what comes in is mirrored at the border. */
+  /** Width and height of what is cut out of each image, pixels: its own side, or less. */
+  readonly crop: number;
+  /** The cut-out lies up to this many pixels beyond the image's border; what comes in is mirrored there. */
   readonly shift: number;
   /** Half of the images are mirrored left to right. */
   readonly mirror: boolean;
@@ -13,7 +15,7 @@ export interface Augmentation {
 }
 
 export interface LabelledBatch {
-  /** [N,C,side,side] in [0,1]. */
+  /** [N,C,crop,crop] in [0,1]. */
   readonly image: Float32Array;
   /** [N,K], each row adds up to one. */
   readonly truth: Float32Array;
@@ -34,20 +36,30 @@ export class LabelledSampler {
     private readonly augmentation: Augmentation,
   ) {
     this.random = new Random(seed);
-    const length = data.images[0]!.data.length;
-    this.batch = { image: new Float32Array(count * length), truth: new Float32Array(count * data.labels.length) };
+    const { channels } = data.images[0]!;
+    this.batch = {
+      image: new Float32Array(count * channels * augmentation.crop ** 2),
+      truth: new Float32Array(count * data.labels.length),
+    };
   }
 
   next(): LabelledBatch {
     const { image, truth } = this.batch;
     const { images, classes, labels } = this.data;
-    const { shift, mirror, smoothing } = this.augmentation;
-    const length = images[0]!.data.length;
+    const { crop, shift, mirror, smoothing } = this.augmentation;
+    const length = image.length / this.count;
     truth.fill(smoothing / labels.length);
     for (let n = 0; n < this.count; n++) {
       const i = this.draw();
-      const move = (): number => this.random.integer(2 * shift + 1) - shift;
-      copyMoved(images[i]!, image.subarray(n * length, (n + 1) * length), move(), move(), mirror && this.random.uniform() < 0.5);
+      const from = (side: number): number => this.random.integer(side - crop + 2 * shift + 1) - shift;
+      const { width, height } = images[i]!;
+      const [top, left] = [from(height), from(width)];
+      cut(images[i]!, image.subarray(n * length, (n + 1) * length), {
+        top,
+        left,
+        side: crop,
+        mirrored: mirror && this.random.uniform() < 0.5,
+      });
       truth[n * labels.length + classes[i]!]! += 1 - smoothing;
     }
     return this.batch;
@@ -84,12 +96,19 @@ function shuffled(count: number, random: Random): number[] {
   return order;
 }
 
-function copyMoved({ channels, width, height, data }: Planes, target: Float32Array, down: number, right: number, mirrored: boolean): void {
-  const columns = Array.from({ length: width }, (_, x) => inside((mirrored ? width - 1 - x : x) + right, width));
+interface Window {
+  readonly top: number;
+  readonly left: number;
+  readonly side: number;
+  readonly mirrored: boolean;
+}
+
+function cut({ channels, width, height, data }: Planes, target: Float32Array, { top, left, side, mirrored }: Window): void {
+  const columns = Array.from({ length: side }, (_, x) => inside(left + (mirrored ? side - 1 - x : x), width));
   for (let c = 0, o = 0; c < channels; c++) {
-    for (let y = 0; y < height; y++) {
-      const row = (c * height + inside(y + down, height)) * width;
-      for (let x = 0; x < width; x++) target[o++] = data[row + columns[x]!]!;
+    for (let y = 0; y < side; y++) {
+      const row = (c * height + inside(top + y, height)) * width;
+      for (let x = 0; x < side; x++) target[o++] = data[row + columns[x]!]!;
     }
   }
 }

@@ -5,21 +5,24 @@ import type { Manifest } from '../bundle/manifest.ts';
 import { readFile } from 'node:fs/promises';
 import { readNpy } from '../codecs/npy.ts';
 import type { Planes } from '../codecs/images.ts';
+import type { LabelledImages } from '../data/class-folders.ts';
 import type { Matrix } from '../data/sparse-recovery.ts';
 import { Engine } from '../engine/engine.ts';
 import { calibrate } from './calibrate.ts';
-import { denoiseConditions, recoveryConditions, type Condition } from './data.ts';
+import { denoiseConditions, recognizeConditions, recoveryConditions, type Condition } from './data.ts';
 import { evaluate } from './evaluate.ts';
 import { builtUrl } from '../util/built-url.ts';
 
-/** Quality that the calibrated threshold may give up, dB. */
-const TOLERANCE = { 'sparse-recovery': 0.08, denoise: 0.04 };
+/** Quality that the calibrated threshold may give up: dB, or percentage points of accuracy. */
+const TOLERANCE = { 'sparse-recovery': 0.08, denoise: 0.04, recognize: 0.2 };
 const SEEDS = { calibration: 9_001, measurement: 77_001 };
 
 /** Data to measure on: its name, and a draw of it for a seed. */
 export interface TestData {
   readonly name: string;
   conditions(manifest: Manifest, seed: number): Condition[];
+  /** What the threshold is calibrated on, where it is not another draw of the same. */
+  calibration?(manifest: Manifest): Condition[];
 }
 
 /** Fresh signals, as the model was trained for. */
@@ -38,6 +41,13 @@ export const noisyImages = (
   conditions: (manifest, seed) => denoiseConditions(images, manifest, sigmas, seed, clipped),
 });
 
+/** Labelled images as they are; the threshold is calibrated on others. */
+export const labelledImages = (images: LabelledImages, folder: string, calibration?: LabelledImages): TestData => ({
+  name: `${images.images.length} images, ${folder}`,
+  conditions: (manifest) => recognizeConditions(images, manifest),
+  ...(calibration && { calibration: (manifest: Manifest) => recognizeConditions(calibration, manifest) }),
+});
+
 const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
 
 /** Measures a written bundle: calibration first, then a fresh draw of the data at the threshold found. */
@@ -45,7 +55,12 @@ export async function measure(manifest: Manifest, modelsDir: string, data: TestD
   const engine = await startEngine(modelsDir, [manifest.name]);
   try {
     const tolerance = TOLERANCE[manifest.task as keyof typeof TOLERANCE];
-    const { threshold, exits } = await calibrate(engine, manifest, data.conditions(manifest, SEEDS.calibration), tolerance);
+    const { threshold, exits } = await calibrate(
+      engine,
+      manifest,
+      data.calibration?.(manifest) ?? data.conditions(manifest, SEEDS.calibration),
+      tolerance,
+    );
     const rows = await evaluate(engine, manifest, data.conditions(manifest, SEEDS.measurement), { rule: 'threshold', threshold });
     return { threshold, measured: { data: `${data.name}, seed ${SEEDS.measurement}`, exits, threshold: rows } };
   } finally {

@@ -12,6 +12,7 @@ import { lower, perPixel, perSample, type Lowered } from './export.ts';
 import { runStages, type LoopOptions, type Source } from './loop.ts';
 import { recognizeStages, type RecognizeConfig } from './recognize.ts';
 import { recoveryStages, type RecoveryConfig } from './sparse-recovery.ts';
+import type { Batches } from './stages.ts';
 import { initialWeights, type Weights } from './weights.ts';
 
 export type RunOptions = Pick<LoopOptions, 'threads' | 'folder' | 'resume' | 'checkpointSeconds' | 'onProgress' | 'interrupted'> & {
@@ -67,17 +68,23 @@ export async function trainRecovery(config: RecoveryConfig, matrix: Matrix, opti
 export async function trainRecognize(config: RecognizeConfig, data: LabelledImages, options: RunOptions): Promise<Trained> {
   const { batch, channels, side, seed } = config;
   const { training, held } = splitForPolicy(config, data);
+  const whole = { ...config, crop: side, smoothing: 0 };
   const samplers = [
-    new LabelledSampler(training, seed, batch, config),
-    new LabelledSampler(held, seed + 1, batch, { ...config, smoothing: 0 }),
-  ];
-  const [layers, policy] = samplers.map((sampler) => ({
+    new LabelledSampler(training, seed, batch, { ...config, shift: config.crop < side ? 0 : config.shift }),
+    new LabelledSampler(training, seed + 1, batch, whole),
+    new LabelledSampler(held, seed + 2, batch, whole),
+  ] as const;
+  const batches = (sampler: LabelledSampler, size: number): Batches => ({
     next() {
       const { image, truth } = sampler.next();
-      return { image: tensor(image, [batch, channels, side, side]), truth: tensor(truth, [batch, data.labels.length]) };
+      return { image: tensor(image, [batch, channels, size, size]), truth: tensor(truth, [batch, data.labels.length]) };
     },
-  }));
-  const { family, stages } = recognizeStages(config, data.labels.length, { layers: layers!, policy: policy! });
+  });
+  const { family, stages } = recognizeStages(config, data.labels.length, {
+    layers: batches(samplers[0], config.crop),
+    whole: batches(samplers[1], side),
+    policy: batches(samplers[2], side),
+  });
   const weights = startingWeights(family, new Random(seed), options.from);
   const source: Source = {
     state: () => samplers.map((sampler) => sampler.state()),
