@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { Manifest } from './manifest.ts';
+import { Manifest, policiesOf } from './manifest.ts';
 
 export interface Bundle {
   readonly directory: string;
@@ -65,11 +65,13 @@ export async function readManifest(directory: string): Promise<Manifest> {
 }
 
 /** The segments cover the layers in order, end at the exits, and read only what is there by then. */
-function checkPath({ name, depth, exits, segments, inputs, states, outputs, decoders, path, task_files, files }: Manifest): void {
+function checkPath(manifest: Manifest): void {
+  const { name, depth, exits, segments, inputs, states, outputs, decoders, path, task_files, files } = manifest;
   const refuse = (why: string): never => {
     throw new Error(`${MANIFEST} of ${name}: ${why}.`);
   };
   if (exits.at(-1) !== depth) refuse(`the last exit is ${exits.at(-1)}, not the depth ${depth}`);
+  if (!policiesOf(manifest).includes('pi')) refuse('its policies do not have pi among them');
   if (segments.length !== exits.length) refuse(`${segments.length} segments for ${exits.length} exits`);
   const known = new Set(inputs.map((port) => port.name));
   const stateNames = new Set(states.map((port) => port.name));

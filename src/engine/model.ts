@@ -1,7 +1,7 @@
 /** A bundle made ready to run: its sessions, checked against its manifest, and what is known of its speed. */
 import { join } from 'node:path';
 import type { Bundle } from '../bundle/read.ts';
-import { outputName, type Manifest, type Port, type Segment } from '../bundle/manifest.ts';
+import { outputName, policiesOf, type Manifest, type Port, type Segment } from '../bundle/manifest.ts';
 import { Session, type Provider, type SessionOptions } from '../runtime/session.ts';
 
 export interface LoadedSegment extends Segment {
@@ -49,7 +49,8 @@ export async function loadModel({ directory, manifest }: Bundle, provider: Provi
     const resident = segment.writes.filter((name) => !onHost.has(name)).map(outputName);
     const session = await open(segment.file, { provider, threads, resident });
     const outputs = segment.writes.map((name) => ({ ...ports.get(name)!, name: outputName(name) }));
-    if (segment.last < manifest.depth) outputs.push({ name: 'pi', dtype: 'float32', shape: ['N'] });
+    const policies: Port[] = policiesOf(manifest).map((name) => ({ name, dtype: 'float32', shape: ['N'] }));
+    if (segment.last < manifest.depth) outputs.push(...policies);
     check(
       join(directory, segment.file),
       session,
@@ -77,7 +78,9 @@ export async function loadModel({ directory, manifest }: Bundle, provider: Provi
     { name: 'pi', dtype: 'float32', shape: thresholds.shape },
     { name: 'step', dtype: 'float32', shape: [] },
   ];
-  check(join(directory, manifest.path), session, [...manifest.inputs, thresholds], [...manifest.outputs, ...said]);
+  const { length } = policiesOf(manifest);
+  const policy: Port[] = length > 1 ? [{ name: 'policy', dtype: 'float32', shape: [length] }] : [];
+  check(join(directory, manifest.path), session, [...manifest.inputs, thresholds, ...policy], [...manifest.outputs, ...said]);
   return { manifest, segments, decoders, path: { session, pays: false, pace: 0 } };
 }
 
