@@ -6,7 +6,15 @@ import { defaultVamp, defineVamp } from '../families/vamp.ts';
 import { square } from '../graph/functions.ts';
 import { add, div, input, log, reduceMean, sub } from '../graph/operators.ts';
 import type { Stage } from './loop.ts';
-import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import {
+  stageOneOf,
+  stageThreeOf,
+  stageTwoOf,
+  type Batches,
+  type StageOneConfig,
+  type StageThreeConfig,
+  type StageTwoConfig,
+} from './stages.ts';
 import { unroll } from './unroll.ts';
 
 export interface RecoveryConfig {
@@ -20,9 +28,10 @@ export interface RecoveryConfig {
   readonly seed: number;
   readonly stageOne: StageOneConfig;
   readonly stageTwo: StageTwoConfig;
+  readonly stageThree: StageThreeConfig;
 }
 
-const common = { sparsity: 0.1, snr: [20, 30, 40], batch: 256, seed: 1 } as const;
+const common = { sparsity: 0.1, snr: [20, 30, 40], batch: 256, seed: 1, stageThree: { steps: 0, rate: 1e-3 } } as const;
 const stageTwo: StageTwoConfig = { steps: 1500, rate: 3e-3, beta: 0.1, lambda: 1.5, divergence: 'forward' };
 
 /** The recipe of each form. */
@@ -64,6 +73,7 @@ export function recoveryStages(config: RecoveryConfig, matrix: Matrix, batches: 
     stages: [
       stageOneOf(family, errors.map(log), config.stageOne, batches),
       stageTwoOf(family, errors, unrolled, costs, config.stageTwo, batches),
+      stageThreeOf(family, errors, unrolled, costs, config.stageThree, config.stageTwo, batches),
     ],
   };
 }

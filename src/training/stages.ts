@@ -5,7 +5,18 @@ import type { Value } from '../graph/value.ts';
 import { tensor, type Tensor } from '../runtime/session.ts';
 import type { AdamOptions } from './adam.ts';
 import type { Stage } from './loop.ts';
-import { columns, forwardKl, logOracle, logPriorInput, logStopTime, reverseKl, stageOne, uniformLoss } from './objective.ts';
+import {
+  columns,
+  forwardKl,
+  joint,
+  logMulticlass,
+  logOracle,
+  logPriorInput,
+  logStopTime,
+  reverseKl,
+  stageOne,
+  uniformLoss,
+} from './objective.ts';
 import { cosine } from './schedule.ts';
 import type { Unrolled } from './unroll.ts';
 
@@ -26,6 +37,14 @@ export interface StageTwoConfig {
   /** The price λ of the whole path's compute, in dB of quality. */
   readonly lambda: number;
   readonly divergence: 'forward' | 'reverse';
+  /** `multiclass`: one softmax over all exits, which cannot be served; to compare with. */
+  readonly policy?: 'sequential' | 'multiclass';
+}
+
+/** Fine-tuning of layers and policy together, at the temperature and price of Stage II; no steps leave it out. */
+export interface StageThreeConfig {
+  readonly steps: number;
+  readonly rate: number;
 }
 
 export interface Batches {
@@ -63,15 +82,12 @@ export function stageTwoOf(
   errors: readonly Value[],
   { logits }: Unrolled,
   costs: readonly number[],
-  { steps, rate, beta, lambda, divergence }: StageTwoConfig,
+  { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
   batches: Batches,
 ): Stage {
   const target = logOracle(columns(errors.map(decibels)), beta, logPriorInput(errors.length));
-  const logQ = logStopTime(logits);
-  const prior = tensor(
-    Float32Array.from(costs, (cost) => (-lambda * cost) / beta),
-    [costs.length],
-  );
+  const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
+  const prior = priceOf(costs, lambda / beta);
   return {
     name: 'stage-2',
     loss: divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ),
@@ -81,6 +97,34 @@ export function stageTwoOf(
     batch: () => ({ ...batches.next(), 'log-prior': prior }),
   };
 }
+
+/** Stage III: layers and policy together, by the bound that both stages share; arguments as for Stage II. */
+export function stageThreeOf(
+  family: Family,
+  errors: readonly Value[],
+  { logits }: Unrolled,
+  costs: readonly number[],
+  { steps, rate }: StageThreeConfig,
+  { beta, lambda }: StageTwoConfig,
+  batches: Batches,
+): Stage {
+  const prior = priceOf(costs, lambda / beta);
+  return {
+    name: 'stage-3',
+    loss: joint(columns(errors.map(decibels)), beta, logPriorInput(errors.length), logStopTime(logits)),
+    learn: new Map([...learnt(family, 'model'), ...learnt(family, 'policy')]),
+    rate: cosine(rate),
+    steps,
+    batch: () => ({ ...batches.next(), 'log-prior': prior }),
+  };
+}
+
+/** The logarithm of p(t) ∝ exp(−price · c_t), up to a constant. */
+const priceOf = (costs: readonly number[], price: number): Tensor =>
+  tensor(
+    Float32Array.from(costs, (cost) => -price * cost),
+    [costs.length],
+  );
 
 /** 10 log₁₀ of a squared error. */
 export const decibels = (error: Value): Value => mul(log(error), 10 / Math.LN10);
