@@ -36,7 +36,13 @@ const stageTwo: StageTwoConfig = { steps: 1500, rate: 3e-3, beta: 0.1, lambda: 1
 
 /** The recipe of each form. */
 export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = {
-  vamp: { form: 'vamp', depth: defaultVamp.depth, ...common, stageOne: { steps: 600, rate: 1e-2, beta: 2 }, stageTwo },
+  vamp: {
+    form: 'vamp',
+    depth: defaultVamp.depth,
+    ...common,
+    stageOne: { steps: 1000, rate: 1e-2, beta: 2 },
+    stageTwo: { ...stageTwo, steps: 800, rate: 1e-2, lambda: 2.5 },
+  },
   coupled: { form: 'coupled', depth: defaultCoupled.depth, ...common, stageOne: { steps: 3500, rate: 1e-3, beta: 2 }, stageTwo },
   published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 2 }, stageTwo },
 };

@@ -24,8 +24,8 @@ export interface StageOneConfig {
   readonly steps: number;
   readonly minutes?: number;
   readonly rate: number;
-  /** Temperature of the oracle; `uniform` weighs all exits the same instead. */
-  readonly beta: number | 'uniform';
+  /** Temperature of the oracle; `uniform` weighs all exits the same instead, `last` counts the last alone. */
+  readonly beta: number | 'uniform' | 'last';
   readonly adam?: Partial<AdamOptions>;
 }
 
@@ -58,9 +58,13 @@ export function stageOneOf(family: Family, losses: readonly Value[], config: Sta
   const { beta } = config;
   const table = columns(losses);
   const flat = tensor(new Float32Array(exits), [exits]);
+  const loss = (): Value => {
+    if (beta === 'last') return uniformLoss(losses.at(-1)!);
+    return beta === 'uniform' ? uniformLoss(table) : stageOne(table, beta, logPriorInput(exits));
+  };
   return {
     name: 'stage-1',
-    loss: beta === 'uniform' ? uniformLoss(table) : stageOne(table, beta, logPriorInput(exits)),
+    loss: loss(),
     learn: learnt(family, 'model'),
     rate: cosine(config.rate),
     steps: config.steps,
