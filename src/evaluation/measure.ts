@@ -67,7 +67,7 @@ export function startEngine(modelsDir: string, only?: readonly string[]): Promis
   });
 }
 
-export async function matrixOf({ name }: Manifest, modelsDir: string): Promise<Matrix> {
+export async function matrixOf({ name }: Pick<Manifest, 'name'>, modelsDir: string): Promise<Matrix> {
   const { shape, data } = readNpy(await readFile(join(modelsDir, name, 'matrix.npy')));
   return { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) };
 }

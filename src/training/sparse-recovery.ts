@@ -59,7 +59,7 @@ export function recoveryFamily({ form, depth }: Pick<RecoveryConfig, 'form' | 'd
 }
 
 /** Adds to the relative error: signals that are recovered this well need no better. */
-const ENOUGH = 1e-4;
+export const ENOUGH = 1e-4;
 
 /**
  * The batches' inputs: `measurements` [N,m] and `truth` [N,n]. The loss is the logarithm of the relative error, so that
