@@ -63,7 +63,9 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
     for (const [i, name] of [PUBLISHED.fixed, PUBLISHED.stop, COUPLED, BEST].entries()) {
       const manifest = engine.manifests.get(name);
       onProgress(name, 0.3 + 0.15 * i);
-      if (manifest) traced.set(name, { manifest, samples: await traceAll(engine, manifest, conditions) });
+      if (!manifest) continue;
+      const own = testSet(await matrixOf(manifest, modelsDir), countFor(quick));
+      traced.set(name, { manifest, samples: await traceAll(engine, manifest, own) });
     }
     const model = (name: string, words: string, depth: number | 'policy'): Row => {
       const found = traced.get(name);
