@@ -41,7 +41,8 @@ export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = 
     depth: defaultVamp.depth,
     ...common,
     stageOne: { steps: 1000, rate: 1e-2, beta: 2 },
-    stageTwo: { ...stageTwo, steps: 800, rate: 1e-2, lambda: 2.5 },
+    // What a sample gains by one layer more is known in the mean alone: the reverse divergence stops by the mean.
+    stageTwo: { ...stageTwo, steps: 600, rate: 1e-2, beta: 0.03, divergence: 'reverse' },
   },
   coupled: { form: 'coupled', depth: defaultCoupled.depth, ...common, stageOne: { steps: 3500, rate: 1e-3, beta: 2 }, stageTwo },
   published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 2 }, stageTwo },
