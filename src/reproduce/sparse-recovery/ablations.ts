@@ -54,17 +54,26 @@ async function run({ quick, onProgress }: ReproduceOptions): Promise<Section[]> 
     stageTwo: { ...usual.stageTwo, steps: quick ? 2 : 500, rate: 1e-2, beta: BETA, lambda: LAMBDA },
   };
   const matrix = measurementMatrix(ROWS, COLUMNS, new Random(3));
-  const changes = new Map([...Object.entries(policies), ...Object.entries(layers).slice(1)]);
-  const lessons = [...changes].map(([words, change], i) => ({ words, name: `row-${i}`, matrix, config: { ...base, ...change(base) } }));
+  const [same, ...others] = Object.keys(layers) as [string, ...string[]];
+  const [first, ...changed] = Object.keys(policies) as [string, ...string[]];
+  const lessons = [
+    { words: first, name: 'first', matrix, config: { ...base, ...policies[first]!(base) } },
+    ...others.map((words, i) => ({ words, name: `layers-${i}`, matrix, config: { ...base, ...layers[words]!(base) } })),
+    // Policies learn on the layers of the first.
+    ...changed.map((words, i) => {
+      const config = { ...base, ...policies[words]!(base) };
+      return { words, name: `policy-${i}`, matrix, from: 'first', config: { ...config, stageOne: { ...config.stageOne, steps: 0 } } };
+    }),
+  ];
   const conditions = testSet(matrix, quick ? 10 : 1000);
   return withLearnt(lessons, onProgress, async (engine) => {
     const learnt = new Map<string, Learnt>();
     for (const { words, name, config } of lessons) {
       learnt.set(words, { config, traced: await traceAll(engine, engine.manifests.get(name)!, conditions) });
     }
-    const first = learnt.get(Object.keys(policies)[0]!)!;
-    learnt.set(Object.keys(layers)[0]!, first);
-    return [stageOneSection(learnt, base), await stageTwoSection(learnt, first)];
+    const usualOne = learnt.get(first)!;
+    learnt.set(same, usualOne);
+    return [stageOneSection(learnt, base), await stageTwoSection(learnt, usualOne)];
   });
 }
 

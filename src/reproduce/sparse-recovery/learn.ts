@@ -8,6 +8,7 @@ import { writeNpy } from '../../codecs/npy.ts';
 import type { Matrix } from '../../data/sparse-recovery.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { startEngine } from '../../evaluation/measure.ts';
+import { readWeights } from '../../training/from-bundle.ts';
 import { trainRecovery } from '../../training/run.ts';
 import type { RecoveryConfig } from '../../training/sparse-recovery.ts';
 import type { Weights } from '../../training/weights.ts';
@@ -17,7 +18,8 @@ export interface Lesson {
   readonly name: string;
   readonly config: RecoveryConfig;
   readonly matrix: Matrix;
-  readonly from?: Weights;
+  /** Weights to start from, or the name of an earlier one whose weights they are. */
+  readonly from?: Weights | string;
 }
 
 /** Learns each in turn, serves them all, and removes them afterwards. */
@@ -52,7 +54,7 @@ async function learn(
     folder: join(folder, '.checkpoints', name),
     resume: false,
     checkpointSeconds: Number.POSITIVE_INFINITY,
-    ...(from && { from }),
+    ...(from !== undefined && { from: typeof from === 'string' ? await readWeights(join(folder, from)) : from }),
     onProgress: ({ stage, progress }) => onProgress(stage, progress),
   });
   const { contents, ...rest } = lowered;
