@@ -103,7 +103,7 @@ describe('a run', () => {
   it('leaves out stages without steps; the third moves layers and policy alike', async () => {
     const skip = { ...config, stageOne: { ...config.stageOne, steps: 0 }, stageTwo: { ...config.stageTwo, steps: 0 } };
     const weights = async (given: RecoveryConfig): Promise<ReadonlyMap<string, Float32Array>> =>
-      decodeTensors((await trainRecovery(given, smallMatrix, quiet(await folder()))).lowered.contents.get(WEIGHTS)!).tensors;
+      decodeTensors(Buffer.from((await trainRecovery(given, smallMatrix, quiet(await folder()))).lowered.contents.get(WEIGHTS)!)).tensors;
     const before = await weights(skip);
     const after = await weights({ ...skip, stageThree: { steps: 2, rate: 1e-2 } });
     for (const name of ['w-1', 'threshold-2', 'policy-1-w1', 'policy-2-b1']) expect(after.get(name), name).not.toEqual(before.get(name));
