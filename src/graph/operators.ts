@@ -289,6 +289,12 @@ function convWeightGradient(x: Value, g: Value, k: number): Value {
 
 // ---------------------------------------------------------------- layout
 
+/** Where a shape has dimensions of one, and the shape without them. */
+const ones = (shape: Shape): { axes: number[]; others: Shape } => ({
+  axes: shape.flatMap((dim, i) => (dim === 1 ? [i] : [])),
+  others: shape.filter((dim) => dim !== 1),
+});
+
 const reshapeOperator: Operator<{ shape: Shape }> = {
   name: 'Reshape',
   shape: ([x], { shape }) => {
@@ -301,6 +307,11 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
   lower: (onnx, [x], { attrs, inputs: [from] }) => {
     const target = attrs.shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === from!.shape[i] ? 0 : -1));
     if (target.filter((dim) => dim === -1).length > 1) {
+      const [before, after] = [ones(from!.shape), ones(attrs.shape)];
+      if (sameShape(before.others, after.others)) {
+        const bare = before.axes.length > 0 ? onnx.node('Squeeze', [x!, onnx.int64(before.axes)]) : x!;
+        return after.axes.length > 0 ? onnx.node('Unsqueeze', [bare, onnx.int64(after.axes)]) : bare;
+      }
       throw new RangeError(`cannot reshape [${from!.shape.join(',')}] to [${attrs.shape.join(',')}]: two free dimensions move`);
     }
     return onnx.node('Reshape', [x!, onnx.int64(target)]);
