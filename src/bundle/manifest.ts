@@ -70,6 +70,8 @@ export const Manifest = Type.Object({
   exits: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1 }),
   max_batch: Type.Optional(Type.Integer({ minimum: 1 })),
   inputs: Type.Array(Port, { minItems: 1 }),
+  /** The most that a symbol of the inputs' shapes may stand for, where there is a bound. */
+  limits: Type.Optional(Type.Record(Type.String(), Type.Integer({ minimum: 1 }))),
   states: Type.Array(Port),
   outputs: Type.Array(Port, { minItems: 1 }),
   segments: Type.Array(Segment, { minItems: 1 }),

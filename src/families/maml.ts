@@ -119,11 +119,11 @@ export function defineMaml(config: MamlConfig): Family {
     return { convolved, means, deviations, features: div(flat, rootMeanSquare(flat, [1], EPSILON)) };
   };
 
-  /** The states' names, each with a leading dimension of 1 for the batch. */
+  /** Each with a leading dimension of 1 for the batch; what steps have moved is named apart from where it began. */
   const states = (p: Classifier, f: Forward, support: Support): Values => {
     const named = (name: string, values: readonly Value[]) => values.map((value, i) => [`${name}-${i + 1}`, value] as const);
     const all = [
-      ...Object.entries(p),
+      ...Object.entries(p).map(([name, value]) => [fast(name), value] as const),
       ...named('convolved', f.convolved),
       ...named('mean', f.means),
       ...named('deviation', f.deviations),
@@ -134,7 +134,7 @@ export function defineMaml(config: MamlConfig): Family {
 
   /** The classifier that the states hold; what no step has moved yet is as it began. */
   const classifier = (read: Values): Classifier =>
-    Object.fromEntries([...bodyNames, 'head'].map((name) => [name, read[name] ? unwrap(read[name]) : initial[name]!]));
+    Object.fromEntries([...bodyNames, 'head'].map((name) => [name, read[fast(name)] ? unwrap(read[fast(name)]!) : initial[name]!]));
 
   const held = (read: Values, name: string): Value[] => blocks.map((i) => unwrap(read[`${name}-${i}`]!));
 
@@ -168,8 +168,7 @@ export function defineMaml(config: MamlConfig): Family {
         const head = expandLike(scalar(0), matmul(swapLast(before.features), support.labels));
         const loss = lossOf(matmul(before.features, head), support);
         const { head: moved } = step({ head }, ['head'], gradient(loss, [head]));
-        const { head: _, ...rest } = states({ head: moved! }, before, support);
-        return { ...rest, head: wrap(moved!) };
+        return states({ head: moved! }, before, support);
       }
       const p = classifier(read);
       const f = forward(p, images);
@@ -240,6 +239,9 @@ function definePolicy(parameters: Parameters, t: number, width: number, hidden: 
   const b2 = define('b2', [1], 0);
   return (seen) => reshape(linear(relu(linear(reshape(seen, [1, width]), w1, b1)), w2, b2), [1]);
 }
+
+/** The state that holds a parameter's adapted values (fast weights). */
+const fast = (name: string): string => `fast-${name}`;
 
 /** Sides of an odd length get one more row and column of zeros. */
 function even(x: Value): Value {

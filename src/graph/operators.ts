@@ -259,7 +259,7 @@ const convOperator: Operator<null> = {
   },
   gradient: (g, y) => {
     const [x, w] = y.inputs as [Value, Value];
-    return [conv(g, flip(transpose(w, [1, 0, 2, 3]), [2, 3])), convWeightGradient(x, g, known(w.shape[2]))];
+    return [conv(g, turned(w)), convWeightGradient(x, g, known(w.shape[2]))];
   },
   lower: (onnx, inputs, { inputs: [, w] }) => {
     const pad = (known(w!.shape[2]) - 1) / 2;
@@ -269,23 +269,40 @@ const convOperator: Operator<null> = {
 export const conv = (x: Value, w: Value): Value => node(convOperator, [x, w], null);
 
 /**
- * k·k matrix products of shifted inputs with the output's gradient. Rows are padded to one width and flattened first,
- * so that a shift is one contiguous slice: [N,C,H,W] and [N,K,H,W] give [K,C,k,k].
+ * The gradient of a convolution by its kernel, from its input [N,C,H,W] and its result's gradient [N,K,H,W]: [K,C,k,k].
+ * It is linear in both, and its own gradients are convolutions.
+ *
+ * Written as k·k matrix products over all places of all images: rows are padded to one width and flattened, so that a
+ * shift is one contiguous slice, and the gradient is zero at the padding.
  */
-function convWeightGradient(x: Value, g: Value, k: number): Value {
-  const [n, c, h, w] = x.shape as [Dim, Dim, Dim, Dim];
-  const filters = g.shape[1]!;
-  const r = (k - 1) / 2;
-  const width = known(w) + 2 * r;
-  const length = known(h) * width;
-  const rows = reshape(pad(x, [0, 0, r, r], [0, 0, r + (r > 0 ? 1 : 0), r]), [n, c, (known(h) + 2 * r + (r > 0 ? 1 : 0)) * width]);
-  const columns = transpose(reshape(pad(g, [0, 0, 0, 0], [0, 0, 0, 2 * r]), [n, filters, length]), [0, 2, 1]);
-  const taps = Array.from({ length: k * k }, (_, i) => {
-    const offset = Math.floor(i / k) * width + (i % k);
-    return reshape(reduceSum(matmul(slice(rows, 2, offset, offset + length), columns), [0]), [1, c, filters]);
-  });
-  return reshape(transpose(concat(taps, 0), [2, 1, 0]), [filters, c, k, k]);
-}
+const convWeightGradientOperator: Operator<{ k: number }> = {
+  name: 'ConvWeightGradient',
+  shape: ([x, g], { k }) => [g!.shape[1]!, x!.shape[1]!, k, k],
+  gradient: (v, { inputs: [x, g] }) => [conv(g!, turned(v)), conv(x!, v)],
+  lower: (onnx, [x, g], { inputs: [from], attrs: { k }, shape: [filters, channels] }) => {
+    const r = (k - 1) / 2;
+    const width = known(from!.shape[3]) + 2 * r;
+    const furthest = 2 * r * (width + 1);
+    const flat = (name: string, pads: readonly number[], perm: readonly number[], shape: readonly number[]) =>
+      onnx.node('Reshape', [
+        onnx.node('Transpose', [r > 0 ? onnx.node('Pad', [name, onnx.int64(pads)]) : name], { perm }),
+        onnx.int64(shape),
+      ]);
+    const cut = (name: string, axis: number, start: number) =>
+      onnx.node('Slice', [name, ...[start, start === furthest ? 2 ** 31 : start - furthest, axis].map((n) => onnx.int64([n]))]);
+    const rows = flat(x!, [0, 0, r, r, 0, 0, r, r], [1, 0, 2, 3], [known(channels), -1]);
+    const columns = cut(flat(g!, [0, 0, 0, 0, 0, 0, 2 * r, 2 * r], [0, 2, 3, 1], [-1, known(filters)]), 0, 0);
+    const taps = Array.from({ length: k * k }, (_, i) => cut(rows, 1, Math.floor(i / k) * width + (i % k)));
+    const products = taps.map((tap) => onnx.node('MatMul', [tap, columns]));
+    const all = onnx.node('Reshape', [onnx.node('Concat', products, { axis: 0 }), onnx.int64([k * k, known(channels), known(filters)])]);
+    const shape = onnx.int64([known(filters), known(channels), k, k]);
+    return onnx.node('Reshape', [onnx.node('Transpose', [all], { perm: [2, 1, 0] }), shape]);
+  },
+};
+const convWeightGradient = (x: Value, g: Value, k: number): Value => node(convWeightGradientOperator, [x, g], { k });
+
+/** The kernel that carries a convolution's gradient back to its input. */
+const turned = (w: Value): Value => flip(transpose(w, [1, 0, 2, 3]), [2, 3]);
 
 // ---------------------------------------------------------------- layout
 

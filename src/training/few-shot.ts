@@ -22,6 +22,37 @@ export interface FewShotConfig extends MamlConfig, EpisodeOptions {
   readonly stageTwo: StageTwoConfig;
 }
 
+const common = { hidden: 16, queries: 2, batch: 1, seed: 1, features: 32, depth: 5, exits: [1, 2, 3, 4, 5], order: 'second' } as const;
+
+/** The recipe for each kind of images: drawings, whose turned images are other classes, and photographs. */
+export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotConfig, 'form'>> = {
+  drawings: {
+    ...common,
+    channels: 1,
+    side: 28,
+    background: 1,
+    ways: [20, 5],
+    shots: [1, 5],
+    turns: true,
+    warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
+    stageOne: { steps: 1500, rate: 5e-4, beta: 0.1 },
+    stageTwo: { steps: 500, rate: 3e-3, beta: 0.1, lambda: 0.5, divergence: 'forward' },
+  },
+  photographs: {
+    ...common,
+    channels: 3,
+    side: 32,
+    background: 0.5,
+    ways: [5],
+    shots: [1, 10],
+    queries: 5,
+    turns: false,
+    warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
+    stageOne: { steps: 1500, rate: 5e-4, beta: 0.1 },
+    stageTwo: { steps: 500, rate: 3e-3, beta: 0.1, lambda: 0.5, divergence: 'forward' },
+  },
+};
+
 /** Adds to the cross-entropy of the queries: tasks that are answered this well need no further step. */
 const ENOUGH = 0.01;
 
