@@ -6,7 +6,7 @@ import type { StoppingParameters } from '../stopping/rule.ts';
 import type { Condition } from './data.ts';
 import { accuracy, nmse, psnr, type Metric } from './quality.ts';
 
-export const metricFor = (task: Manifest['task']): Metric => task === 'denoise' ? psnr : task === 'sparse-recovery' ? nmse : accuracy;
+export const metricFor = (task: Manifest['task']): Metric => (task === 'denoise' ? psnr : task === 'sparse-recovery' ? nmse : accuracy);
 
 /**
  * One row for each condition, and for NMSE one over all of them. Every sample is a request of its own, once with the given rule and once at full depth,

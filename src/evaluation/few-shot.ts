@@ -33,7 +33,10 @@ export const fewShotTasks = (images: LabelledImages, folder: string, test: FewSh
 
 function condition(images: LabelledImages, { inputs }: Manifest, setting: Setting, test: FewShotTest, seed: number): Condition {
   const { ways, shots } = setting;
-  const image = inputs.find(({ name }) => name === 'query')!.shape.slice(2).map(Number);
+  const image = inputs
+    .find(({ name }) => name === 'query')!
+    .shape.slice(2)
+    .map(Number);
   const random = new Random(seed + 1000 * ways + 100 * shots[0] + shots[1]);
   const sampler = new EpisodeSampler(images, random, { ...test, ways: [ways], shots });
   const cases = Array.from({ length: test.count }, (): Case => {

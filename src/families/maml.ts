@@ -18,6 +18,7 @@ import {
   conv,
   div,
   expandLike,
+  input,
   log,
   matmul,
   max,
@@ -97,6 +98,10 @@ export function defineMaml(config: MamlConfig): Family {
     const body = i === 0 ? [] : bodyNames.map((name) => rate(name, 0.05));
     return new Map([...body, rate('head', (i === 0 ? 10 : 5) / width)]);
   });
+  // A support that is told apart by far gives no gradient; at a higher temperature it still does.
+  const tempers = Array.from({ length: depth }, (_, i) =>
+    i === 0 ? scalar(1) : parameters.define(`temper-${i + 1}`, [], constant(1, 0.25)),
+  );
   const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, SCALARS + width, hidden)]));
 
   /** [1,n,C,side,side] as a batch of images whose background is zero. */
@@ -171,12 +176,18 @@ export function defineMaml(config: MamlConfig): Family {
         return states({ head: moved! }, before, support);
       }
       const p = classifier(read);
-      const f = forward(p, images);
       const names = [...bodyNames, 'head'];
-      const gradients = gradient(lossOf(matmul(f.features, p.head!), support), names.map((name) => p[name]!));
+      // At leaves, since a head that came from the blocks would otherwise pass its gradient on to them.
+      const leaves = Object.fromEntries(names.map((name) => [name, input(name, p[name]!.shape)]));
+      const f = forward(leaves, images);
+      const loss = lossOf(mul(matmul(f.features, leaves.head!), tempers[t - 1]!), support);
+      const gradients = gradient(
+        loss,
+        names.map((name) => leaves[name]!),
+      );
       // The convolutions at these parameters were computed when the step before ended.
-      const known = held(read, 'convolved');
-      const moved = step(p, names, substitute(gradients, new Map(f.convolved.map((value, i) => [value, known[i]!]))));
+      const known = [...names.map((name) => [leaves[name]!, p[name]!] as const), ...zip(f.convolved, held(read, 'convolved'))];
+      const moved = step(p, names, substitute(gradients, new Map(known)));
       return states(moved, forward(moved, images), support);
     },
     policy: (t, read) => policies.get(t)!(unwrap(read.summary!)),
@@ -248,6 +259,8 @@ function even(x: Value): Value {
   const [down, across] = x.shape.slice(2).map((dim) => known(dim) % 2) as [number, number];
   return pad(x, [0, 0, 0, 0], [0, 0, down, across]);
 }
+
+const zip = <A, B>(as: readonly A[], bs: readonly B[]): (readonly [A, B])[] => as.map((a, i) => [a, bs[i]!]);
 
 const wrap = (x: Value): Value => reshape(x, [1, ...x.shape]);
 const unwrap = (x: Value): Value => reshape(x, x.shape.slice(1) satisfies readonly Dim[]);

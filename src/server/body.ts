@@ -42,7 +42,8 @@ export async function labelledFiles(request: FastifyRequest, maxBytes: number): 
     for await (const part of request.parts({ limits: { files: MOST_PARTS, fields: MOST_PARTS, parts: 2 * MOST_PARTS } })) {
       const { fieldname: field } = part;
       if (part.type !== 'file') {
-        if (field !== 'label') throw new Problem('bad-body', `The form has a field ${field}; it takes label, and files in support and query.`);
+        if (field !== 'label')
+          throw new Problem('bad-body', `The form has a field ${field}; it takes label, and files in support and query.`);
         label = String(part.value);
         continue;
       }

@@ -102,7 +102,8 @@ function classesOf(support: readonly Labelled[]): string[] {
   for (const label of labels) {
     const key = label.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ');
     const twin = folded.get(key);
-    if (twin !== undefined) refuse(`The labels "${twin}" and "${label}" differ in case, spaces or encoding alone; write one class in one way.`);
+    if (twin !== undefined)
+      refuse(`The labels "${twin}" and "${label}" differ in case, spaces or encoding alone; write one class in one way.`);
     folded.set(key, label);
   }
   if (labels.length === 0) refuse('support is empty; send at least one image of each of two classes.');

@@ -22,7 +22,7 @@ export interface FewShotConfig extends MamlConfig, EpisodeOptions {
   readonly stageTwo: StageTwoConfig;
 }
 
-const common = { hidden: 16, queries: 2, batch: 1, seed: 1, features: 32, depth: 5, exits: [1, 2, 3, 4, 5], order: 'second' } as const;
+const common = { hidden: 16, queries: 2, batch: 1, seed: 1, features: 32, depth: 4, exits: [1, 2, 3, 4], order: 'second' } as const;
 
 /** The recipe for each kind of images: drawings, whose turned images are other classes, and photographs. */
 export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotConfig, 'form'>> = {
@@ -31,7 +31,7 @@ export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotCon
     channels: 1,
     side: 28,
     background: 1,
-    ways: [20, 5],
+    ways: [20],
     shots: [1, 5],
     turns: true,
     warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
@@ -75,10 +75,7 @@ export function toBatch(episodes: readonly Episode[], { channels, side }: MamlCo
   );
 }
 
-export function fewShotStages(
-  config: FewShotConfig,
-  nextBatch: () => Record<string, Tensor>,
-): { family: Family; stages: Stage[] } {
+export function fewShotStages(config: FewShotConfig, nextBatch: () => Record<string, Tensor>): { family: Family; stages: Stage[] } {
   const family = fewShotFamily(config);
   const batches = { next: nextBatch };
   const tasks = Array.from({ length: config.batch }, (_, i) => tasksInputs(i, config));
@@ -86,9 +83,7 @@ export function fewShotStages(
     const { outputs, logits } = unroll(family, inputs);
     return { losses: outputs.map((read) => crossEntropy(read, targets)), logits };
   });
-  const firsts = tasks.map(({ inputs, targets }) =>
-    crossEntropy(family.decode!(1, { ...inputs, ...family.layer(1, inputs) }), targets),
-  );
+  const firsts = tasks.map(({ inputs, targets }) => crossEntropy(family.decode!(1, { ...inputs, ...family.layer(1, inputs) }), targets));
   const losses = family.exits.map((_, i) => stack(unrolled.map((task) => task.losses[i]!)));
   const stages = [
     { ...stageOneOf(family, [stack(firsts)], config.warmUp, batches), name: 'warm-up' },
@@ -114,7 +109,8 @@ function tasksInputs(i: number, { channels, side }: MamlConfig): { inputs: Value
 }
 
 /** The mean cross-entropy of a task's queries, [1]. */
-const crossEntropy = ({ logits }: Values, targets: Value): Value => neg(reduceMean(reduceSum(mul(targets, logSoftmax(logits!, 2)), [2]), [1]));
+const crossEntropy = ({ logits }: Values, targets: Value): Value =>
+  neg(reduceMean(reduceSum(mul(targets, logSoftmax(logits!, 2)), [2]), [1]));
 
 /** [1] of each task side by side: [tasks]. */
 const stack = (values: readonly Value[]): Value => concat(values, 0);

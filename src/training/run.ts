@@ -67,7 +67,11 @@ export async function trainRecovery(config: RecoveryConfig, matrix: Matrix, opti
 export async function trainFewShot(config: FewShotConfig, images: LabelledImages, options: RunOptions): Promise<Trained> {
   const random = new Random(config.seed);
   const sampler = new EpisodeSampler(images, random, config);
-  const next = () => toBatch(Array.from({ length: config.batch }, () => sampler.next()), config);
+  const next = () =>
+    toBatch(
+      Array.from({ length: config.batch }, () => sampler.next()),
+      config,
+    );
   const { family, stages } = fewShotStages(config, next);
   const weights = startingWeights(family, random, options.from);
   const spent = await runStages(stages, { ...options, weights, source: sourceOf(random), config });

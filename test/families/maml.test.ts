@@ -6,12 +6,12 @@ import type { Family } from '../../src/families/family.ts';
 import { gradient } from '../../src/graph/gradient.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input, mul, reduceSum, sigmoid } from '../../src/graph/operators.ts';
-import { elements, type Value } from '../../src/graph/value.ts';
+import { elements } from '../../src/graph/value.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { unroll } from '../../src/training/unroll.ts';
 import type { Weights } from '../../src/training/weights.ts';
-import { evaluate, expectClose } from '../graph/check.ts';
-import { livelyWeights, smallMaml, startSmallEngine } from '../support/small.ts';
+import { expectClose } from '../graph/check.ts';
+import { livelyWeights, smallFewShot, smallMaml, startSmallEngine, writeModels } from '../support/small.ts';
 
 const SIDE = 8;
 const random = new Random(2);
@@ -41,38 +41,39 @@ const feedsOf = ({ support, classes, ways, query }: Task): [Record<string, Float
   ];
 };
 
-/** Values of a graph that hangs on a task's inputs and the family's parameters. */
-async function run(outputs: Record<string, Value>, family: Family, weights: Weights, of: Task): Promise<Record<string, Float32Array>> {
-  const [feeds, dims] = feedsOf(of);
-  for (const [name, { value }] of family.parameters) {
-    feeds[name] = weights.get(name)!;
-    dims[name] = value.shape.map(Number);
-  }
-  const found = await evaluate(outputs, feeds, dims);
-  return Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, data]));
+/** What the whole path answers after every step, and π; compiled once for a family and its weights. */
+async function compile(family: Family, weights: Weights): Promise<(of: Task) => Promise<{ logits: Float32Array[]; pi: number[] }>> {
+  const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+  const { outputs, logits } = unroll(family, inputs);
+  const named = Object.fromEntries([
+    ...outputs.map(({ logits: value }, i) => [`logits-${i}`, value!] as const),
+    ...logits.map((value, i) => [`pi-${i}`, sigmoid(value)] as const),
+  ]);
+  const session = await Session.load(toModel({ outputs: named, weights: new Map([...weights].map(([name, data]) => [name, { data }])) }));
+  return async (of) => {
+    const [feeds, dims] = feedsOf(of);
+    const found = await session.run(Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, tensor(data, dims[name]!)])));
+    return {
+      logits: outputs.map((_, i) => floats(found[`logits-${i}`]!)),
+      pi: logits.map((_, i) => floats(found[`pi-${i}`]!)[0]!),
+    };
+  };
 }
 
-const inputsOf = (family: Family): Record<string, Value> =>
-  Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
-
-async function logitsOf(family: Family, weights: Weights, of: Task): Promise<Float32Array[]> {
-  const { outputs } = unroll(family, inputsOf(family));
-  const found = await run(Object.fromEntries(outputs.map(({ logits }, i) => [`logits-${i}`, logits!])), family, weights, of);
-  return outputs.map((_, i) => found[`logits-${i}`]!);
-}
+const family = smallMaml();
+let answer: Awaited<ReturnType<typeof compile>>;
+beforeAll(async () => {
+  answer = await compile(family, livelyWeights(family));
+});
 
 describe('a gradient step as a layer', () => {
   it('begins as a classifier by nearest class mean, whatever the number of classes', async () => {
-    const family = smallMaml();
-    const weights = livelyWeights(family);
-    const [first] = await logitsOf(family, weights, task);
-    // Each query again as the whole support of its own class: its feature is then its class mean.
-    const twins: Task = { support: task.query, classes: [0, 1, 2, 3], ways: 4, query: task.query };
-    const [own] = await logitsOf(family, weights, twins);
-    expect(first).toHaveLength(4 * 3);
-    expect(Math.max(...own!)).toBeGreaterThan(0.1);
+    // Each query is the whole support of its own class: its feature is the class mean.
+    const { logits } = await answer({ support: task.query, classes: [0, 1, 2, 3], ways: 4, query: task.query });
+    const [first] = logits;
+    expect(Math.max(...first!)).toBeGreaterThan(0.1);
     for (let q = 0; q < 4; q++) {
-      const row = [...own!.subarray(4 * q, 4 * q + 4)];
+      const row = first!.slice(4 * q, 4 * q + 4);
       expect(Math.max(...row) - row[q]!).toBeLessThan(1e-5);
       // A zero head sees every class against the mean of all: the scores of each query sum to zero.
       expect(row.reduce((a, b) => a + b, 0)).toBeCloseTo(0, 4);
@@ -80,33 +81,18 @@ describe('a gradient step as a layer', () => {
   });
 
   it('answers a query whatever other queries came along', async () => {
-    const family = smallMaml();
-    const weights = livelyWeights(family);
-    const together = await logitsOf(family, weights, task);
-    for (const [t, logits] of together.entries()) {
-      for (let q = 0; q < 4; q++) {
-        const alone = await logitsOf(family, weights, { ...task, query: task.query.slice(q * SIDE ** 2, (q + 1) * SIDE ** 2) });
-        expectClose(alone[t]!, logits.slice(3 * q, 3 * q + 3), 1e-4);
-      }
+    const { logits: together } = await answer(task);
+    for (let q = 0; q < 4; q++) {
+      const { logits: alone } = await answer({ ...task, query: task.query.slice(q * SIDE ** 2, (q + 1) * SIDE ** 2) });
+      for (const [t, logits] of together.entries()) expectClose(alone[t]!, logits.slice(3 * q, 3 * q + 3), 1e-4);
     }
   });
 
   it('weighs classes the same, however many images each has', async () => {
-    const family = smallMaml();
-    const weights = livelyWeights(family);
-    const size = SIDE ** 2;
-    const [a, b] = [task.support.slice(0, size), task.support.slice(size, 2 * size)];
-    const repeat = (times: number): Float32Array => Float32Array.from([...Array.from({ length: times }, () => [...a]).flat(), ...b]);
-    const of = (times: number): Task => ({
-      support: repeat(times),
-      classes: [...new Array<number>(times).fill(0), 1],
-      ways: 2,
-      query: task.query,
-    });
-    // With equal statistics of normalisation it would be exact; the head's step at least must not favour the larger class.
-    const [once] = await logitsOf(family, weights, of(1));
-    const [often] = await logitsOf(family, weights, of(4));
-    for (const logits of [once!, often!]) for (let q = 0; q < 4; q++) expect(logits[2 * q]! + logits[2 * q + 1]!).toBeCloseTo(0, 4);
+    const image = (i: number): number[] => [...task.support.subarray(i * SIDE ** 2, (i + 1) * SIDE ** 2)];
+    const support = Float32Array.from([0, 0, 0, 1].flatMap(image));
+    const { logits } = await answer({ support, classes: [0, 0, 0, 1], ways: 2, query: task.query });
+    for (let q = 0; q < 4; q++) expect(logits[0]![2 * q]! + logits[0]![2 * q + 1]!).toBeCloseTo(0, 4);
   });
 });
 
@@ -118,7 +104,10 @@ describe('the meta-gradient', () => {
     const family = smallMaml({ order });
     const weights = livelyWeights(family);
     for (const [name, data] of weights) if (name.startsWith('rate-')) data.fill(name.endsWith('head') ? 0.3 : 0.1);
-    const { outputs } = unroll(family, inputsOf(family));
+    const { outputs } = unroll(
+      family,
+      Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)])),
+    );
     const pattern = input('pattern', [1, 'Q', 'K']);
     const loss = reduceSum(mul(outputs.at(-1)!.logits!, pattern));
     const learnt = [...family.parameters].filter(([, { role }]) => role === 'model');
@@ -168,7 +157,7 @@ describe('the meta-gradient', () => {
   it('of second order is that of the whole path, by finite differences', async () => {
     const pairs = await compare('second');
     expect(pairs.length).toBeGreaterThan(40);
-    expect(Math.max(...pairs.map(([, difference]) => Math.abs(difference)))).toBeGreaterThan(1);
+    expect(Math.max(...pairs.map(([, difference]) => Math.abs(difference)))).toBeGreaterThan(0.5);
     expect(Math.max(...errors(pairs))).toBeLessThan(0.03);
   });
 
@@ -180,7 +169,7 @@ describe('the meta-gradient', () => {
 describe('served', () => {
   let engine: Engine;
   beforeAll(async () => {
-    engine = await startSmallEngine();
+    engine = await startSmallEngine({ modelsDir: await writeModels([smallFewShot()]) });
   });
   afterAll(() => engine.close());
 
@@ -190,18 +179,14 @@ describe('served', () => {
   };
 
   it('the answer is that of the training graph at every step, for any number of classes and images', async () => {
-    const family = smallMaml();
-    const weights = livelyWeights(family);
-    const { logits: pis } = unroll(family, inputsOf(family));
     const other: Task = { support: images(5), classes: [3, 0, 1, 2, 1], ways: 4, query: images(2) };
     for (const of of [task, other]) {
-      const expected = await logitsOf(family, weights, of);
-      const pi = await run(Object.fromEntries(pis.map((logit, i) => [`pi-${i}`, sigmoid(logit)])), family, weights, of);
+      const expected = await answer(of);
       for (const [i, depth] of family.exits.entries()) {
-        const { samples } = await engine.run('small-few-shot', [sampleOf(of)], { rule: 'fixed', depth });
+        const { samples } = await engine.run('small-few-shot', [sampleOf(of)], { rule: 'fixed', depth, deadlineMs: 600_000 });
         expect(samples[0]!.depth).toBe(depth);
-        expectClose(samples[0]!.outputs.logits!.data, expected[i]!, 1e-4);
-        samples[0]!.pi.forEach((value, t) => expect(value).toBeCloseTo(pi[`pi-${t}`]![0]!, 4));
+        expectClose(samples[0]!.outputs.logits!.data, expected.logits[i]!, 1e-4);
+        samples[0]!.pi.forEach((value, t) => expect(value).toBeCloseTo(expected.pi[t]!, 4));
       }
     }
   });

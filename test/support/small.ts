@@ -42,8 +42,14 @@ export const smallModels = (): SmallModel[] => [
   { name: 'small-recovery', family: smallLista(), weights: livelyWeights(smallLista()) },
   { name: 'small-gray', family: smallDncnn(1), weights: livelyWeights(smallDncnn(1)) },
   { name: 'small-color', family: smallDncnn(3), weights: livelyWeights(smallDncnn(3)) },
-  { name: 'small-few-shot', family: smallMaml(), weights: livelyWeights(smallMaml()), change: { limits: { K: 6, S: 20, Q: 40 } } },
 ];
+
+export const smallFewShot = (): SmallModel => ({
+  name: 'small-few-shot',
+  family: smallMaml(),
+  weights: livelyWeights(smallMaml()),
+  change: { limits: { K: 6, S: 20, Q: 40 } },
+});
 
 /** Writes the models as bundles and gives the folder. */
 export async function writeModels(models: readonly SmallModel[] = smallModels()): Promise<string> {

@@ -43,7 +43,13 @@ export async function fewShotPlan(flags: Flags): Promise<Plan> {
 }
 
 const testOn = (images: LabelledImages, folder: string, { ways, shots, queries, turns }: FewShotConfig): TestData =>
-  fewShotTasks(images, folder, { settings: settingsFor(ways, shots), count: TASKS, queries, turns });
+  fewShotTasks(images, folder, { settings: settingsFor(waysToTest(ways), shots), count: TASKS, queries, turns });
+
+/** The most classes of a task in training, and five. */
+const waysToTest = (ways: readonly number[]): number[] => {
+  const most = Math.max(...ways);
+  return most > 5 ? [most, 5] : [most];
+};
 
 /** Some classes are kept from training, at least as many as a task has. */
 function heldOut(all: LabelledImages, folder: string, config: FewShotConfig): { training: LabelledImages; test: TestData } {
