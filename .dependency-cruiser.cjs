@@ -8,7 +8,9 @@ const rooms = {
   families: ['graph'],
   data: ['codecs'],
   bench: ['training', 'evaluation', 'engine', 'bundle', 'data', 'codecs', 'stopping', 'tasks', 'families', 'graph', 'runtime'],
-  commands: ['bench', 'training', 'evaluation', 'bundle', 'data', 'codecs', 'stopping'],
+  reproduce: ['plots', 'training', 'evaluation', 'engine', 'bundle', 'data', 'codecs', 'stopping', 'tasks', 'families', 'graph', 'runtime'],
+  plots: [],
+  commands: ['bench', 'reproduce', 'training', 'evaluation', 'bundle', 'data', 'codecs', 'stopping'],
   bundle: [],
   graph: [],
   runtime: [],
@@ -39,6 +41,7 @@ module.exports = {
     only('one-importer-of-onnxruntime', 'onnxruntime-node', '^src/runtime/'),
     only('one-importer-of-sharp', 'sharp', '^src/codecs/images\\.ts$'),
     only('one-importer-of-protobuf', '(onnx-buf|@bufbuild)', '^src/graph/model\\.ts$'),
+    only('one-importer-of-vega', 'vega', '^src/plots/render\\.ts$'),
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
   ],
   options: {

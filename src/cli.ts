@@ -3,6 +3,7 @@
 const commands: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
   train: async () => (await import('./commands/train.ts')).train,
   evaluate: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
+  reproduce: async () => (await import('./commands/reproduce.ts')).reproduce,
   bench: async () => (await import('./commands/bench.ts')).bench,
 };
 

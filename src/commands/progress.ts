@@ -33,6 +33,33 @@ export class ProgressBar {
   }
 }
 
+/** The same for work whose parts are named as they come. */
+export class WorkBar {
+  private bar: SingleBar | undefined;
+  private printedAt = performance.now();
+
+  /** @param share of the whole that is done, 0..1 */
+  update(what: string, share: number): void {
+    if (!process.stderr.isTTY) {
+      if (performance.now() - this.printedAt < 30_000) return;
+      this.printedAt = performance.now();
+      console.error(`${what} ${(100 * share).toFixed(0)} %`);
+      return;
+    }
+    if (!this.bar) {
+      const format = '[{bar}] {percentage} % | {what} | {eta_formatted} left';
+      this.bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true, stream: process.stderr });
+      this.bar.start(1000, 0, { what });
+    }
+    this.bar.update(Math.round(1000 * share), { what });
+  }
+
+  stop(): void {
+    this.bar?.stop();
+    this.bar = undefined;
+  }
+}
+
 function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '…';
   const [h, m, s] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((value) => Math.floor(Math.max(value, 0))) as [

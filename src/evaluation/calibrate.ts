@@ -4,18 +4,12 @@ import type { Engine } from '../engine/engine.ts';
 import type { Condition } from './data.ts';
 import { metricFor } from './evaluate.ts';
 import type { Metric } from './quality.ts';
+import { exitAt, qualityAt, type Traced } from './trace.ts';
 
 export interface Calibration {
   readonly threshold: number;
   /** Quality and time when every sample stops at one exit. */
   readonly exits: { readonly depth: number; readonly quality: number; readonly ms_per_sample: number }[];
-}
-
-interface Traced {
-  /** π at every exit but the last. */
-  readonly pi: readonly number[];
-  /** What the sample adds to the quality at every exit. */
-  readonly parts: readonly (readonly [number, number])[];
 }
 
 /**
@@ -49,8 +43,7 @@ export async function calibrate(
     traced.push(list);
   }
   const ms = times.map(median);
-  const quality = (pick: (sample: Traced) => number): number[] =>
-    traced.map((list) => metric.total(list.map((sample) => sample.parts[pick(sample)]!)));
+  const quality = (pick: (sample: Traced) => number): number[] => traced.map((list) => qualityAt(list, metric, pick));
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   return {
     threshold: choose(traced, ms, metric, tolerance, quality),
@@ -74,10 +67,7 @@ function choose(
   let best = { threshold: 1, time: Number.POSITIVE_INFINITY };
   for (let step = 1; step < 200; step++) {
     const threshold = step / 200;
-    const stopAt = ({ pi }: Traced): number => {
-      const at = pi.findIndex((value) => value > threshold);
-      return at < 0 ? last : at;
-    };
+    const stopAt = (sample: Traced): number => exitAt(sample, threshold);
     const losses = quality(stopAt).map((value, i) => metric.loss(full[i]!, value));
     const fits = losses.reduce((a, b) => a + b, 0) / losses.length <= tolerance && losses.every((loss) => loss <= 2 * tolerance);
     const time = traced.flat().reduce((sum, sample) => sum + ms[stopAt(sample)]!, 0);

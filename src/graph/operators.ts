@@ -272,8 +272,8 @@ export const conv = (x: Value, w: Value): Value => node(convOperator, [x, w], nu
  * The gradient of a convolution by its kernel, from its input [N,C,H,W] and its result's gradient [N,K,H,W]: [K,C,k,k].
  * It is linear in both, and its own gradients are convolutions.
  *
- * Written as k·k matrix products over all places of all images: rows are padded to one width and flattened, so that a
- * shift is one contiguous slice, and the gradient is zero at the padding.
+ * Written as k·k matrix products over the whole batch: all images lie in one row a channel, with zeros between the lines
+ * and the images, so that a shift is one contiguous slice; fast also where images are small.
  */
 const convWeightGradientOperator: Operator<{ k: number }> = {
   name: 'ConvWeightGradient',
@@ -281,22 +281,24 @@ const convWeightGradientOperator: Operator<{ k: number }> = {
   gradient: (v, { inputs: [x, g] }) => [conv(g!, turned(v)), conv(x!, v)],
   lower: (onnx, [x, g], { inputs: [from], attrs: { k }, shape: [filters, channels] }) => {
     const r = (k - 1) / 2;
-    const width = known(from!.shape[3]) + 2 * r;
-    const furthest = 2 * r * (width + 1);
-    const flat = (name: string, pads: readonly number[], perm: readonly number[], shape: readonly number[]) =>
-      onnx.node('Reshape', [
-        onnx.node('Transpose', [r > 0 ? onnx.node('Pad', [name, onnx.int64(pads)]) : name], { perm }),
-        onnx.int64(shape),
-      ]);
-    const cut = (name: string, axis: number, start: number) =>
-      onnx.node('Slice', [name, ...[start, start === furthest ? 2 ** 31 : start - furthest, axis].map((n) => onnx.int64([n]))]);
-    const rows = flat(x!, [0, 0, r, r, 0, 0, r, r], [1, 0, 2, 3], [known(channels), -1]);
-    const columns = cut(flat(g!, [0, 0, 0, 0, 0, 0, 2 * r, 2 * r], [0, 2, 3, 1], [-1, known(filters)]), 0, 0);
-    const taps = Array.from({ length: k * k }, (_, i) => cut(rows, 1, Math.floor(i / k) * width + (i % k)));
-    const products = taps.map((tap) => onnx.node('MatMul', [tap, columns]));
-    const all = onnx.node('Reshape', [onnx.node('Concat', products, { axis: 0 }), onnx.int64([k * k, known(channels), known(filters)])]);
+    const width = known(from!.shape[3]) + r;
+    const guard = r * width + r;
+    const padded = (name: string, pads: readonly number[]) => (r > 0 ? onnx.node('Pad', [name, onnx.int64(pads)]) : name);
+    const rows = (name: string, count: Dim | undefined) => {
+      const apart = onnx.node('Transpose', [padded(name, [0, 0, 0, 0, 0, 0, r, r])], { perm: [1, 0, 2, 3] });
+      return onnx.node('Reshape', [apart, onnx.int64([known(count), -1])]);
+    };
+    const gradients = rows(g!, filters);
+    const shifted = padded(rows(x!, channels), [0, guard, 0, guard]);
+    const taps = Array.from({ length: k * k }, (_, i) => {
+      const start = Math.floor(i / k) * width + (i % k);
+      const end = start < 2 * guard ? start - 2 * guard : 2 ** 31;
+      const tap = onnx.node('Slice', [shifted, onnx.int64([start]), onnx.int64([end]), onnx.int64([1])]);
+      return onnx.node('MatMul', [gradients, onnx.node('Transpose', [tap], { perm: [1, 0] })]);
+    });
+    const all = onnx.node('Reshape', [onnx.node('Concat', taps, { axis: 0 }), onnx.int64([k * k, known(filters), known(channels)])]);
     const shape = onnx.int64([known(filters), known(channels), k, k]);
-    return onnx.node('Reshape', [onnx.node('Transpose', [all], { perm: [2, 1, 0] }), shape]);
+    return onnx.node('Reshape', [onnx.node('Transpose', [all], { perm: [1, 2, 0] }), shape]);
   },
 };
 const convWeightGradient = (x: Value, g: Value, k: number): Value => node(convWeightGradientOperator, [x, g], { k });

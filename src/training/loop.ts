@@ -57,14 +57,28 @@ export interface LoopOptions {
   interrupted?(): boolean;
 }
 
+/** What a stage took, and how its loss fell. */
+export interface Spent {
+  readonly steps: number;
+  readonly seconds: number;
+  /** The running mean of the loss after so many steps: some fifty points of a run. */
+  readonly curve: readonly (readonly [step: number, loss: number])[];
+}
+
 interface Saved {
   readonly config: unknown;
+  /** The stages that have ended. */
+  readonly spent: Readonly<Record<string, Spent>>;
   readonly stage: string;
   readonly steps: number;
   readonly seconds: number;
   readonly source: unknown;
   readonly loss: number;
+  readonly curve: Spent['curve'];
 }
+
+/** The points of a learning curve. */
+const POINTS = 50;
 
 /** The run was asked to end before it was done; the checkpoint holds what there is. */
 export class Interrupted extends Error {
@@ -73,18 +87,15 @@ export class Interrupted extends Error {
 
 export const checkpointFile = (folder: string): string => join(folder, 'checkpoint.safetensors');
 
-/** Runs the stages in order; what each has learnt is in `weights` at the end. Gives the seconds each took, by name. */
-export async function runStages(
-  stages: readonly Stage[],
-  options: LoopOptions,
-): Promise<Record<string, { steps: number; seconds: number }>> {
+/** Runs the stages in order; what each has learnt is in `weights` at the end. Gives what each took, by name. */
+export async function runStages(stages: readonly Stage[], options: LoopOptions): Promise<Record<string, Spent>> {
   await mkdir(options.folder, { recursive: true });
   const resumed = options.resume ? await restore(stages, options) : undefined;
   const first = resumed ? stages.findIndex(({ name }) => name === resumed.saved.stage) : 0;
-  const spent: Record<string, { steps: number; seconds: number }> = {};
+  const spent: Record<string, Spent> = { ...resumed?.saved.spent };
   for (const [i, stage] of stages.entries()) {
     if (i < first) continue;
-    spent[stage.name] = await runStage(stage, options, i === first ? resumed : undefined);
+    spent[stage.name] = await runStage(stage, options, spent, i === first ? resumed : undefined);
   }
   return spent;
 }
@@ -107,7 +118,7 @@ async function restore(stages: readonly Stage[], { folder, weights, source, conf
   return { saved, optimiser: { steps: saved.steps, moments } };
 }
 
-async function runStage(stage: Stage, options: LoopOptions, resumed?: Resumed): Promise<{ steps: number; seconds: number }> {
+async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Record<string, Spent>>, resumed?: Resumed): Promise<Spent> {
   const { weights, threads } = options;
   const trainer = await Trainer.create(
     { loss: stage.loss, learn: stage.learn, weights, threads, ...(stage.adam && { adam: stage.adam }) },
@@ -115,6 +126,7 @@ async function runStage(stage: Stage, options: LoopOptions, resumed?: Resumed): 
   );
   let step = resumed?.saved.steps ?? 0;
   let loss = resumed?.saved.loss ?? Number.NaN;
+  const curve = [...(resumed?.saved.curve ?? [])];
   const before = resumed?.saved.seconds ?? 0;
   const firstStep = step;
   const start = performance.now();
@@ -124,11 +136,13 @@ async function runStage(stage: Stage, options: LoopOptions, resumed?: Resumed): 
     trainer.store();
     const meta: Saved = {
       config: options.config,
+      spent: ended,
       stage: stage.name,
       steps: step,
       seconds: seconds(),
       source: options.source.state(),
       loss,
+      curve,
     };
     await writeCheckpoint(checkpointFile(options.folder), {
       tensors: new Map([...weights, ...trainer.state().moments]),
@@ -142,6 +156,7 @@ async function runStage(stage: Stage, options: LoopOptions, resumed?: Resumed): 
     const seen = await trainer.step(stage.batch(now), stage.rate(now));
     step++;
     loss = Number.isNaN(loss) ? seen.loss![0]! : 0.99 * loss + 0.01 * seen.loss![0]!;
+    if (Math.floor(POINTS * progress()) > Math.floor(POINTS * now)) curve.push([step, Number(loss.toPrecision(4))]);
     const stepsPerSecond = ((step - firstStep) / (performance.now() - start)) * 1000;
     const secondsLeft = stage.minutes ? stage.minutes * 60 - seconds() : (stage.steps - step) / stepsPerSecond;
     options.onProgress({ stage: stage.name, step, progress: Math.min(progress(), 1), loss, stepsPerSecond, secondsLeft });
@@ -156,5 +171,5 @@ async function runStage(stage: Stage, options: LoopOptions, resumed?: Resumed): 
   await stage.finish?.(weights);
   await save();
   await trainer.release();
-  return { steps: step, seconds: seconds() };
+  return { steps: step, seconds: Math.round(seconds()), curve };
 }

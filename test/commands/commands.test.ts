@@ -36,8 +36,10 @@ beforeAll(async () => {
 /** Runs a command in the temporary folder, as `npm run` would in the repository. */
 function command(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const cli = resolve('dist/cli.js');
+  // A reproduction is about the committed bundles; what is trained here stays here.
+  const env = args[0] === 'reproduce' ? { ...process.env, MODELS_DIR: resolve('models') } : process.env;
   return new Promise((done) => {
-    execFile(process.execPath, [cli, ...args], { cwd: place }, (error, out, err) => {
+    execFile(process.execPath, [cli, ...args], { cwd: place, env }, (error, out, err) => {
       done({ code: error ? Number(error.code ?? 1) : 0, out, err });
     });
   });
@@ -99,9 +101,22 @@ describe('train and evaluate', () => {
   }, 60_000);
 });
 
+describe('reproduce', () => {
+  it('measures the parts that are asked for, prints them, and writes them with their plots into one report', async () => {
+    const { code, out } = await command('reproduce', 'sparse-recovery', 'depth', '--quick', '--out', 'report');
+    expect(code).toBe(0);
+    expect(out).toMatch(/\| depth 3 +\| +3\.00 \| +−\d+\.\d\d \|/);
+    expect(await readdir(join(place, 'report'))).toEqual(['depth-histogram.svg', 'depth.md', 'depth.svg', 'report.md']);
+    const report = await readFile(join(place, 'report', 'report.md'), 'utf8');
+    expect(report).toContain(out.trim());
+  }, 60_000);
+});
+
 describe('a command that cannot work says what to change before it begins', () => {
   it.each<[string, RegExp, string[]]>([
     ['no task', /Say what to train/, ['train']],
+    ['nothing to reproduce', /nothing to reproduce for dreaming/, ['reproduce', 'dreaming']],
+    ['an unknown part', /sparse-recovery has no part speed/, ['reproduce', 'sparse-recovery', 'speed']],
     ['an unknown task', /no training for dreaming/, ['train', 'dreaming']],
     ['an unknown flag', /--speed/, ['train', 'sparse-recovery', '--speed', '9']],
     ['an unknown form', /--form must be one of vamp, coupled, published/, ['train', 'sparse-recovery', '--form', 'best']],

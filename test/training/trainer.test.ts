@@ -7,7 +7,7 @@ import { input, log, matmul, reduceMean, sub } from '../../src/graph/operators.t
 import { tensor } from '../../src/runtime/session.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { WEIGHTS } from '../../src/training/export.ts';
-import { checkpointFile, Interrupted } from '../../src/training/loop.ts';
+import { checkpointFile, Interrupted, type Spent } from '../../src/training/loop.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
 import { trainRecovery } from '../../src/training/run.ts';
 import { Trainer } from '../../src/training/trainer.ts';
@@ -64,6 +64,10 @@ describe('Adam', () => {
   });
 });
 
+/** What a run says of its stages, without the time they took. */
+const steady = ({ stages }: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(stages as Record<string, Spent>).map(([name, { steps, curve }]) => [name, { steps, curve }]));
+
 describe('a run', () => {
   it('learns: the loss falls, and equal seeds give equal weights', async () => {
     const losses: number[] = [];
@@ -85,6 +89,7 @@ describe('a run', () => {
       );
       const resumed = await trainRecovery(config, smallMatrix, { ...quiet(path), resume: true });
       expect(resumed.lowered.contents).toEqual(whole.lowered.contents);
+      expect(steady(resumed.provenance)).toEqual(steady(whole.provenance));
     }
   });
 

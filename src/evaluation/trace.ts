@@ -1,0 +1,44 @@
+/** What every exit would have given: from it follow quality and depth of any rule, without running it. */
+import type { Manifest } from '../bundle/manifest.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Case } from './data.ts';
+import type { Metric } from './quality.ts';
+
+export interface Traced {
+  /** π at every exit but the last. */
+  readonly pi: readonly number[];
+  /** What the sample adds to the quality at every exit. */
+  readonly parts: readonly (readonly [number, number])[];
+}
+
+/** Samples of one request: as many as make the engine's batches full, few enough to be in memory at every exit. */
+const TOGETHER = 64;
+
+/** Every case at every exit, through the engine that serves, in batches. */
+export async function trace(engine: Engine, manifest: Manifest, cases: readonly Case[], metric: Metric): Promise<Traced[]> {
+  const output = manifest.outputs[0]!.name;
+  const traced: Traced[] = [];
+  for (let from = 0; from < cases.length; from += TOGETHER) {
+    const some = cases.slice(from, from + TOGETHER);
+    const samples = some.map(({ sample }) => sample);
+    const parts = some.map(() => [] as (readonly [number, number])[]);
+    let pi: readonly (readonly number[])[] = [];
+    for (const depth of manifest.exits) {
+      const result = await engine.run(manifest.name, samples, { rule: 'fixed', depth });
+      result.samples.forEach(({ outputs }, i) => parts[i]!.push(metric.sample(outputs[output]!.data, some[i]!.truth)));
+      pi = result.samples.map((sample) => sample.pi);
+    }
+    parts.forEach((list, i) => traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list }));
+  }
+  return traced;
+}
+
+/** The exit, from 0, at which a sample leaves under one threshold for all exits. */
+export function exitAt({ pi, parts }: Traced, threshold: number): number {
+  const at = pi.findIndex((value) => value > threshold);
+  return at < 0 ? parts.length - 1 : at;
+}
+
+/** The quality when every sample leaves at the exit that is picked for it. */
+export const qualityAt = (traced: readonly Traced[], metric: Metric, pick: (sample: Traced) => number): number =>
+  metric.total(traced.map((sample) => sample.parts[pick(sample)]!));

@@ -1,0 +1,54 @@
+import { toSvg } from './render.ts';
+
+export interface Axis {
+  readonly title: string;
+  readonly scale?: 'linear' | 'log';
+  /** Upside down: for figures of which less is better. */
+  readonly reverse?: boolean;
+}
+
+export interface Curve {
+  readonly name: string;
+  readonly points: readonly { readonly x: number; readonly y: number; readonly label?: string }[];
+  /** Points alone where false. */
+  readonly line?: boolean;
+}
+
+export interface CurvesOptions {
+  readonly title: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly curves: readonly Curve[];
+}
+
+/** One quantity over another, a line with its points for each curve; points with a label carry it beside them. */
+export function curves({ title, x, y, curves: all }: CurvesOptions): Promise<string> {
+  const values = (some: readonly Curve[]) => some.flatMap(({ name, points }) => points.map((point) => ({ ...point, name })));
+  const encoding = {
+    x: { field: 'x', type: 'quantitative', title: x.title, scale: { type: x.scale ?? 'linear', zero: false, nice: x.scale !== 'log' } },
+    y: { field: 'y', type: 'quantitative', title: y.title, scale: { type: y.scale ?? 'linear', zero: false, reverse: y.reverse ?? false } },
+    color: {
+      field: 'name',
+      type: 'nominal',
+      title: null,
+      sort: null,
+      scale: { domain: all.map(({ name }) => name) },
+      legend: { orient: 'bottom', columns: 2 },
+    },
+  } as const;
+  return toSvg({
+    title,
+    width: 480,
+    height: 300,
+    encoding,
+    layer: [
+      { data: { values: values(all.filter(({ line }) => line !== false)) }, mark: { type: 'line', strokeWidth: 1.5 } },
+      { data: { values: values(all) }, mark: { type: 'point', filled: true, size: 28, opacity: 1 } },
+      {
+        data: { values: values(all).filter(({ label }) => label !== undefined) },
+        mark: { type: 'text', align: 'left', dx: 6, dy: -6, fontSize: 10 },
+        encoding: { text: { field: 'label', type: 'nominal' } },
+      },
+    ],
+  });
+}

@@ -1,0 +1,2 @@
+/** A figure in decibels as tables print it. */
+export const decibels = (value: number): string => value.toFixed(2);

@@ -1,0 +1,82 @@
+/** How deep the policy goes, beside the same network cut off at fixed depths. */
+import { recoveryConditions } from '../../evaluation/data.ts';
+import { matrixOf, startEngine } from '../../evaluation/measure.ts';
+import { nmse } from '../../evaluation/quality.ts';
+import { exitAt, qualityAt, trace, type Traced } from '../../evaluation/trace.ts';
+import { curves } from '../../plots/curves.ts';
+import { histograms } from '../../plots/histograms.ts';
+import { decibels } from '../numbers.ts';
+import type { Part, ReproduceOptions, Section } from '../report.ts';
+import { BEST, SEED, SNRS, SPARSITY } from './setting.ts';
+
+export const depth: Part = { name: 'depth', about: 'Quality and depth over thresholds, beside fixed depths; depth histograms.', run };
+
+async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<Section[]> {
+  const engine = await startEngine(modelsDir, [BEST]);
+  try {
+    const manifest = engine.manifests.get(BEST)!;
+    const conditions = recoveryConditions(await matrixOf(manifest, modelsDir), SNRS, quick ? 20 : 1000, SEED, { sparsity: SPARSITY });
+    const traced: Traced[][] = [];
+    for (const [i, { cases }] of conditions.entries()) {
+      onProgress(`${SNRS[i]} dB`, i / conditions.length);
+      traced.push(await trace(engine, manifest, cases, nmse));
+    }
+    return [await section(traced, manifest.threshold ?? 0.5)];
+  } finally {
+    await engine.close();
+  }
+}
+
+async function section(traced: readonly Traced[][], calibrated: number): Promise<Section> {
+  const all = traced.flat();
+  const thresholds = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+  const meanDepth = (pick: (sample: Traced) => number): number => all.reduce((sum, sample) => sum + pick(sample) + 1, 0) / all.length;
+  const point = (pick: (sample: Traced) => number) => ({ x: meanDepth(pick), y: qualityAt(all, nmse, pick) });
+  const fixed = all[0]!.parts.map((_, i) => point(() => i));
+  const adaptive = thresholds.map((tau) => ({ ...point((sample) => exitAt(sample, tau)), label: String(tau) }));
+  const row = ({ x, y }: { x: number; y: number }, name: string) => [name, x.toFixed(2), decibels(y)];
+  return {
+    heading: 'Depth',
+    tables: [
+      {
+        columns: ['rule', 'mean layers', 'NMSE, dB'],
+        rows: [...fixed.map((at) => row(at, `depth ${at.x}`)), ...adaptive.map((at) => row(at, `threshold ${at.label}`))],
+      },
+    ],
+    figures: [
+      {
+        file: 'depth.svg',
+        caption: 'NMSE over mean depth',
+        content: await curves({
+          title: 'Quality over depth, SNR 20, 30 and 40 dB mixed',
+          x: { title: 'mean layers' },
+          y: { title: 'NMSE, dB' },
+          curves: [
+            { name: 'every sample at one depth', points: fixed },
+            { name: 'policy, by its threshold', points: adaptive },
+          ],
+        }),
+      },
+      {
+        file: 'depth-histogram.svg',
+        caption: 'Stop depths for each signal-to-noise ratio',
+        content: await histograms({
+          title: `Where samples stop, threshold ${calibrated}`,
+          x: 'layer',
+          from: 1,
+          to: fixed.length,
+          histograms: traced.map((list, i) => ({
+            name: `${SNRS[i]} dB`,
+            counts: count(list.map((sample) => exitAt(sample, calibrated) + 1)),
+          })),
+        }),
+      },
+    ],
+  };
+}
+
+function count(values: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}
