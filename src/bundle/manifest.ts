@@ -41,6 +41,8 @@ const Measurement = Type.Object({
   condition: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()])),
   metric: Type.String(),
   quality: Type.Number(),
+  /** Half the width of the quality's 95 % confidence interval, where it is a mean over samples that are drawn. */
+  half_width: Type.Optional(Type.Number()),
   full_depth_quality: Type.Number(),
   mean_depth: Type.Number(),
   max_depth: Type.Integer(),

@@ -55,6 +55,8 @@ export interface MamlConfig {
   readonly hidden: number;
   /** `first` leaves out of training how a step depends on the parameters before it through its gradient. */
   readonly order: 'first' | 'second';
+  /** The published way, to compare with: the queries of a task are normalised together, by their own statistics. */
+  readonly transductive?: boolean;
 }
 
 const BLOCKS = 4;
@@ -76,72 +78,36 @@ interface Forward {
 
 /** support [1,S,C,side,side] and query [1,Q,C,side,side] in [0,1], labels [1,S,K] of ones and zeros → logits [1,Q,K]. */
 export function defineMaml(config: MamlConfig): Family {
-  const { channels, side, background, features, depth, exits, hidden, order } = config;
+  const { channels, side, background, depth, exits, order, transductive = false } = config;
   const parameters = new Parameters();
-  const last = blocks.reduce((size) => Math.ceil(size / 2), side);
-  const width = features * last * last;
-  const initial: Record<string, Value> = {};
-  for (const i of blocks) {
-    const from = 4 * (i === 1 ? channels : features);
-    initial[`kernel-${i}`] = parameters.define(
-      `kernel-${i}`,
-      [features, from, 3, 3],
-      normal(features * from * 9, Math.sqrt(2 / (9 * from))),
-    );
-    initial[`scale-${i}`] = parameters.define(`scale-${i}`, [features, 1, 1], constant(features, 1));
-    initial[`shift-${i}`] = parameters.define(`shift-${i}`, [features, 1, 1], constant(features, 0));
-  }
+  const { initial, rates, tempers, policies } = defineParameters(parameters, config);
   const bodyNames = Object.keys(initial);
-  const rates = Array.from({ length: depth }, (_, i) => {
-    const rate = (name: string, value: number) => [name, parameters.define(`rate-${i + 1}-${name}`, [], constant(1, value))] as const;
-    // The head's first step gives logits of about ±10 times the cosine between a query and a class mean.
-    const body = i === 0 ? [] : bodyNames.map((name) => rate(name, 0.05));
-    return new Map([...body, rate('head', (i === 0 ? 10 : 5) / width)]);
-  });
-  // A support that is told apart by far gives no gradient; at a higher temperature it still does.
-  const tempers = Array.from({ length: depth }, (_, i) =>
-    i === 0 ? scalar(1) : parameters.define(`temper-${i + 1}`, [], constant(1, 0.25)),
-  );
-  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, SCALARS + width, hidden)]));
+  const names = [...bodyNames, 'head'];
 
   /** [1,n,C,side,side] as a batch of images whose background is zero. */
   const imagesOf = (x: Value): Value => sub(reshape(x, [x.shape[1]!, channels, side, side]), background);
 
-  const forward = (p: Classifier, images: Value, by?: Pick<Forward, 'means' | 'deviations'>): Forward => {
-    const [convolved, means, deviations]: [Value[], Value[], Value[]] = [[], [], []];
-    let x = images;
-    for (const i of blocks) {
-      const y = conv(spaceToDepth(even(x), 2), p[`kernel-${i}`]!);
-      const mean = by?.means[i - 1] ?? reduceMean(y, [0, 2, 3], true);
-      const centred = sub(y, mean);
-      const deviation = by?.deviations[i - 1] ?? rootMeanSquare(centred, [0, 2, 3], EPSILON);
-      convolved.push(y);
-      means.push(mean);
-      deviations.push(deviation);
-      x = relu(add(mul(centred, div(p[`scale-${i}`]!, deviation)), p[`shift-${i}`]!));
-    }
-    const flat = reshape(x, [x.shape[0]!, width]);
-    return { convolved, means, deviations, features: div(flat, rootMeanSquare(flat, [1], EPSILON)) };
-  };
-
-  /** Each with a leading dimension of 1 for the batch; what steps have moved is named apart from where it began. */
-  const states = (p: Classifier, f: Forward, support: Support): Values => {
-    const named = (name: string, values: readonly Value[]) => values.map((value, i) => [`${name}-${i + 1}`, value] as const);
-    const all = [
-      ...Object.entries(p).map(([name, value]) => [fast(name), value] as const),
-      ...named('convolved', f.convolved),
-      ...named('mean', f.means),
-      ...named('deviation', f.deviations),
-      ['summary', summary(matmul(f.features, p.head!), f.features, support)] as const,
-    ];
-    return Object.fromEntries(all.map(([name, value]) => [name, wrap(value)]));
-  };
-
   /** The classifier that the states hold; what no step has moved yet is as it began. */
   const classifier = (read: Values): Classifier =>
-    Object.fromEntries([...bodyNames, 'head'].map((name) => [name, read[fast(name)] ? unwrap(read[fast(name)]!) : initial[name]!]));
+    Object.fromEntries(names.map((name) => [name, read[fast(name)] ? unwrap(read[fast(name)]!) : initial[name]!]));
 
-  const held = (read: Values, name: string): Value[] => blocks.map((i) => unwrap(read[`${name}-${i}`]!));
+  /** Layer `t`: each parameter of `gradients` moves by its own step size. */
+  const step = (t: number, p: Classifier, gradients: Values, { ways }: Support): Classifier => {
+    const moved = Object.entries(gradients).map(([name, gradient]) => {
+      const g = order === 'first' ? stopGradient(gradient) : gradient;
+      const rate = rates[t - 1]!.get(name)!;
+      // The head's rows each see their own class: their step does not shrink with the number of classes.
+      return [name, sub(p[name]!, mul(g, name === 'head' ? mul(rate, ways) : rate))] as const;
+    });
+    return { ...p, ...Object.fromEntries(moved) };
+  };
+
+  const firstStep = (images: Value, support: Support): Values => {
+    const before = forward(initial, images);
+    const head = expandLike(scalar(0), matmul(swapLast(before.features), support.labels));
+    const [g] = gradient(lossOf(matmul(before.features, head), support), [head]);
+    return statesOf(step(1, { head }, { head: g! }, support), before, support);
+  };
 
   return {
     name: 'maml',
@@ -157,47 +123,98 @@ export function defineMaml(config: MamlConfig): Family {
     layer(t, read): Values {
       const support = supportOf(read.labels!);
       const images = imagesOf(read.support!);
-      const step = (p: Classifier, names: readonly string[], gradients: readonly Value[]): Classifier => ({
-        ...p,
-        ...Object.fromEntries(
-          names.map((name, i) => {
-            const g = order === 'first' ? stopGradient(gradients[i]!) : gradients[i]!;
-            // The head's rows each see their own class: their step does not shrink with the number of classes.
-            const size = name === 'head' ? mul(rates[t - 1]!.get(name)!, support.ways) : rates[t - 1]!.get(name)!;
-            return [name, sub(p[name]!, mul(g, size))];
-          }),
-        ),
-      });
-      if (t === 1) {
-        const before = forward(initial, images);
-        const head = expandLike(scalar(0), matmul(swapLast(before.features), support.labels));
-        const loss = lossOf(matmul(before.features, head), support);
-        const { head: moved } = step({ head }, ['head'], gradient(loss, [head]));
-        return states({ head: moved! }, before, support);
-      }
+      if (t === 1) return firstStep(images, support);
       const p = classifier(read);
-      const names = [...bodyNames, 'head'];
       // At leaves, since a head that came from the blocks would otherwise pass its gradient on to them.
       const leaves = Object.fromEntries(names.map((name) => [name, input(name, p[name]!.shape)]));
       const f = forward(leaves, images);
       const loss = lossOf(mul(matmul(f.features, leaves.head!), tempers[t - 1]!), support);
-      const gradients = gradient(
+      const atLeaves = gradient(
         loss,
         names.map((name) => leaves[name]!),
       );
       // The convolutions at these parameters were computed when the step before ended.
       const known = [...names.map((name) => [leaves[name]!, p[name]!] as const), ...zip(f.convolved, held(read, 'convolved'))];
-      const moved = step(p, names, substitute(gradients, new Map(known)));
-      return states(moved, forward(moved, images), support);
+      const gradients = Object.fromEntries(zip(names, substitute(atLeaves, new Map(known))));
+      const moved = step(t, p, gradients, support);
+      return statesOf(moved, forward(moved, images), support);
     },
     policy: (t, read) => policies.get(t)!(unwrap(read.summary!)),
     decode(_, read): Values {
       const p = classifier(read);
-      const { features: f } = forward(p, imagesOf(read.query!), { means: held(read, 'mean'), deviations: held(read, 'deviation') });
-      return { logits: wrap(matmul(f, p.head!)) };
+      const by = transductive ? undefined : { means: held(read, 'mean'), deviations: held(read, 'deviation') };
+      return { logits: wrap(matmul(forward(p, imagesOf(read.query!), by).features, p.head!)) };
     },
   };
 }
+
+interface Learnt {
+  /** The blocks' parameters, where every task begins. */
+  readonly initial: Classifier;
+  /** For each step, the step size of each parameter that moves. */
+  readonly rates: readonly ReadonlyMap<string, Value>[];
+  /** For each step, what the logits are multiplied by in its loss. */
+  readonly tempers: readonly Value[];
+  readonly policies: ReadonlyMap<number, (seen: Value) => Value>;
+}
+
+function defineParameters(parameters: Parameters, { channels, side, features, depth, exits, hidden }: MamlConfig): Learnt {
+  const last = blocks.reduce((size) => Math.ceil(size / 2), side);
+  const width = features * last * last;
+  const initial: Record<string, Value> = {};
+  for (const i of blocks) {
+    const from = 4 * (i === 1 ? channels : features);
+    const size = features * from * 9;
+    initial[`kernel-${i}`] = parameters.define(`kernel-${i}`, [features, from, 3, 3], normal(size, Math.sqrt(2 / (9 * from))));
+    initial[`scale-${i}`] = parameters.define(`scale-${i}`, [features, 1, 1], constant(features, 1));
+    initial[`shift-${i}`] = parameters.define(`shift-${i}`, [features, 1, 1], constant(features, 0));
+  }
+  const steps = Array.from({ length: depth }, (_, i) => i + 1);
+  const rates = steps.map((t) => {
+    const rate = (name: string, value: number) => [name, parameters.define(`rate-${t}-${name}`, [], constant(1, value))] as const;
+    // The head's first step gives logits of about ±10 times the cosine between a query and a class mean.
+    const body = t === 1 ? [] : Object.keys(initial).map((name) => rate(name, 0.05));
+    return new Map([...body, rate('head', (t === 1 ? 10 : 5) / width)]);
+  });
+  // A support that is told apart by far gives no gradient; at a higher temperature it still does.
+  const tempers = steps.map((t) => (t === 1 ? scalar(1) : parameters.define(`temper-${t}`, [], constant(1, 0.25))));
+  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, SCALARS + width, hidden)]));
+  return { initial, rates, tempers, policies };
+}
+
+/** Images [n,C,side,side] through the blocks, normalised by the batch's own statistics or by those of another. */
+function forward(p: Classifier, images: Value, by?: Pick<Forward, 'means' | 'deviations'>): Forward {
+  const [convolved, means, deviations]: [Value[], Value[], Value[]] = [[], [], []];
+  let x = images;
+  for (const i of blocks) {
+    const y = conv(spaceToDepth(even(x), 2), p[`kernel-${i}`]!);
+    const mean = by?.means[i - 1] ?? reduceMean(y, [0, 2, 3], true);
+    const centred = sub(y, mean);
+    const deviation = by?.deviations[i - 1] ?? rootMeanSquare(centred, [0, 2, 3], EPSILON);
+    convolved.push(y);
+    means.push(mean);
+    deviations.push(deviation);
+    x = relu(add(mul(centred, div(p[`scale-${i}`]!, deviation)), p[`shift-${i}`]!));
+  }
+  const width = x.shape.slice(1).reduce<number>((product, dim) => product * known(dim), 1);
+  const flat = reshape(x, [x.shape[0]!, width]);
+  return { convolved, means, deviations, features: div(flat, rootMeanSquare(flat, [1], EPSILON)) };
+}
+
+/** Each with a leading dimension of 1 for the batch; what steps have moved is named apart from where it began. */
+function statesOf(p: Classifier, f: Forward, support: Support): Values {
+  const named = (name: string, values: readonly Value[]) => values.map((value, i) => [`${name}-${i + 1}`, value] as const);
+  const all = [
+    ...Object.entries(p).map(([name, value]) => [fast(name), value] as const),
+    ...named('convolved', f.convolved),
+    ...named('mean', f.means),
+    ...named('deviation', f.deviations),
+    ['summary', summary(matmul(f.features, p.head!), f.features, support)] as const,
+  ];
+  return Object.fromEntries(all.map(([name, value]) => [name, wrap(value)]));
+}
+
+const held = (read: Values, name: string): Value[] => blocks.map((i) => unwrap(read[`${name}-${i}`]!));
 
 interface Support {
   /** [S,K]. */

@@ -106,12 +106,8 @@ const headers = {
 };
 
 /** The JSON answer of a task: what every task says, and its own. */
-function answerOf(task: string): object {
-  const own = answers[task];
-  if (!own) return json;
-  const { samples: _, ...shared } = json.properties;
-  return { ...json, properties: { ...shared, ...own } };
-}
+const answerOf = (task: string): object =>
+  answers[task] ? { ...json, properties: { ...json.properties, samples: undefined, ...answers[task] } } : json;
 
 export function describeTask({ takes, gives, summary, task }: TaskRoute): object {
   const refusal = { description: 'What was wrong, and what to change.', content: { 'application/problem+json': { schema: problem } } };
