@@ -16,7 +16,8 @@ export const usage = `npm run evaluate -- sparse-recovery|denoise|few-shot
   --sigma 35,45      noise levels (denoise)                --clipped         noise as in an 8-bit file (denoise)
   --snr 20,30,40     noise levels, dB (sparse-recovery)    --sparsity 0.1    share of entries that are not zero
   --data DIR         a folder of class folders (few-shot)  --ways 20,5       classes of a task (few-shot)
-  --shots 1-5,1,5    images of a class (few-shot)          --upright         turned images are no other classes
+  --shots 1-5,1,5    images of a class (few-shot)          --queries 5       queries of a class (few-shot)
+  --upright          turned images are no other classes (few-shot)
   --count N          samples a condition                   --record          write the figures into the manifest
   --rule RULE        threshold (default), sample, fixed    --threshold X, --depth N, --seed N, --max-depth N
   --json             one JSON object on standard output`;
@@ -30,6 +31,7 @@ const options = {
   sparsity: { type: 'string', default: '0.1' },
   ways: { type: 'string' },
   shots: { type: 'string' },
+  queries: { type: 'string', default: '5' },
   upright: { type: 'boolean', default: false },
   record: { type: 'boolean', default: false },
   count: { type: 'string' },
@@ -84,7 +86,7 @@ async function testData(manifest: Manifest, values: Values): Promise<TestData> {
 }
 
 /** Tasks of the classes below a folder; without flags those that the model was measured on. */
-async function fewShotData(manifest: Manifest, { data, ways, shots, upright }: Values, count = 600): Promise<TestData> {
+async function fewShotData(manifest: Manifest, { data, ways, shots, queries, upright }: Values, count = 600): Promise<TestData> {
   const { shape } = manifest.inputs.find(({ name }) => name === 'query')!;
   const images = await readClassFolders(data!, { side: Number(shape[3]), channels: Number(shape[2]) === 1 ? 1 : 3 });
   const measured = manifest.measured?.threshold.map(({ condition }) => condition) ?? [];
@@ -96,7 +98,12 @@ async function fewShotData(manifest: Manifest, { data, ways, shots, upright }: V
       return { ways: number('--ways', way)!, shots: [least, most] as const };
     }),
   );
-  return fewShotTasks(images, basename(data!), { settings, count, queries: 5, turns: Number(shape[2]) === 1 && !upright });
+  return fewShotTasks(images, basename(data!), {
+    settings,
+    count,
+    queries: number('--queries', queries)!,
+    turns: Number(shape[2]) === 1 && !upright,
+  });
 }
 
 async function choose(task: string | undefined, name: string | undefined, data: string | undefined): Promise<Manifest> {

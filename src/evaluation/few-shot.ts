@@ -20,11 +20,17 @@ export interface FewShotTest {
 
 /** Task-imbalanced and vanilla: the whole range of shots for each number of classes, and its two ends by themselves. */
 export const settingsFor = (ways: readonly number[], [least, most]: readonly [number, number]): Setting[] =>
-  ways.flatMap((k) => [
-    { ways: k, shots: [least, most] as const },
-    { ways: k, shots: [least, least] as const },
-    { ways: k, shots: [most, most] as const },
-  ]);
+  ways.flatMap((k) => {
+    const ranges =
+      least === most
+        ? ([[least, least]] as const)
+        : ([
+            [least, most],
+            [least, least],
+            [most, most],
+          ] as const);
+    return ranges.map((shots) => ({ ways: k, shots }));
+  });
 
 export const fewShotTasks = (images: LabelledImages, folder: string, test: FewShotTest): TestData => ({
   name: `tasks of ${images.labels.length} classes, ${folder}`,

@@ -36,7 +36,7 @@ export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotCon
     turns: true,
     warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
     stageOne: { steps: 1500, rate: 5e-4, beta: 0.1 },
-    stageTwo: { steps: 500, rate: 3e-3, beta: 0.1, lambda: 0.5, divergence: 'forward' },
+    stageTwo: { steps: 500, rate: 3e-3, beta: 0.1, lambda: 0.3, divergence: 'forward' },
   },
   photographs: {
     ...common,
@@ -49,7 +49,7 @@ export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotCon
     turns: false,
     warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
     stageOne: { steps: 1500, rate: 5e-4, beta: 0.1 },
-    stageTwo: { steps: 500, rate: 3e-3, beta: 0.1, lambda: 0.5, divergence: 'forward' },
+    stageTwo: { steps: 500, rate: 3e-3, beta: 0.1, lambda: 0.3, divergence: 'forward' },
   },
 };
 

@@ -13,7 +13,7 @@ const LIMITS = { K: 64, S: 256, Q: 512 };
 /** The share of classes that are kept to measure on, where no folder is named for it. */
 const HELD_OUT = 0.2;
 /** Tasks of each kind that the threshold is calibrated on, and that are measured. */
-const TASKS = 100;
+const TASKS = 60;
 
 export async function fewShotPlan(flags: Flags): Promise<Plan> {
   if (flags.data === undefined) throw new Error('few-shot needs a folder with a folder of images for each class: --data DIR.');
