@@ -70,6 +70,26 @@ export async function readImage(file: string, channels?: 1 | 3): Promise<Planes>
   return read(file, channels ?? channelsOf(meta), meta);
 }
 
+/**
+ * The central square of an image (bytes or the path of a file), upright, scaled to `side`×`side` pixels: what a model of
+ * one size sees of a picture of any. Transparent parts are white.
+ * @throws Problem `bad-image`, or `too-large` from the header alone
+ */
+export async function readSquare(
+  input: Uint8Array | string,
+  side: number,
+  channels: 1 | 3,
+  maxPixels = Number.POSITIVE_INFINITY,
+): Promise<Planes> {
+  if (input.length === 0) throw new Problem('bad-image', 'The image is empty.');
+  const meta = await inspect(sharp(input, { limitInputPixels: false }), maxPixels);
+  const image = await read(input, channels, { ...meta, hasAlpha: false }, (opened) => {
+    const opaque = meta.hasAlpha ? opened.flatten({ background: 'white' }) : opened;
+    return opaque.resize(side, side, { fit: 'cover' });
+  });
+  return { channels, width: side, height: side, data: image.data };
+}
+
 const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
 
 /** Opens upright; anything broken is an error. CMYK needs its profile to become RGB, other images keep their values and profile. */
@@ -79,11 +99,16 @@ const open = (input: Uint8Array | string, cmyk: boolean): Sharp =>
 const spaceOf = (channels: 1 | 3, bits: 8 | 16): string =>
   channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb';
 
-async function read(input: Uint8Array | string, channels: 1 | 3, meta: Header): Promise<Omit<DecodedImage, 'format' | 'source'>> {
+async function read(
+  input: Uint8Array | string,
+  channels: 1 | 3,
+  meta: Header,
+  change: (image: Sharp) => Sharp = (image) => image,
+): Promise<Omit<DecodedImage, 'format' | 'source'>> {
   const bits = meta.depth === 'ushort' ? 16 : 8;
   // Of 8-bit gray, sharp gives the first channel alone; to get the alpha channel as well, gray is read three times over.
   const space = meta.channels === 2 ? spaceOf(3, bits) : spaceOf(channels, bits);
-  const { data, info } = await open(input, meta.space === 'cmyk')
+  const { data, info } = await change(open(input, meta.space === 'cmyk'))
     .toColourspace(space)
     .raw({ depth: bits === 16 ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true })

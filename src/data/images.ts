@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { readImage, type Planes } from '../codecs/images.ts';
 import type { Random } from './random.ts';
 
-const endings = /\.(png|jpe?g|webp|avif|tiff?)$/i;
+/** Names of files that hold images. */
+export const endings = /\.(png|jpe?g|webp|avif|tiff?)$/i;
 
 /**
  * Every image below a folder, in the order of their names, each as planes in [0,1].

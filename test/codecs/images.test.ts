@@ -2,7 +2,7 @@ import { deflateSync } from 'node:zlib';
 import sharp, { type Metadata } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { formats, type ImageFormat } from '../../src/codecs/formats.ts';
-import { decodeImage, encodeImage, readImage, type DecodedImage } from '../../src/codecs/images.ts';
+import { decodeImage, encodeImage, readImage, readSquare, type DecodedImage } from '../../src/codecs/images.ts';
 import { Problem, type ProblemCode } from '../../src/errors.ts';
 
 const MOST = 40e6;
@@ -301,3 +301,31 @@ function floatTiff(): Uint8Array {
   });
   return bytes;
 }
+
+describe('readSquare', () => {
+  const png = (image: Parameters<typeof encodeImage>[0]): Promise<Uint8Array> => encodeImage(image, 'png');
+  const frame = { format: 'png', bits: 8, alpha: undefined, source: undefined } as const;
+
+  it('scales the central square, in colour also where the file is gray', async () => {
+    // 4×2 pixels: the middle half is white, the sides are black.
+    const bytes = await png({ ...frame, channels: 1, width: 4, height: 2, data: Float32Array.of(0, 1, 1, 0, 0, 1, 1, 0) });
+    const { data, ...size } = await readSquare(bytes, 2, 3);
+    expect(size).toEqual({ channels: 3, width: 2, height: 2 });
+    expect([...data]).toEqual(new Array(12).fill(1));
+  });
+
+  it('leaves an image of that size as it is, and shows transparent parts as white', async () => {
+    const data = Float32Array.from({ length: 12 }, (_, i) => i / 255);
+    const image = { ...frame, channels: 3, width: 2, height: 2, data } as const;
+    expect([...(await readSquare(await png(image), 2, 3)).data]).toEqual([...data]);
+    const half = await readSquare(await png({ ...image, alpha: Float32Array.of(1, 0, 1, 1) }), 2, 3);
+    expect([half.data[0], half.data[1], half.data[5], half.data[9]]).toEqual([data[0], 1, 1, 1]);
+  });
+
+  it('refuses what is empty, broken or too large', async () => {
+    const bytes = await png({ ...frame, channels: 1, width: 40, height: 40, data: new Float32Array(1600) });
+    await expect(readSquare(new Uint8Array(), 8, 3)).rejects.toThrow('empty');
+    await expect(readSquare(bytes.subarray(0, 40), 8, 3)).rejects.toMatchObject({ code: 'bad-image' });
+    await expect(readSquare(bytes, 8, 3, 1599)).rejects.toMatchObject({ code: 'too-large' });
+  });
+});

@@ -1,7 +1,9 @@
 import { describe, it } from 'vitest';
+import { gradient } from '../../src/graph/gradient.ts';
 import * as f from '../../src/graph/functions.ts';
 import * as o from '../../src/graph/operators.ts';
-import { check, type Case } from './check.ts';
+import { elements, type Value } from '../../src/graph/value.ts';
+import { check, evaluate, expectClose, type Case } from './check.ts';
 
 const map = (g: (x: number) => number) => (x: Float32Array) => Array.from(x, g);
 const zip = (g: (a: number, b: number) => number) => (a: Float32Array, b: Float32Array) => Array.from(a, (x, i) => g(x, b[i]!));
@@ -227,4 +229,21 @@ const cases: Record<string, Case> = {
 
 describe('every operator: shape, value, gradient, gradient of the gradient', () => {
   it.each(Object.entries(cases))('%s', async (_, one) => check(one));
+});
+
+describe('the gradient of a convolution by its kernel', () => {
+  it('is the same where the number of samples is known and where it is not', async () => {
+    for (const k of [1, 3, 5]) {
+      const dims = { x: [3, 2, 4, 5], w: [4, 2, k, k], g: [3, 4, 4, 5] };
+      const of = (n: number | string): Value => {
+        const [x, w, g] = [o.input('x', [n, 2, 4, 5]), o.input('w', dims.w), o.input('g', [n, 4, 4, 5])];
+        return gradient(o.reduceSum(o.mul(o.conv(x, w), g)), [w])[0]!;
+      };
+      const feeds = Object.fromEntries(
+        Object.entries(dims).map(([name, shape]) => [name, Float32Array.from({ length: elements(shape) }, (_, i) => Math.sin(i * i))]),
+      );
+      const [any, known] = [await evaluate({ y: of('N') }, feeds, dims), await evaluate({ y: of(3) }, feeds, dims)];
+      expectClose(known.y!.data, [...any.y!.data], 1e-5);
+    }
+  });
 });

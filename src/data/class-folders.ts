@@ -1,0 +1,108 @@
+/** Labelled images: a folder with one folder of images for each class. */
+import { readdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { readSquare, type Planes } from '../codecs/images.ts';
+import type { Random } from './random.ts';
+import { endings } from './images.ts';
+
+export interface LabelledImages {
+  /** The names of the classes: those of their folders, sorted. */
+  readonly labels: readonly string[];
+  /** All of one size. */
+  readonly images: readonly Planes[];
+  /** The class of each image, its place in `labels`. */
+  readonly classes: readonly number[];
+}
+
+export interface ClassFolderOptions {
+  /** Width and height that every image is brought to, pixels. */
+  readonly side: number;
+  readonly channels: 1 | 3;
+  /** The classes there may be, in this order, as a model that was trained already knows them. */
+  readonly labels?: readonly string[];
+}
+
+/** Images that are being decoded at a time. */
+const AT_ONCE = 16;
+
+/**
+ * Every folder that holds images is a class, named by its path below `folder` (`apple`, `Greek/character01`); images come
+ * class by class, in the order of their names.
+ *
+ * @throws a sentence where the folder is missing, has images beside its class folders, has an empty class folder, has
+ *   fewer than two classes or one that is not among `labels`, or holds an image that cannot be read
+ */
+export async function readClassFolders(folder: string, { side, channels, labels: known }: ClassFolderOptions): Promise<LabelledImages> {
+  const files = new Map<string, string[]>();
+  await collect(folder, folder, files);
+  const found = [...files.keys()].sort();
+  if (found.length < 2) {
+    const what = found.length === 0 ? 'no class folder' : `only one class, ${found[0]}`;
+    throw new Error(`The folder ${folder} holds ${what}; it must hold a folder of images for each of at least two classes.`);
+  }
+  const stranger = known && found.find((name) => !known.includes(name));
+  if (stranger !== undefined)
+    throw new Error(`The folder ${folder} holds the class ${stranger}, which is not among the ${known!.length} known ones.`);
+  const labels = known ?? found;
+  const listed = found.flatMap((name) => files.get(name)!.map((file) => ({ file, class: labels.indexOf(name) })));
+  const images = new Array<Planes>(listed.length);
+  const readers = Array.from({ length: AT_ONCE }, async (_, reader) => {
+    for (let i = reader; i < listed.length; i += AT_ONCE) {
+      const { file } = listed[i]!;
+      images[i] = await readSquare(file, side, channels).catch((error: unknown) => {
+        throw new Error(`${file} cannot be read as an image: ${(error as Error).message}`);
+      });
+    }
+  });
+  await Promise.all(readers);
+  return { labels, images, classes: listed.map((entry) => entry.class) };
+}
+
+/** The images below `folder`, by the name of their class. */
+async function collect(root: string, folder: string, files: Map<string, string[]>): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => {
+    throw new Error(`There is no folder ${folder}. Give one that holds a folder of images for each class by --data.`);
+  });
+  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const images = entries.filter((entry) => !entry.isDirectory() && endings.test(entry.name)).map(({ name }) => join(folder, name));
+  if (images.length > 0 && folder === root) {
+    throw new Error(`The folder ${root} holds images itself, such as ${images[0]}; they must lie in a folder for each class.`);
+  }
+  if (images.length === 0 && folders.length === 0 && folder !== root) {
+    throw new Error(`The class folder ${folder} holds no image (PNG, JPEG, WebP, AVIF or TIFF).`);
+  }
+  if (images.length > 0) files.set(relative(root, folder).split(sep).join('/'), images.sort());
+  for (const { name } of folders) await collect(root, join(folder, name), files);
+}
+
+/**
+ * Takes a share of every class out, at least one image, drawn by `random`.
+ * @throws a sentence where a class has but one image
+ */
+export function holdOut(data: LabelledImages, share: number, random: Random): { training: LabelledImages; held: LabelledImages } {
+  const apart = new Set<number>();
+  data.labels.forEach((label, k) => {
+    const own = data.classes.flatMap((value, i) => (value === k ? [i] : []));
+    if (own.length === 1) throw new Error(`The class ${label} has one image; one must be held out to measure on, so it needs two or more.`);
+    const count = Math.max(own.length > 0 ? 1 : 0, Math.floor(own.length * share));
+    for (let n = 0; n < count; n++) apart.add(own.splice(random.integer(own.length), 1)[0]!);
+  });
+  const all = data.images.map((_, i) => i);
+  return {
+    training: pickImages(
+      data,
+      all.filter((i) => !apart.has(i)),
+    ),
+    held: pickImages(
+      data,
+      all.filter((i) => apart.has(i)),
+    ),
+  };
+}
+
+/** The images with these numbers; the labels stay. */
+export const pickImages = ({ labels, images, classes }: LabelledImages, which: readonly number[]): LabelledImages => ({
+  labels,
+  images: which.map((i) => images[i]!),
+  classes: which.map((i) => classes[i]!),
+});
