@@ -7,7 +7,7 @@ const rooms = {
   engine: ['runtime', 'bundle', 'stopping'],
   families: ['graph'],
   data: ['codecs'],
-  bench: ['training', 'evaluation', 'engine', 'bundle', 'data', 'codecs', 'stopping', 'tasks', 'families', 'graph', 'runtime'],
+  bench: ['training', 'evaluation', 'plots', 'engine', 'bundle', 'data', 'codecs', 'stopping', 'tasks', 'families', 'graph', 'runtime'],
   reproduce: ['plots', 'training', 'evaluation', 'engine', 'bundle', 'data', 'codecs', 'stopping', 'tasks', 'families', 'graph', 'runtime'],
   plots: [],
   commands: ['bench', 'reproduce', 'training', 'evaluation', 'bundle', 'data', 'codecs', 'stopping'],

@@ -17,8 +17,9 @@ import { availableParallelism } from 'node:os';
 import { defaultTiles } from '../tasks/tiles.ts';
 import type { Planes } from '../codecs/images.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
-import { inTurn, median, round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { startService } from './service.ts';
+import { median } from '../util/median.ts';
 
 /** As the engine's one worker has them. */
 const THREADS = Math.min(availableParallelism(), 2);

@@ -1,4 +1,6 @@
 /** What a benchmark says: figures that are ratios, or rates, measured on both sides in one run. */
+import { median } from '../util/median.ts';
+
 export interface Row {
   readonly benchmark: string;
   readonly what: string;
@@ -13,6 +15,8 @@ export interface BenchOptions {
   readonly modelsDir: string;
   /** Clean images for the denoising rows; the repository's sample picture where absent. */
   readonly images?: string;
+  /** A folder for the plots of those that draw some. */
+  readonly plots?: string;
 }
 
 export interface Bench {
@@ -21,8 +25,6 @@ export interface Bench {
   readonly about: string;
   run(options: BenchOptions): Promise<Row[]>;
 }
-
-export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 /** Runs both sides in turn, `rounds` times after one that is not counted; ms of each side's median round. */
 export async function inTurn(

@@ -132,8 +132,10 @@ async function read(
 /**
  * Writes planes in a format, with the metadata of the file they came from. JPEG has no alpha, and only PNG and TIFF hold
  * 16 bits. Values are clipped to [0,1].
+ *
+ * @param quality of JPEG, 1 to 100
  */
-export async function encodeImage(image: DecodedImage, format: ImageFormat): Promise<Uint8Array> {
+export async function encodeImage(image: DecodedImage, format: ImageFormat, quality = 95): Promise<Uint8Array> {
   const { width, height, channels, source } = image;
   const bits = deep.includes(format) ? image.bits : 8;
   const pixels = interleave(image, bits);
@@ -142,7 +144,7 @@ export async function encodeImage(image: DecodedImage, format: ImageFormat): Pro
     ? carry(source, pixels, raw, channels === 3 || grayscale.includes(format))
     : sharp(pixels, { raw, limitInputPixels: false });
   if (format === 'jpeg') input.removeAlpha();
-  return write(input.toColourspace(spaceOf(channels, bits)), format).toBuffer();
+  return write(input.toColourspace(spaceOf(channels, bits)), format, quality).toBuffer();
 }
 
 /** Pixel after pixel, as whole numbers of `image.bits`; where fewer `bits` are written, those that shorten to the nearest value. */
@@ -167,12 +169,12 @@ function carry(source: Uint8Array, pixels: Uint8Array | Uint16Array, raw: Raw, w
   return withProfile ? blank.keepMetadata() : blank.keepExif().keepXmp();
 }
 
-function write(image: Sharp, format: ImageFormat): Sharp {
+function write(image: Sharp, format: ImageFormat, quality: number): Sharp {
   switch (format) {
     case 'png':
       return image.png({ compressionLevel: 4 });
     case 'jpeg':
-      return image.jpeg({ quality: 95, chromaSubsampling: '4:4:4' });
+      return image.jpeg({ quality, chromaSubsampling: '4:4:4' });
     case 'webp':
       return image.webp({ quality: 95 });
     case 'avif':

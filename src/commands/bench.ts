@@ -1,30 +1,40 @@
 /** `bench`: the benchmarks, each a ratio within one run. */
+import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { batching } from '../bench/batching.ts';
 import { depth } from '../bench/depth.ts';
 import { engine } from '../bench/engine.ts';
 import { isolation } from '../bench/isolation.ts';
 import type { Bench, Row } from '../bench/row.ts';
+import { scaling } from '../bench/scaling.ts';
 import { trainingStep } from '../bench/training-step.ts';
 import { underLoad } from '../bench/under-load.ts';
 
-const benches: readonly Bench[] = [depth, engine, batching, underLoad, isolation, trainingStep];
+const benches: readonly Bench[] = [depth, engine, batching, underLoad, isolation, scaling, trainingStep];
 
-const usage = `npm run bench [-- NAME …] [--data DIR] [--json]
-  --data DIR   clean images for the denoising rows; the sample picture where absent
+const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--json]
+  --data DIR    clean images for the denoising rows; the sample picture where absent
+  --plots DIR   where curves are drawn
 ${benches.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}`;
 
 export async function bench(args: string[]): Promise<void> {
-  const options = { data: { type: 'string' }, json: { type: 'boolean', default: false } } as const;
+  const options = { data: { type: 'string' }, plots: { type: 'string' }, json: { type: 'boolean', default: false } } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const unknown = positionals.find((name) => !benches.some((candidate) => candidate.name === name));
   if (unknown !== undefined) throw new Error(`There is no benchmark ${unknown}:\n${usage}`);
   const chosen = positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name));
   const modelsDir = process.env.MODELS_DIR ?? 'models';
+  if (values.plots !== undefined) await mkdir(values.plots, { recursive: true });
   const rows: Row[] = [];
   for (const [i, current] of chosen.entries()) {
     console.error(`${i + 1} of ${chosen.length}, ${current.name}: ${current.about}`);
-    rows.push(...(await current.run({ modelsDir, ...(values.data !== undefined && { images: values.data }) })));
+    rows.push(
+      ...(await current.run({
+        modelsDir,
+        ...(values.data !== undefined && { images: values.data }),
+        ...(values.plots !== undefined && { plots: values.plots }),
+      })),
+    );
   }
   if (values.json) console.log(JSON.stringify({ rows }));
   else console.log(table(rows));

@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Manifest } from '../bundle/manifest.ts';
+import { denoise } from '../reproduce/denoise.ts';
 import { fewShot } from '../reproduce/few-shot.ts';
 import { toMarkdown, type Part, type Reproduction, type Section } from '../reproduce/report.ts';
 import { sparseRecovery } from '../reproduce/sparse-recovery.ts';
@@ -11,6 +12,7 @@ import { WorkBar } from './progress.ts';
 /** A task is added here: its parts are measured in order. */
 const reproductions: Partial<Record<Manifest['task'], Reproduction>> = {
   'sparse-recovery': sparseRecovery,
+  denoise,
   'few-shot': fewShot,
 };
 

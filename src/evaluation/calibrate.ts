@@ -4,7 +4,8 @@ import type { Engine } from '../engine/engine.ts';
 import type { Condition } from './data.ts';
 import { metricFor } from './evaluate.ts';
 import type { Metric } from './quality.ts';
-import { exitAt, qualityAt, type Traced } from './trace.ts';
+import { exitAt, qualityAt, trace, type Traced } from './trace.ts';
+import { median } from '../util/median.ts';
 
 export interface Calibration {
   readonly threshold: number;
@@ -21,28 +22,11 @@ export async function calibrate(
   manifest: Manifest,
   conditions: readonly Condition[],
   tolerance: number,
-  onSample: () => void = () => undefined,
 ): Promise<Calibration> {
   const metric = metricFor(manifest.task);
-  const times = manifest.exits.map(() => [] as number[]);
   const traced: Traced[][] = [];
-  for (const { cases } of conditions) {
-    const list: Traced[] = [];
-    for (const { sample, truth } of cases) {
-      const parts: (readonly [number, number])[] = [];
-      let pi: readonly number[] = [];
-      for (const [i, depth] of manifest.exits.entries()) {
-        const { samples, timing } = await engine.run(manifest.name, [sample], { rule: 'fixed', depth });
-        parts.push(metric.sample(samples[0]!.outputs[manifest.outputs[0]!.name]!.data, truth));
-        times[i]!.push(timing.computeMs);
-        pi = samples[0]!.pi;
-      }
-      list.push({ pi, parts });
-      onSample();
-    }
-    traced.push(list);
-  }
-  const ms = times.map(median);
+  for (const { cases } of conditions) traced.push(await trace(engine, manifest, cases, metric, 1));
+  const ms = manifest.exits.map((_, i) => median(traced.flat().map((sample) => sample.ms[i]!)));
   const quality = (pick: (sample: Traced) => number): number[] => traced.map((list) => qualityAt(list, metric, pick));
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   return {
@@ -75,5 +59,3 @@ function choose(
   }
   return best.threshold;
 }
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;

@@ -48,8 +48,8 @@ export function denoiseConditions(
   seed: number,
   clipped = false,
 ): Condition[] {
-  const { name, shape } = manifest.inputs[0]!;
-  const cut = images.map((image) => crop(image, multipleOf(shape[2]!), multipleOf(shape[3]!)));
+  const { name } = manifest.inputs[0]!;
+  const cut = images.map((image) => fitting(image, manifest));
   return sigmas.map((sigma) => {
     const random = new Random(seed + Math.round(1000 * sigma));
     const cases = cut.map(({ data, channels, height, width }) => {
@@ -61,15 +61,20 @@ export function denoiseConditions(
   });
 }
 
-function crop(image: Planes, down: number, across: number): Planes {
+/** The image with its sides cut to the multiples that the model takes. */
+export function fitting(image: Planes, { inputs }: Manifest): Planes {
+  const [, , down, across] = inputs[0]!.shape.map(multipleOf) as [number, number, number, number];
+  return crop(image, 0, 0, image.width - (image.width % across), image.height - (image.height % down));
+}
+
+/** A part of an image, pixels. */
+export function crop(image: Planes, left: number, top: number, width: number, height: number): Planes {
   const { channels, data } = image;
-  const width = image.width - (image.width % across);
-  const height = image.height - (image.height % down);
   if (width === image.width && height === image.height) return image;
   const result = new Float32Array(channels * width * height);
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < height; y++) {
-      const from = (c * image.height + y) * image.width;
+      const from = (c * image.height + top + y) * image.width + left;
       result.set(data.subarray(from, from + width), (c * height + y) * width);
     }
   }

@@ -9,26 +9,39 @@ export interface Traced {
   readonly pi: readonly number[];
   /** What the sample adds to the quality at every exit. */
   readonly parts: readonly (readonly [number, number])[];
+  /** Compute up to every exit, ms; samples of one request share it equally. */
+  readonly ms: readonly number[];
 }
 
 /** Samples of one request: as many as make the engine's batches full, few enough to be in memory at every exit. */
 const TOGETHER = 64;
 
-/** Every case at every exit, through the engine that serves, in batches. */
-export async function trace(engine: Engine, manifest: Manifest, cases: readonly Case[], metric: Metric): Promise<Traced[]> {
+/**
+ * Every case at every exit, through the engine that serves.
+ * @param together samples of one request: 1 for the times of a caller alone, more for those of full batches
+ */
+export async function trace(
+  engine: Engine,
+  manifest: Manifest,
+  cases: readonly Case[],
+  metric: Metric,
+  together = TOGETHER,
+): Promise<Traced[]> {
   const output = manifest.outputs[0]!.name;
   const traced: Traced[] = [];
-  for (let from = 0; from < cases.length; from += TOGETHER) {
-    const some = cases.slice(from, from + TOGETHER);
+  for (let from = 0; from < cases.length; from += together) {
+    const some = cases.slice(from, from + together);
     const samples = some.map(({ sample }) => sample);
     const parts = some.map(() => [] as (readonly [number, number])[]);
+    const ms: number[] = [];
     let pi: readonly (readonly number[])[] = [];
     for (const depth of manifest.exits) {
       const result = await engine.run(manifest.name, samples, { rule: 'fixed', depth });
       result.samples.forEach(({ outputs }, i) => parts[i]!.push(metric.sample(outputs[output]!.data, some[i]!.truth)));
+      ms.push(result.timing.computeMs / some.length);
       pi = result.samples.map((sample) => sample.pi);
     }
-    parts.forEach((list, i) => traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list }));
+    parts.forEach((list, i) => traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list, ms }));
   }
   return traced;
 }

@@ -18,7 +18,7 @@ export function withDefaults<T extends object>(defaults: T, given: unknown, path
 }
 
 /** Keys that a default leaves out. */
-const optional: Record<string, object | number> = { minutes: 1 };
+const optional: Record<string, object | number> = { minutes: 1, prior: [] };
 
 function kind(value: unknown): string {
   if (Array.isArray(value)) return 'a list';

@@ -15,6 +15,8 @@ export interface StageOneConfig {
   readonly rate: number;
   /** Temperature of the oracle; `uniform` weighs all exits the same instead. */
   readonly beta: number | 'uniform';
+  /** p(t), up to a factor, exit by exit; flat where absent. More of it on the last exits lets early ones take less of the layers. */
+  readonly prior?: readonly number[];
   readonly adam?: Partial<AdamOptions>;
 }
 
@@ -33,12 +35,13 @@ export interface Batches {
   next(): Record<string, Tensor>;
 }
 
-/** Stage I: the layers and heads, with the oracle's own weights over the exits and a flat prior. */
+/** Stage I: the layers and heads, with the oracle's own weights over the exits. */
 export function stageOneOf(family: Family, losses: readonly Value[], config: StageOneConfig, batches: Batches): Stage {
   const exits = losses.length;
-  const { beta } = config;
+  const { beta, prior = losses.map(() => 1) } = config;
+  if (prior.length !== exits) throw new Error(`The prior has ${prior.length} numbers; it needs one for each of the ${exits} exits.`);
   const table = columns(losses);
-  const flat = tensor(new Float32Array(exits), [exits]);
+  const logPrior = tensor(Float32Array.from(prior, Math.log), [exits]);
   return {
     name: 'stage-1',
     loss: beta === 'uniform' ? uniformLoss(table) : stageOne(table, beta, logPriorInput(exits)),
@@ -47,7 +50,7 @@ export function stageOneOf(family: Family, losses: readonly Value[], config: Sta
     steps: config.steps,
     ...(config.minutes !== undefined && { minutes: config.minutes }),
     ...(config.adam && { adam: config.adam }),
-    batch: () => ({ ...batches.next(), 'log-prior': flat }),
+    batch: () => ({ ...batches.next(), 'log-prior': logPrior }),
   };
 }
 

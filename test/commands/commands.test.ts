@@ -39,6 +39,10 @@ beforeAll(async () => {
     const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
     await sharp({ create: { width: 32, height: 24, channels: 3, background: '#888', noise } }).toFile(join(place, 'images', `${i}.png`));
   }
+  await mkdir(join(place, 'photos'));
+  await sharp('docs/samples/clean.jpg')
+    .resize(128, 128)
+    .toFile(join(place, 'photos', 'a.png'));
   await mkdir(join(place, 'broken'));
   await writeFile(join(place, 'broken', 'a.png'), 'no image');
 });
@@ -120,6 +124,18 @@ describe('reproduce', () => {
     const report = await readFile(join(place, 'report', 'report.md'), 'utf8');
     expect(report).toContain(out.trim());
   }, 60_000);
+
+  it('measures denoising on a folder of images, part by part', async () => {
+    const { code, out } = await command('reproduce', 'denoise', '--quick', '--data', 'photos', '--out', 'denoising');
+    expect(code).toBe(0);
+    for (const heading of ['Gray images', 'What depth buys', 'Colour images', 'Noise of other kinds', 'Where depth goes']) {
+      expect(out).toContain(`## ${heading}\n`);
+    }
+    expect(out).toMatch(/DnCNN-stop, published +\| +– \| +– \| 27\.61/);
+    expect(out).toMatch(/denoise-gray, every image at depth 12 +(\| \d\d\.\d\d ){7}/);
+    const plots = ['depth-by-noise.svg', 'map-depth.svg', 'map-noisy.png', 'quality-over-time.svg'];
+    expect(await readdir(join(place, 'denoising'))).toEqual(expect.arrayContaining(plots));
+  }, 60_000);
 });
 
 describe('few-shot', () => {
@@ -146,6 +162,7 @@ describe('a command that cannot work says what to change before it begins', () =
   it.each<[string, RegExp, string[]]>([
     ['no task', /Say what to train/, ['train']],
     ['nothing to reproduce', /nothing to reproduce for dreaming/, ['reproduce', 'dreaming']],
+    ['no test images', /denoise needs a folder of clean test images/, ['reproduce', 'denoise', 'gray']],
     ['an unknown part', /sparse-recovery has no part speed/, ['reproduce', 'sparse-recovery', 'speed']],
     ['an unknown task', /no training for dreaming/, ['train', 'dreaming']],
     ['an unknown flag', /--speed/, ['train', 'sparse-recovery', '--speed', '9']],

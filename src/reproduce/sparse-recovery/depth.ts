@@ -5,7 +5,7 @@ import { nmse } from '../../evaluation/quality.ts';
 import { exitAt, qualityAt, trace, type Traced } from '../../evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
 import { histograms } from '../../plots/histograms.ts';
-import { decibels } from '../numbers.ts';
+import { count, decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { BEST, SEED, SNRS, SPARSITY } from './setting.ts';
 
@@ -73,10 +73,4 @@ async function section(traced: readonly Traced[][], calibrated: number): Promise
       },
     ],
   };
-}
-
-function count(values: readonly number[]): Map<number, number> {
-  const counts = new Map<number, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return counts;
 }

@@ -1,0 +1,8 @@
+/** Denoising: the paper's third experiment, and past it. */
+import { color } from './denoise/color.ts';
+import { gray } from './denoise/gray.ts';
+import { map } from './denoise/map.ts';
+import { otherNoise } from './denoise/other-noise.ts';
+import type { Reproduction } from './report.ts';
+
+export const denoise: Reproduction = { title: 'Denoising', parts: [gray, color, otherNoise, map] };
