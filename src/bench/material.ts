@@ -3,8 +3,11 @@ import { fileURLToPath } from 'node:url';
 import type { Manifest } from '../bundle/manifest.ts';
 import { loadBundles, type Bundle } from '../bundle/read.ts';
 import { encodeImage, readImage, type Planes } from '../codecs/images.ts';
+import { drawCharacters } from '../data/characters.ts';
 import { addNoise, readImageFolder } from '../data/images.ts';
 import { Random } from '../data/random.ts';
+import { fewShotTasks } from '../evaluation/few-shot.ts';
+import type { TestData } from '../evaluation/measure.ts';
 import { SignalSampler, type Matrix } from '../data/sparse-recovery.ts';
 import type { BenchOptions } from './row.ts';
 
@@ -23,6 +26,13 @@ export async function defaultBundle(modelsDir: string, task: Manifest['task']): 
 /** `count` measurement vectors of 20, 30 and 40 dB mixed, one after the other. */
 export function mixedMeasurements(matrix: Matrix, count: number, seed = 1): Float32Array {
   return new SignalSampler(matrix, new Random(seed), count, { sparsity: 0.1, snr: [20, 30, 40] }).next().measurements;
+}
+
+/** Few-shot tasks of made-up characters, 20-way with 1 to 5 shots; a part of their queries goes wrong, as in real ones. */
+export function madeUpTasks({ inputs }: Manifest, count = 24): TestData {
+  const side = Number(inputs.find(({ name }) => name === 'query')!.shape[3]);
+  const characters = drawCharacters(60, 10, side, new Random(1));
+  return fewShotTasks(characters, 'made-up characters', { settings: [{ ways: 20, shots: [1, 5] }], count, queries: 5, turns: true });
 }
 
 /** Clean gray images: those of the folder, or the sample picture. */

@@ -41,6 +41,8 @@ const Measurement = Type.Object({
   condition: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()])),
   metric: Type.String(),
   quality: Type.Number(),
+  /** Half the width of the quality's 95 % confidence interval, where it is a mean over samples that are drawn. */
+  half_width: Type.Optional(Type.Number()),
   full_depth_quality: Type.Number(),
   /** Half the width of the 95 % confidence interval of `quality`. */
   quality_ci95: Type.Optional(Type.Number()),
@@ -72,6 +74,8 @@ export const Manifest = Type.Object({
   exits: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1 }),
   max_batch: Type.Optional(Type.Integer({ minimum: 1 })),
   inputs: Type.Array(Port, { minItems: 1 }),
+  /** The most that a symbol of the inputs' shapes may stand for, where there is a bound. */
+  limits: Type.Optional(Type.Record(Type.String(), Type.Integer({ minimum: 1 }))),
   states: Type.Array(Port),
   outputs: Type.Array(Port, { minItems: 1 }),
   segments: Type.Array(Segment, { minItems: 1 }),

@@ -6,13 +6,18 @@ import { writeManifest } from '../bundle/write.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import { freshSignals, matrixOf, noisyImages, startEngine, type TestData } from '../evaluation/measure.ts';
+import { readClassFolders } from '../data/class-folders.ts';
 import { readImageFolder } from '../data/images.ts';
+import { fewShotTasks } from '../evaluation/few-shot.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 
-export const usage = `npm run evaluate -- sparse-recovery|denoise
+export const usage = `npm run evaluate -- sparse-recovery|denoise|few-shot
   --model NAME       the task's default where absent       --data DIR        clean images (denoise)
   --sigma 35,45      noise levels (denoise)                --clipped         noise as in an 8-bit file (denoise)
   --snr 20,30,40     noise levels, dB (sparse-recovery)    --sparsity 0.1    share of entries that are not zero
+  --data DIR         a folder of class folders (few-shot)  --ways 20,5       classes of a task (few-shot)
+  --shots 1-5,1,5    images of a class (few-shot)          --queries 5       queries of a class (few-shot)
+  --upright          turned images are no other classes (few-shot)
   --count N          samples a condition                   --record          write the figures into the manifest
   --rule RULE        threshold (default), sample, fixed    --threshold X, --depth N, --seed N, --max-depth N
   --json             one JSON object on standard output`;
@@ -24,8 +29,12 @@ const options = {
   clipped: { type: 'boolean', default: false },
   snr: { type: 'string', default: '20,30,40' },
   sparsity: { type: 'string', default: '0.1' },
+  ways: { type: 'string' },
+  shots: { type: 'string' },
+  queries: { type: 'string', default: '5' },
+  upright: { type: 'boolean', default: false },
   record: { type: 'boolean', default: false },
-  count: { type: 'string', default: '1000' },
+  count: { type: 'string' },
   rule: { type: 'string' },
   threshold: { type: 'string' },
   depth: { type: 'string' },
@@ -62,17 +71,39 @@ export async function evaluateCommand(args: string[]): Promise<void> {
   }
 }
 
-async function testData(
-  manifest: Manifest,
-  values: { data?: string; sigma: string; clipped: boolean; snr: string; sparsity: string; count: string },
-): Promise<TestData> {
-  const count = number('--count', values.count)!;
+type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
+
+async function testData(manifest: Manifest, values: Values): Promise<TestData> {
+  const count = number('--count', values.count);
   const list = (flag: 'sigma' | 'snr'): number[] => values[flag].split(',').map((text) => number(`--${flag}`, text)!);
+  if (manifest.task === 'few-shot') return fewShotData(manifest, values, count);
   if (manifest.task !== 'denoise') {
-    return freshSignals(await matrixOf(manifest, MODELS), { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') }, count);
+    const signals = { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') };
+    return freshSignals(await matrixOf(manifest, MODELS), signals, count ?? 1000);
   }
   const { images } = await readImageFolder(values.data!, Number(manifest.inputs[0]!.shape[1]) === 1 ? 1 : 3);
   return noisyImages(images.slice(0, count), basename(values.data!), { sigmas: list('sigma'), clipped: values.clipped });
+}
+
+/** Tasks of the classes below a folder; without flags those that the model was measured on. */
+async function fewShotData(manifest: Manifest, { data, ways, shots, queries, upright }: Values, count = 600): Promise<TestData> {
+  const { shape } = manifest.inputs.find(({ name }) => name === 'query')!;
+  const images = await readClassFolders(data!, { side: Number(shape[3]), channels: Number(shape[2]) === 1 ? 1 : 3 });
+  const measured = manifest.measured?.threshold.map(({ condition }) => condition) ?? [];
+  const usual = (key: 'ways' | 'shots', otherwise: string): string =>
+    [...new Set(measured.flatMap(({ [key]: value }) => (value === undefined ? [] : [String(value)])))].join(',') || otherwise;
+  const settings = (ways ?? usual('ways', '5')).split(',').flatMap((way) =>
+    (shots ?? usual('shots', '1-5,1,5')).split(',').map((range) => {
+      const [least, most = least] = range.split('-').map((text) => number('--shots', text)!) as [number, number?];
+      return { ways: number('--ways', way)!, shots: [least, most] as const };
+    }),
+  );
+  return fewShotTasks(images, basename(data!), {
+    settings,
+    count,
+    queries: number('--queries', queries)!,
+    turns: Number(shape[2]) === 1 && !upright,
+  });
 }
 
 async function choose(task: string | undefined, name: string | undefined, data: string | undefined): Promise<Manifest> {
@@ -80,6 +111,8 @@ async function choose(task: string | undefined, name: string | undefined, data: 
   const candidates = bundles.map(({ manifest }) => manifest).filter((manifest) => manifest.task === task);
   if (candidates.length === 0) throw new Error(`${task ? `No model in ${MODELS} is for ${task}` : 'Say which task'}:\n${usage}`);
   if (task === 'denoise' && data === undefined) throw new Error(`denoise needs a folder of clean images:\n${usage}`);
+  if (task === 'few-shot' && data === undefined)
+    throw new Error(`few-shot needs a folder with a folder of images for each class:\n${usage}`);
   const chosen =
     name === undefined
       ? (candidates.find((manifest) => manifest.default) ?? candidates[0])

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Manifest } from '../bundle/manifest.ts';
 import { denoise } from '../reproduce/denoise.ts';
+import { fewShot } from '../reproduce/few-shot.ts';
 import { toMarkdown, type Part, type Reproduction, type Section } from '../reproduce/report.ts';
 import { sparseRecovery } from '../reproduce/sparse-recovery.ts';
 import { WorkBar } from './progress.ts';
@@ -12,6 +13,7 @@ import { WorkBar } from './progress.ts';
 const reproductions: Partial<Record<Manifest['task'], Reproduction>> = {
   'sparse-recovery': sparseRecovery,
   denoise,
+  'few-shot': fewShot,
 };
 
 const parts = (reproduction: Reproduction): string =>

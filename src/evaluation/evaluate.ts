@@ -6,8 +6,7 @@ import type { StoppingParameters } from '../stopping/rule.ts';
 import type { Condition } from './data.ts';
 import { accuracy, nmse, psnr, type Metric } from './quality.ts';
 
-const metrics: Record<Manifest['task'], Metric> = { denoise: psnr, 'sparse-recovery': nmse, recognize: accuracy, 'few-shot': accuracy };
-export const metricFor = (task: Manifest['task']): Metric => metrics[task];
+export const metricFor = (task: Manifest['task']): Metric => (task === 'denoise' ? psnr : task === 'sparse-recovery' ? nmse : accuracy);
 
 /**
  * One row for each condition, and for NMSE one over all of them. Every sample is a request of its own, once with the given rule and once at full depth,
@@ -41,6 +40,7 @@ export async function evaluate(
     condition: { ...label },
     metric: metric.name,
     quality: round(metric.total(adaptive.map(({ part }) => part))),
+    ...(metric.halfWidth && { half_width: round(metric.halfWidth(adaptive.map(({ part }) => part))) }),
     full_depth_quality: round(metric.total(full.map(({ part }) => part))),
     mean_depth: round(mean(adaptive.map(({ depth }) => depth))),
     max_depth: manifest.depth,

@@ -43,10 +43,14 @@ export const nmse: Metric = {
   loss: (reference, value) => value - reference,
 };
 
-/** Accuracy, percent: scores [K] whose largest is at the true class, the one number of `truth`. */
+/** Accuracy, percent: the share of rows of scores [Q,K] whose largest is at the true class, `truth` [Q]; of few-shot tasks the mean over tasks. */
 export const accuracy: Metric = {
   name: 'accuracy',
-  sample: (scores, truth) => [argmax(scores) === truth[0] ? 100 : 0, 1],
+  sample: (scores, truth) => {
+    const ways = scores.length / truth.length;
+    const hits = truth.reduce((sum, k, q) => sum + (argmax(scores.subarray(q * ways, (q + 1) * ways)) === k ? 1 : 0), 0);
+    return [(100 * hits) / truth.length, 1];
+  },
   total: (parts) => parts.reduce((sum, [value]) => sum + value, 0) / parts.length,
   loss: (reference, value) => reference - value,
   halfWidth: (parts) => halfWidth95(parts.map(([value]) => value)),

@@ -36,6 +36,7 @@ function flopsOf({ op, inputs, shape }: Value, symbols: Symbols): number {
   const size = (dims: readonly Dim[]) => dims.reduce<number>((product, dim) => product * resolve(dim, symbols), 1);
   if (free.has(op.name)) return 0;
   if (op.name === 'MatMul') return 2 * size(shape) * resolve(inputs[0]!.shape.at(-1)!, symbols);
+  if (op.name === 'ConvWeightGradient') return 2 * size(shape.slice(1)) * size(inputs[1]!.shape);
   if (op.name === 'Conv') return 2 * size(shape) * size(inputs[1]!.shape.slice(1));
   return Math.max(size(shape), ...inputs.map((input) => size(input.shape)));
 }

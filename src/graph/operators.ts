@@ -268,7 +268,7 @@ const convOperator: Operator<null> = {
   },
   gradient: (g, y) => {
     const [x, w] = y.inputs as [Value, Value];
-    return [conv(g, flip(transpose(w, [1, 0, 2, 3]), [2, 3])), convWeightGradient(x, g, known(w.shape[2]))];
+    return [conv(g, turned(w)), convWeightGradient(x, g, known(w.shape[2]))];
   },
   lower: (onnx, inputs, { inputs: [, w] }) => {
     const pad = (known(w!.shape[2]) - 1) / 2;
@@ -278,54 +278,50 @@ const convOperator: Operator<null> = {
 export const conv = (x: Value, w: Value): Value => node(convOperator, [x, w], null);
 
 /**
- * The gradient of a convolution by its kernel: k·k matrix products of shifted inputs with the output's gradient.
- * [N,C,H,W] and [N,K,H,W] give [K,C,k,k].
+ * The gradient of a convolution by its kernel, from its input [N,C,H,W] and its result's gradient [N,K,H,W]: [K,C,k,k].
+ * It is linear in both, and its own gradients are convolutions.
+ *
+ * Written as k·k matrix products over the whole batch: all images lie in one row a channel, with zeros between the lines
+ * and the images, so that a shift is one contiguous slice; fast also where images are small.
  */
-function convWeightGradient(x: Value, g: Value, k: number): Value {
-  const [c, filters] = [x.shape[1]!, g.shape[1]!];
-  const taps = (typeof x.shape[0] === 'number' ? tapsOfBatch : tapsOfSamples)(x, g, k);
-  return reshape(transpose(concat(taps, 0), [1, 2, 0]), [filters, c, k, k]);
-}
+const convWeightGradientOperator: Operator<{ k: number }> = {
+  name: 'ConvWeightGradient',
+  shape: ([x, g], { k }) => [g!.shape[1]!, x!.shape[1]!, k, k],
+  gradient: (v, { inputs: [x, g] }) => [conv(g!, turned(v)), conv(x!, v)],
+  lower: (onnx, [x, g], { inputs: [from], attrs: { k }, shape: [filters, channels] }) => {
+    const r = (k - 1) / 2;
+    const width = known(from!.shape[3]) + r;
+    const guard = r * width + r;
+    const padded = (name: string, pads: readonly number[]) => (r > 0 ? onnx.node('Pad', [name, onnx.int64(pads)]) : name);
+    const rows = (name: string, count: Dim | undefined) => {
+      const apart = onnx.node('Transpose', [padded(name, [0, 0, 0, 0, 0, 0, r, r])], { perm: [1, 0, 2, 3] });
+      return onnx.node('Reshape', [apart, onnx.int64([known(count), -1])]);
+    };
+    const gradients = rows(g!, filters);
+    const shifted = padded(rows(x!, channels), [0, guard, 0, guard]);
+    const taps = Array.from({ length: k * k }, (_, i) => {
+      const start = Math.floor(i / k) * width + (i % k);
+      const end = start < 2 * guard ? start - 2 * guard : 2 ** 31;
+      const tap = onnx.node('Slice', [shifted, onnx.int64([start]), onnx.int64([end]), onnx.int64([1])]);
+      return onnx.node('MatMul', [gradients, onnx.node('Transpose', [tap], { perm: [1, 0] })]);
+    });
+    const all = onnx.node('Reshape', [onnx.node('Concat', taps, { axis: 0 }), onnx.int64([k * k, known(filters), known(channels)])]);
+    const shape = onnx.int64([known(filters), known(channels), k, k]);
+    return onnx.node('Reshape', [onnx.node('Transpose', [all], { perm: [1, 2, 0] }), shape]);
+  },
+};
+const convWeightGradient = (x: Value, g: Value, k: number): Value => node(convWeightGradientOperator, [x, g], { k });
 
-/**
- * All samples of a batch in one row a channel, with zeros between the lines and the images, so that a shift is one
- * contiguous slice and a tap one product over the whole batch: fast also where images are small. Each tap is [1,K,C].
- */
-function tapsOfBatch(x: Value, g: Value, k: number): Value[] {
-  const [n, c, h, w] = x.shape.map(known) as [number, number, number, number];
-  const filters = known(g.shape[1]);
-  const r = (k - 1) / 2;
-  const width = w + r;
-  const length = n * (h + r) * width;
-  const guard = r * width + r;
-  const rows = (y: Value, channels: number): Value =>
-    reshape(transpose(pad(y, [0, 0, 0, 0], [0, 0, r, r]), [1, 0, 2, 3]), [channels, length]);
-  const shifted = pad(rows(x, c), [0, guard], [0, guard]);
-  const gradients = rows(g, filters);
-  return Array.from({ length: k * k }, (_, i) => {
-    const offset = Math.floor(i / k) * width + (i % k);
-    return reshape(matmul(gradients, swapLast(slice(shifted, 1, offset, offset + length))), [1, filters, c]);
-  });
-}
-
-/** As above for a batch of any size, sample by sample: lines are padded to one width and flattened. */
-function tapsOfSamples(x: Value, g: Value, k: number): Value[] {
-  const [n, c, h, w] = x.shape as [Dim, Dim, Dim, Dim];
-  const filters = g.shape[1]!;
-  const r = (k - 1) / 2;
-  const width = known(w) + 2 * r;
-  const length = known(h) * width;
-  const extra = r > 0 ? 1 : 0;
-  const rows = reshape(pad(x, [0, 0, r, r], [0, 0, r + extra, r]), [n, c, (known(h) + 2 * r + extra) * width]);
-  const gradients = reshape(pad(g, [0, 0, 0, 0], [0, 0, 0, 2 * r]), [n, filters, length]);
-  return Array.from({ length: k * k }, (_, i) => {
-    const offset = Math.floor(i / k) * width + (i % k);
-    const product = matmul(gradients, transpose(slice(rows, 2, offset, offset + length), [0, 2, 1]));
-    return reshape(reduceSum(product, [0]), [1, filters, c]);
-  });
-}
+/** The kernel that carries a convolution's gradient back to its input. */
+const turned = (w: Value): Value => flip(transpose(w, [1, 0, 2, 3]), [2, 3]);
 
 // ---------------------------------------------------------------- layout
+
+/** Where a shape has dimensions of one, and the shape without them. */
+const ones = (shape: Shape): { axes: number[]; others: Shape } => ({
+  axes: shape.flatMap((dim, i) => (dim === 1 ? [i] : [])),
+  others: shape.filter((dim) => dim !== 1),
+});
 
 const reshapeOperator: Operator<{ shape: Shape }> = {
   name: 'Reshape',
@@ -339,6 +335,11 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
   lower: (onnx, [x], { attrs, inputs: [from] }) => {
     const target = attrs.shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === from!.shape[i] ? 0 : -1));
     if (target.filter((dim) => dim === -1).length > 1) {
+      const [before, after] = [ones(from!.shape), ones(attrs.shape)];
+      if (sameShape(before.others, after.others)) {
+        const bare = before.axes.length > 0 ? onnx.node('Squeeze', [x!, onnx.int64(before.axes)]) : x!;
+        return after.axes.length > 0 ? onnx.node('Unsqueeze', [bare, onnx.int64(after.axes)]) : bare;
+      }
       throw new RangeError(`cannot reshape [${from!.shape.join(',')}] to [${attrs.shape.join(',')}]: two free dimensions move`);
     }
     return onnx.node('Reshape', [x!, onnx.int64(target)]);

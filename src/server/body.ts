@@ -1,6 +1,7 @@
 /** Bodies as they come: bytes, whatever their type; multipart forms with exactly one file. */
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { TaskRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 
 export async function installBodies(app: FastifyInstance, maxBodyBytes: number): Promise<void> {
@@ -25,6 +26,43 @@ export function bodyBytes(request: FastifyRequest): Buffer {
   return request.body;
 }
 
+/** The most files and fields of a form of labelled images. */
+const MOST_PARTS = 2048;
+
+/**
+ * The files of a form of labelled images: those in the field `support` have the label of the last field `label` before
+ * them, those in the field `query` have none.
+ * @throws Problem where the form has anything else
+ */
+export async function labelledFiles(request: FastifyRequest, maxBytes: number): Promise<NonNullable<TaskRequest['parts']>> {
+  const parts: { field: string; label?: string; contentType: string; body: Buffer }[] = [];
+  let label: string | undefined;
+  let total = 0;
+  try {
+    for await (const part of request.parts({ limits: { files: MOST_PARTS, fields: MOST_PARTS, parts: 2 * MOST_PARTS } })) {
+      const { fieldname: field } = part;
+      if (part.type !== 'file') {
+        if (field !== 'label')
+          throw new Problem('bad-body', `The form has a field ${field}; it takes label, and files in support and query.`);
+        label = String(part.value);
+        continue;
+      }
+      if (field !== 'support' && field !== 'query') {
+        part.file.resume();
+        throw new Problem('bad-body', `The form has a file in the field ${field}; send files in support and query.`);
+      }
+      const body = await part.toBuffer();
+      total += body.length;
+      if (total > maxBytes) throw new Problem('too-large', `The files are larger than ${maxBytes} bytes together (MAX_BODY_BYTES).`);
+      parts.push({ field, contentType: part.mimetype, body, ...(field === 'support' && label !== undefined && { label }) });
+    }
+  } catch (error) {
+    throw formProblem(error, maxBytes);
+  }
+  if (parts.length === 0) throw new Problem('bad-body', 'The form has no file; send some in the fields support and query.');
+  return parts;
+}
+
 /** The one file of a multipart form, in the field of this name. @throws Problem where it is not exactly that */
 export async function onlyFile(request: FastifyRequest, field: string, maxBytes: number): Promise<Buffer> {
   let bytes: Buffer | undefined;
@@ -43,12 +81,16 @@ export async function onlyFile(request: FastifyRequest, field: string, maxBytes:
       bytes = await part.toBuffer();
     }
   } catch (error) {
-    if (error instanceof Problem) throw error;
-    const { code, message } = error as Error & { code?: string };
-    if (code === 'FST_REQ_FILE_TOO_LARGE') throw new Problem('too-large', `The file is larger than ${maxBytes} bytes (MAX_BODY_BYTES).`);
-    throw new Problem('bad-body', `The multipart form cannot be read: ${message.replace(/\.$/, '')}.`);
+    throw formProblem(error, maxBytes);
   }
   if (!bytes) throw new Problem('bad-body', `The form has no file; send one, in the field ${field}.`);
   if (bytes.length === 0) throw new Problem('bad-body', 'The file is empty.');
   return bytes;
+}
+
+function formProblem(error: unknown, maxBytes: number): Problem {
+  if (error instanceof Problem) return error;
+  const { code, message } = error as Error & { code?: string };
+  if (code === 'FST_REQ_FILE_TOO_LARGE') return new Problem('too-large', `The file is larger than ${maxBytes} bytes (MAX_BODY_BYTES).`);
+  return new Problem('bad-body', `The multipart form cannot be read: ${message.replace(/\.$/, '')}.`);
 }

@@ -17,14 +17,59 @@ const problem = {
 } as const;
 
 const numbers = { type: 'array', items: { type: 'number' } } as const;
+const base64 = { type: 'string', format: 'byte', description: 'An image file in base64.' } as const;
+const reason = { type: 'string', enum: ['policy', 'max_depth', 'fixed', 'deadline', 'load'] } as const;
+const pi = { ...numbers, description: 'π at the exits that ran.' } as const;
 const stopping = { type: 'object', description: 'The stopping parameters, as in the query.' } as const;
 
-const bodies: Record<string, object> = {
-  'multipart/form-data': { type: 'object', properties: { image: binary }, required: ['image'] },
-  'application/json': {
-    type: 'object',
-    properties: { measurements: { oneOf: [numbers, { type: 'array', items: numbers }] }, model: { type: 'string' }, stopping },
-    required: ['measurements'],
+/** By task, then by media type; a type that is not here is described as bytes. */
+const bodies: Readonly<Record<string, Readonly<Record<string, object>>>> = {
+  denoise: { 'multipart/form-data': { type: 'object', properties: { image: binary }, required: ['image'] } },
+  recover: {
+    'application/json': {
+      type: 'object',
+      properties: { measurements: { oneOf: [numbers, { type: 'array', items: numbers }] }, model: { type: 'string' }, stopping },
+      required: ['measurements'],
+    },
+  },
+  'few-shot': {
+    'application/json': {
+      type: 'object',
+      properties: {
+        support: {
+          type: 'array',
+          description: 'Images to learn from, of at least two classes; they may be of any size.',
+          items: { type: 'object', properties: { label: { type: 'string' }, image: base64 }, required: ['label', 'image'] },
+        },
+        query: { type: 'array', description: 'Images to be labelled.', items: base64 },
+        model: { type: 'string' },
+        stopping,
+      },
+      required: ['support', 'query'],
+    },
+    'multipart/form-data': {
+      type: 'object',
+      description: 'The fields in order: a label counts for the support files after it, up to the next label.',
+      properties: {
+        label: { type: 'string' },
+        support: { type: 'array', items: binary },
+        query: { type: 'array', items: binary },
+      },
+      required: ['label', 'support', 'query'],
+    },
+  },
+};
+
+const scores = { ...numbers, description: 'The probability of each label, in the order of labels.' } as const;
+
+/** The answer's own properties, beside those that every answer has. */
+const answers: Readonly<Record<string, object>> = {
+  'few-shot': {
+    labels: { type: 'array', items: { type: 'string' } },
+    predictions: { type: 'array', items: { type: 'object', properties: { label: { type: 'string' }, scores } } },
+    depth: { type: 'integer', description: 'Gradient steps taken.' },
+    reason,
+    pi,
   },
 };
 
@@ -40,8 +85,8 @@ const json = {
         type: 'object',
         properties: {
           depth: { type: 'integer' },
-          reason: { type: 'string', enum: ['policy', 'max_depth', 'fixed', 'deadline', 'load'] },
-          pi: { ...numbers, description: 'π at the exits that ran.' },
+          reason,
+          pi,
         },
         additionalProperties: true,
       },
@@ -60,6 +105,10 @@ const headers = {
   'x-seed': 'The seed, where depths were sampled.',
 };
 
+/** The JSON answer of a task: what every task says, and its own. */
+const answerOf = (task: string): object =>
+  answers[task] ? { ...json, properties: { ...json.properties, samples: undefined, ...answers[task] } } : json;
+
 export function describeTask({ takes, gives, summary, task }: TaskRoute): object {
   const refusal = { description: 'What was wrong, and what to change.', content: { 'application/problem+json': { schema: problem } } };
   const described: [string, object][] = Object.entries(headers).map(([name, description]) => [
@@ -72,12 +121,12 @@ export function describeTask({ takes, gives, summary, task }: TaskRoute): object
     tags: ['tasks'],
     consumes: takes,
     produces: gives,
-    'x-body': Object.fromEntries(takes.map((type) => [type, { schema: bodies[type] ?? binary }])),
+    'x-body': Object.fromEntries(takes.map((type) => [type, { schema: bodies[task]?.[type] ?? binary }])),
     'x-answers': {
       200: {
         description: 'The answer, with the depth it took.',
         headers: Object.fromEntries(described),
-        content: Object.fromEntries(gives.map((type) => [type, { schema: type === 'application/json' ? json : binary }])),
+        content: Object.fromEntries(gives.map((type) => [type, { schema: type === 'application/json' ? answerOf(task) : binary }])),
       },
       400: refusal,
       413: refusal,

@@ -7,7 +7,7 @@ import { clock } from '../engine/messages.ts';
 import type { TaskRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 import { StoppingQuery, toStoppingParameters } from '../tasks/stopping.ts';
-import { bodyBytes, mediaType, onlyFile } from './body.ts';
+import { bodyBytes, labelledFiles, mediaType, onlyFile } from './body.ts';
 import { describeTask } from './describe.ts';
 import type { Metrics, Outcome } from './metrics.ts';
 import { negotiate } from './negotiation.ts';
@@ -19,7 +19,7 @@ export interface TaskRoute {
   readonly summary: string;
   readonly takes: readonly string[];
   readonly gives: readonly string[];
-  /** The field of a multipart form that holds the file. */
+  /** The field of a multipart form that holds its one file; without it a form holds labelled images. */
   readonly field?: string;
 }
 
@@ -38,6 +38,12 @@ export const taskRoutes: readonly TaskRoute[] = [
     summary: 'Sparse signals from their measurements, each as deep as it needs.',
     takes: ['application/json', 'application/octet-stream', 'application/x-npy'],
     gives: ['application/json', 'application/octet-stream', 'application/x-npy'],
+  },
+  {
+    task: 'few-shot',
+    summary: 'Labels for images, learnt from a few labelled ones by as many gradient steps as they need.',
+    takes: ['application/json', 'multipart/form-data'],
+    gives: ['application/json'],
   },
 ];
 
@@ -91,11 +97,13 @@ async function toTaskRequest(request: FastifyRequest, route: TaskRoute, values: 
   if (asked && accept !== 'application/json')
     throw new Problem('bad-parameter', 'depth_map goes with a JSON answer: add format=json, or take the map as an image by format=depth.');
   const form = contentType === 'multipart/form-data';
-  const body = form ? await onlyFile(request, route.field!, maxBodyBytes) : bodyBytes(request);
+  const parts = form && !route.field ? await labelledFiles(request, maxBodyBytes) : undefined;
+  const body = parts ? new Uint8Array() : form ? await onlyFile(request, route.field!, maxBodyBytes) : bodyBytes(request);
   return {
     task: route.task,
     contentType,
     body,
+    ...(parts && { parts }),
     stopping: toStoppingParameters(stopping),
     ...(model !== undefined && { model: String(model) }),
     ...(accept !== undefined && { accept }),

@@ -28,6 +28,9 @@ export const perSample: FlopsUnit = { per: 'sample', symbols: { N: 1 }, divisor:
 /** Per pixel of an image of 256×256. */
 export const perPixel: FlopsUnit = { per: 'pixel', symbols: { N: 1, h: 128, w: 128 }, divisor: 256 * 256 };
 
+/** A task of 20 classes with 3 images each, and one query. */
+export const perTask: FlopsUnit = { per: 'sample', symbols: { S: 60, K: 20, Q: 1 }, divisor: 1 };
+
 /** Every weight by parameter name; the graphs refer into it. */
 export const WEIGHTS = 'weights.safetensors';
 const PATH = 'path.onnx';

@@ -7,6 +7,7 @@ import type { Family } from '../families/family.ts';
 import { WEIGHTS } from './export.ts';
 import { decodeTensors } from './safetensors.ts';
 import { denoiseFamily, type DenoiseConfig } from './denoise.ts';
+import { fewShotFamily, type FewShotConfig } from './few-shot.ts';
 import { recoveryFamily, type RecoveryConfig } from './sparse-recovery.ts';
 import type { Weights } from './weights.ts';
 
@@ -25,6 +26,7 @@ export async function readFamily(directory: string): Promise<Family> {
   const config: unknown = training.config;
   if (typeof config !== 'object' || config === null || !('form' in config))
     throw new Error(`The manifest of ${name} does not say how it was made.`);
+  if (task === 'few-shot') return fewShotFamily(config as FewShotConfig);
   if (task === 'denoise') return denoiseFamily(config as DenoiseConfig);
   const { shape, data } = readNpy(await readFile(join(directory, 'matrix.npy')));
   return recoveryFamily(config as RecoveryConfig, { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) });

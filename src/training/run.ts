@@ -1,6 +1,7 @@
 /** A training run from its options to the lowered model: data, stages, progress, checkpoints. */
 import type { Planes } from '../codecs/images.ts';
 import { holdOut, type LabelledImages } from '../data/class-folders.ts';
+import { EpisodeSampler } from '../data/episodes.ts';
 import { PatchSampler } from '../data/images.ts';
 import { LabelledSampler } from '../data/labelled-batches.ts';
 import { Random } from '../data/random.ts';
@@ -8,7 +9,8 @@ import { SignalSampler, type Matrix } from '../data/sparse-recovery.ts';
 import type { Family } from '../families/family.ts';
 import { tensor } from '../runtime/session.ts';
 import { denoiseStages, usualError, type DenoiseConfig } from './denoise.ts';
-import { lower, perPixel, perSample, type Lowered } from './export.ts';
+import { lower, perPixel, perSample, perTask, type Lowered } from './export.ts';
+import { fewShotStages, toBatch, type FewShotConfig } from './few-shot.ts';
 import { runStages, type LoopOptions, type Source } from './loop.ts';
 import { recognizeStages, type RecognizeConfig } from './recognize.ts';
 import { recoveryStages, type RecoveryConfig } from './sparse-recovery.ts';
@@ -100,6 +102,24 @@ export async function trainRecognize(config: RecognizeConfig, data: LabelledImag
 /** The images that the layers learn from, and those that the policy learns from and the threshold is calibrated on. */
 export const splitForPolicy = ({ held, seed }: RecognizeConfig, data: LabelledImages): ReturnType<typeof holdOut> =>
   holdOut(data, held, new Random(seed));
+
+/** Learns to learn from a few images, from the images of many classes. */
+export async function trainFewShot(config: FewShotConfig, images: LabelledImages, options: RunOptions): Promise<Trained> {
+  const random = new Random(config.seed);
+  const sampler = new EpisodeSampler(images, random, config);
+  const next = () =>
+    toBatch(
+      Array.from({ length: config.batch }, () => sampler.next()),
+      config,
+    );
+  const { family, stages } = fewShotStages(config, next);
+  const weights = startingWeights(family, random, options.from);
+  const spent = await runStages(stages, { ...options, weights, source: sourceOf(random), config });
+  return {
+    lowered: lower(family, weights, perTask),
+    provenance: { config, stages: spent, data: `${images.images.length} images of ${images.labels.length} classes`, seed: config.seed },
+  };
+}
 
 function startingWeights(family: Family, random: Random, from: Weights = new Map()): Weights {
   const weights = initialWeights(family, random.normal);

@@ -22,6 +22,16 @@ beforeAll(async () => {
     join(place, 'quick-denoise.json'),
     JSON.stringify({ features: 4, depth: 3, exits: [2, 3], patch: 16, batch: 2, stageOne: { steps: 3 }, stageTwo: { steps: 2 } }),
   );
+  const quick = { steps: 2, rate: 1e-3, beta: 1 };
+  const small = { side: 8, features: 4, depth: 2, exits: [1, 2], shots: [1, 1], queries: 1 };
+  await writeFile(join(place, 'quick-few-shot.json'), JSON.stringify({ ...small, warmUp: quick, stageOne: quick, stageTwo: { steps: 2 } }));
+  for (let k = 0; k < 5; k++) {
+    await mkdir(join(place, 'classes', `class-${k}`), { recursive: true });
+    for (let i = 0; i < 3; i++) {
+      const background = { r: 50 * k, g: 60 * i, b: 200 - 50 * k };
+      await sharp({ create: { width: 10, height: 10, channels: 3, background } }).toFile(join(place, 'classes', `class-${k}`, `${i}.png`));
+    }
+  }
   await writeFile(join(place, 'odd.json'), JSON.stringify({ stepsize: 3 }));
   await mkdir(join(place, 'empty'));
   await mkdir(join(place, 'images'));
@@ -128,6 +138,26 @@ describe('reproduce', () => {
   }, 60_000);
 });
 
+describe('few-shot', () => {
+  it('learns to learn from a folder of class folders, with classes held out to measure on, and is evaluated on others', async () => {
+    const of = ['few-shot', '--data', 'classes'];
+    const trained = await command('train', ...of, '--ways', '2', '--config', 'quick-few-shot.json', '--threads', '1');
+    expect(trained).toMatchObject({ code: 0 });
+    const { manifest } = await loadBundle(join(place, 'models', 'few-shot-classes'));
+    expect(manifest).toMatchObject({ task: 'few-shot', depth: 2, limits: { K: 64 }, training: { data: '9 images of 3 classes' } });
+    expect(manifest.measured!.threshold[0]).toMatchObject({ condition: { ways: 2, shots: 1 }, metric: 'accuracy', n: 60 });
+    const evaluated = await command('evaluate', ...of, '--ways', '2,3', '--shots', '1-2,2', '--count', '3', '--queries', '1', '--json');
+    const { rows } = JSON.parse(evaluated.out) as { rows: { condition: object; half_width: number; n: number }[] };
+    expect(rows.map(({ condition }) => condition)).toEqual([
+      { ways: 2, shots: '1-2' },
+      { ways: 2, shots: 2 },
+      { ways: 3, shots: '1-2' },
+      { ways: 3, shots: 2 },
+    ]);
+    for (const { half_width: halfWidth, n } of rows) expect({ n, finite: Number.isFinite(halfWidth) }).toEqual({ n: 3, finite: true });
+  }, 60_000);
+});
+
 describe('a command that cannot work says what to change before it begins', () => {
   it.each<[string, RegExp, string[]]>([
     ['no task', /Say what to train/, ['train']],
@@ -151,6 +181,14 @@ describe('a command that cannot work says what to change before it begins', () =
     ['an empty folder', /empty holds no image/, ['train', 'denoise', '--data', 'empty']],
     ['a file that is no image', /a\.png cannot be read/, ['train', 'denoise', '--data', 'broken']],
     ['images smaller than a patch', /at least 64×64/, ['train', 'denoise', '--data', 'images']],
+    ['no class folders', /few-shot needs a folder/, ['train', 'few-shot']],
+    ['class folders that are not there', /no folder nowhere/, ['train', 'few-shot', '--data', 'nowhere']],
+    [
+      'fewer classes than a task has',
+      /has 5 classes; training and the measurement need 4 each/,
+      ['train', 'few-shot', '--data', 'classes', '--ways', '4'],
+    ],
+    ['ways that are none', /--ways must be a positive number/, ['train', 'few-shot', '--data', 'classes', '--ways', 'all']],
     ['nothing to evaluate', /Say which task/, ['evaluate']],
     ['a model that is not there', /There is no model nobody/, ['evaluate', 'sparse-recovery', '--model', 'nobody']],
     ['an unknown benchmark', /no benchmark sprint/, ['bench', 'sprint']],

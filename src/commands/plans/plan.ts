@@ -13,6 +13,7 @@ const flagOptions = {
   matrix: { type: 'string' },
   form: { type: 'string' },
   channels: { type: 'string' },
+  ways: { type: 'string' },
   minutes: { type: 'string' },
   name: { type: 'string' },
   from: { type: 'string' },
@@ -29,6 +30,7 @@ export interface Plan {
   readonly name: string;
   readonly description: string;
   readonly baseline: boolean;
+  readonly limits?: Manifest['limits'];
   readonly taskFiles: ReadonlyMap<string, Uint8Array>;
   readonly test: TestData;
   run(options: RunOptions): Promise<Trained>;

@@ -1,0 +1,283 @@
+/**
+ * MAML-stop: a classifier that is adapted to a few labelled images, the support, by steps of gradient descent; one layer
+ * is one step (Finn, Abbeel & Levine 2017). Its graph holds the gradient of the support's loss, so training differentiates
+ * it again.
+ *
+ * The classifier has four blocks, each a 3×3 convolution at half the resolution before it, batch normalisation and a
+ * rectifier, and a linear head. The head begins at zero: no gradient reaches the blocks in the first step, which makes the
+ * head a classifier by nearest class mean, for any number of classes; the steps after it move everything. Step sizes are
+ * learnt, one for each tensor and step (Antoniou, Edwards & Storkey 2019).
+ *
+ * All normalisation is by the support's statistics, so what a query is answered does not depend on other queries.
+ */
+import { linear, logSoftmax, rootMeanSquare, square } from '../graph/functions.ts';
+import { gradient } from '../graph/gradient.ts';
+import {
+  add,
+  concat,
+  conv,
+  div,
+  expandLike,
+  input,
+  log,
+  matmul,
+  max,
+  mul,
+  neg,
+  pad,
+  reduceMean,
+  reduceSum,
+  relu,
+  reshape,
+  scalar,
+  spaceToDepth,
+  stopGradient,
+  sub,
+  swapLast,
+  exp,
+} from '../graph/operators.ts';
+import { substitute } from '../graph/substitute.ts';
+import { known, type Dim, type Value } from '../graph/value.ts';
+import { constant, normal, Parameters, type Family, type Values } from './family.ts';
+
+export interface MamlConfig {
+  /** 1 for gray, 3 for colour. */
+  readonly channels: 1 | 3;
+  /** Width and height of the images. */
+  readonly side: number;
+  /** The value that stands for nothing to see, which padding continues: 1 for ink on white paper. */
+  readonly background: number;
+  readonly features: number;
+  /** T, the most gradient steps. */
+  readonly depth: number;
+  readonly exits: readonly number[];
+  /** Width of the policy's hidden layer. */
+  readonly hidden: number;
+  /** `first` leaves out of training how a step depends on the parameters before it through its gradient. */
+  readonly order: 'first' | 'second';
+  /** The published way, to compare with: the queries of a task are normalised together, by their own statistics. */
+  readonly transductive?: boolean;
+}
+
+const BLOCKS = 4;
+const EPSILON = 1e-3;
+const blocks = Array.from({ length: BLOCKS }, (_, i) => i + 1);
+
+/** The classifier's parameters by name: `kernel-i` [F,C,3,3], `scale-i` and `shift-i` [F,1,1], `head` [D,K]. */
+type Classifier = Values;
+
+interface Forward {
+  /** What each block's convolution gave, [n,F,h,w]. */
+  readonly convolved: readonly Value[];
+  /** Mean and standard deviation by which each block was normalised, [1,F,1,1]. */
+  readonly means: readonly Value[];
+  readonly deviations: readonly Value[];
+  /** [n,D], of root mean square 1. */
+  readonly features: Value;
+}
+
+/** support [1,S,C,side,side] and query [1,Q,C,side,side] in [0,1], labels [1,S,K] of ones and zeros → logits [1,Q,K]. */
+export function defineMaml(config: MamlConfig): Family {
+  const { channels, side, background, depth, exits, order, transductive = false } = config;
+  const parameters = new Parameters();
+  const { initial, rates, tempers, policies } = defineParameters(parameters, config);
+  const bodyNames = Object.keys(initial);
+  const names = [...bodyNames, 'head'];
+
+  /** [1,n,C,side,side] as a batch of images whose background is zero. */
+  const imagesOf = (x: Value): Value => sub(reshape(x, [x.shape[1]!, channels, side, side]), background);
+
+  /** The classifier that the states hold; what no step has moved yet is as it began. */
+  const classifier = (read: Values): Classifier =>
+    Object.fromEntries(names.map((name) => [name, read[fast(name)] ? unwrap(read[fast(name)]!) : initial[name]!]));
+
+  /** Layer `t`: each parameter of `gradients` moves by its own step size. */
+  const step = (t: number, p: Classifier, gradients: Values, { ways }: Support): Classifier => {
+    const moved = Object.entries(gradients).map(([name, gradient]) => {
+      const g = order === 'first' ? stopGradient(gradient) : gradient;
+      const rate = rates[t - 1]!.get(name)!;
+      // The head's rows each see their own class: their step does not shrink with the number of classes.
+      return [name, sub(p[name]!, mul(g, name === 'head' ? mul(rate, ways) : rate))] as const;
+    });
+    return { ...p, ...Object.fromEntries(moved) };
+  };
+
+  const firstStep = (images: Value, support: Support): Values => {
+    const before = forward(initial, images);
+    const head = expandLike(scalar(0), matmul(swapLast(before.features), support.labels));
+    const [g] = gradient(lossOf(matmul(before.features, head), support), [head]);
+    return statesOf(step(1, { head }, { head: g! }, support), before, support);
+  };
+
+  return {
+    name: 'maml',
+    depth,
+    exits,
+    inputs: {
+      support: [1, 'S', channels, side, side],
+      labels: [1, 'S', 'K'],
+      query: [1, 'Q', channels, side, side],
+    },
+    outputs: ['logits'],
+    parameters: parameters.all,
+    layer(t, read): Values {
+      const support = supportOf(read.labels!);
+      const images = imagesOf(read.support!);
+      if (t === 1) return firstStep(images, support);
+      const p = classifier(read);
+      // At leaves, since a head that came from the blocks would otherwise pass its gradient on to them.
+      const leaves = Object.fromEntries(names.map((name) => [name, input(name, p[name]!.shape)]));
+      const f = forward(leaves, images);
+      const loss = lossOf(mul(matmul(f.features, leaves.head!), tempers[t - 1]!), support);
+      const atLeaves = gradient(
+        loss,
+        names.map((name) => leaves[name]!),
+      );
+      // The convolutions at these parameters were computed when the step before ended.
+      const known = [...names.map((name) => [leaves[name]!, p[name]!] as const), ...zip(f.convolved, held(read, 'convolved'))];
+      const gradients = Object.fromEntries(zip(names, substitute(atLeaves, new Map(known))));
+      const moved = step(t, p, gradients, support);
+      return statesOf(moved, forward(moved, images), support);
+    },
+    policy: (t, read) => policies.get(t)!(unwrap(read.summary!)),
+    decode(_, read): Values {
+      const p = classifier(read);
+      const by = transductive ? undefined : { means: held(read, 'mean'), deviations: held(read, 'deviation') };
+      return { logits: wrap(matmul(forward(p, imagesOf(read.query!), by).features, p.head!)) };
+    },
+  };
+}
+
+interface Learnt {
+  /** The blocks' parameters, where every task begins. */
+  readonly initial: Classifier;
+  /** For each step, the step size of each parameter that moves. */
+  readonly rates: readonly ReadonlyMap<string, Value>[];
+  /** For each step, what the logits are multiplied by in its loss. */
+  readonly tempers: readonly Value[];
+  readonly policies: ReadonlyMap<number, (seen: Value) => Value>;
+}
+
+function defineParameters(parameters: Parameters, { channels, side, features, depth, exits, hidden }: MamlConfig): Learnt {
+  const last = blocks.reduce((size) => Math.ceil(size / 2), side);
+  const width = features * last * last;
+  const initial: Record<string, Value> = {};
+  for (const i of blocks) {
+    const from = 4 * (i === 1 ? channels : features);
+    const size = features * from * 9;
+    initial[`kernel-${i}`] = parameters.define(`kernel-${i}`, [features, from, 3, 3], normal(size, Math.sqrt(2 / (9 * from))));
+    initial[`scale-${i}`] = parameters.define(`scale-${i}`, [features, 1, 1], constant(features, 1));
+    initial[`shift-${i}`] = parameters.define(`shift-${i}`, [features, 1, 1], constant(features, 0));
+  }
+  const steps = Array.from({ length: depth }, (_, i) => i + 1);
+  const rates = steps.map((t) => {
+    const rate = (name: string, value: number) => [name, parameters.define(`rate-${t}-${name}`, [], constant(1, value))] as const;
+    // The head's first step gives logits of about ±10 times the cosine between a query and a class mean.
+    const body = t === 1 ? [] : Object.keys(initial).map((name) => rate(name, 0.05));
+    return new Map([...body, rate('head', (t === 1 ? 10 : 5) / width)]);
+  });
+  // A support that is told apart by far gives no gradient; at a higher temperature it still does.
+  const tempers = steps.map((t) => (t === 1 ? scalar(1) : parameters.define(`temper-${t}`, [], constant(1, 0.25))));
+  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, SCALARS + width, hidden)]));
+  return { initial, rates, tempers, policies };
+}
+
+/** Images [n,C,side,side] through the blocks, normalised by the batch's own statistics or by those of another. */
+function forward(p: Classifier, images: Value, by?: Pick<Forward, 'means' | 'deviations'>): Forward {
+  const [convolved, means, deviations]: [Value[], Value[], Value[]] = [[], [], []];
+  let x = images;
+  for (const i of blocks) {
+    const y = conv(spaceToDepth(even(x), 2), p[`kernel-${i}`]!);
+    const mean = by?.means[i - 1] ?? reduceMean(y, [0, 2, 3], true);
+    const centred = sub(y, mean);
+    const deviation = by?.deviations[i - 1] ?? rootMeanSquare(centred, [0, 2, 3], EPSILON);
+    convolved.push(y);
+    means.push(mean);
+    deviations.push(deviation);
+    x = relu(add(mul(centred, div(p[`scale-${i}`]!, deviation)), p[`shift-${i}`]!));
+  }
+  const width = x.shape.slice(1).reduce<number>((product, dim) => product * known(dim), 1);
+  const flat = reshape(x, [x.shape[0]!, width]);
+  return { convolved, means, deviations, features: div(flat, rootMeanSquare(flat, [1], EPSILON)) };
+}
+
+/** Each with a leading dimension of 1 for the batch; what steps have moved is named apart from where it began. */
+function statesOf(p: Classifier, f: Forward, support: Support): Values {
+  const named = (name: string, values: readonly Value[]) => values.map((value, i) => [`${name}-${i + 1}`, value] as const);
+  const all = [
+    ...Object.entries(p).map(([name, value]) => [fast(name), value] as const),
+    ...named('convolved', f.convolved),
+    ...named('mean', f.means),
+    ...named('deviation', f.deviations),
+    ['summary', summary(matmul(f.features, p.head!), f.features, support)] as const,
+  ];
+  return Object.fromEntries(all.map(([name, value]) => [name, wrap(value)]));
+}
+
+const held = (read: Values, name: string): Value[] => blocks.map((i) => unwrap(read[`${name}-${i}`]!));
+
+interface Support {
+  /** [S,K]. */
+  readonly labels: Value;
+  /** One over the number of images of each image's class, [S,1]: every class weighs the same. */
+  readonly weights: Value;
+  /** K, []. */
+  readonly ways: Value;
+  /** The mean number of images of a class, []. */
+  readonly shots: Value;
+  /** Takes class means: [K,S]. */
+  readonly means: Value;
+}
+
+function supportOf(given: Value): Support {
+  const labels = unwrap(given);
+  const counts = max(reduceSum(labels, [0], true), 1);
+  const shares = div(labels, counts);
+  const weights = reduceSum(shares, [1], true);
+  const ways = reduceSum(weights);
+  return { labels, weights, ways, shots: div(reduceSum(counts), ways), means: swapLast(shares) };
+}
+
+/** The mean over the classes of the mean cross-entropy of their images, []. */
+function lossOf(logits: Value, { labels, weights, ways }: Support): Value {
+  return div(neg(reduceSum(mul(mul(labels, logSoftmax(logits, 1)), weights))), ways);
+}
+
+const SCALARS = 5;
+
+/** What the policy sees of the support after a step, [SCALARS + D]: its loss, its size, how far its classes lie apart, its mean features. */
+function summary(logits: Value, features: Value, support: Support): Value {
+  const { labels, weights, ways, shots, means } = support;
+  const misses = div(reduceSum(mul(square(sub(exp(logSoftmax(logits, 1)), labels)), weights)), ways);
+  const pooled = reduceMean(features, [0], true);
+  const spread = reduceMean(square(sub(matmul(means, features), pooled)));
+  const scalars = [log(add(lossOf(logits, support), 1e-3)), log(shots), log(ways), misses, spread];
+  return concat([...scalars.map((value) => reshape(value, [1])), reshape(pooled, [known(pooled.shape[1])])], 0);
+}
+
+/** A small perceptron on the summary. */
+function definePolicy(parameters: Parameters, t: number, width: number, hidden: number): (seen: Value) => Value {
+  const define = (name: string, shape: readonly number[], deviation: number): Value => {
+    const length = shape.reduce((a, b) => a * b, 1);
+    return parameters.define(`policy-${t}-${name}`, shape, deviation > 0 ? normal(length, deviation) : constant(length, 0), 'policy');
+  };
+  const w1 = define('w1', [width, hidden], Math.sqrt(1 / width));
+  const b1 = define('b1', [hidden], 0);
+  const w2 = define('w2', [hidden, 1], Math.sqrt(1 / hidden));
+  const b2 = define('b2', [1], 0);
+  return (seen) => reshape(linear(relu(linear(reshape(seen, [1, width]), w1, b1)), w2, b2), [1]);
+}
+
+/** The state that holds a parameter's adapted values (fast weights). */
+const fast = (name: string): string => `fast-${name}`;
+
+/** Sides of an odd length get one more row and column of zeros. */
+function even(x: Value): Value {
+  const [down, across] = x.shape.slice(2).map((dim) => known(dim) % 2) as [number, number];
+  return pad(x, [0, 0, 0, 0], [0, 0, down, across]);
+}
+
+const zip = <A, B>(as: readonly A[], bs: readonly B[]): (readonly [A, B])[] => as.map((a, i) => [a, bs[i]!]);
+
+const wrap = (x: Value): Value => reshape(x, [1, ...x.shape]);
+const unwrap = (x: Value): Value => reshape(x, x.shape.slice(1) satisfies readonly Dim[]);

@@ -1,0 +1,49 @@
+/** The published way to normalise, all queries of a task together, beside ours. */
+import { join } from 'node:path';
+import type { Condition } from '../../evaluation/data.ts';
+import { accuracy, halfWidth95 } from '../../evaluation/quality.ts';
+import { toModel } from '../../graph/model.ts';
+import { input } from '../../graph/operators.ts';
+import { floats, Session, tensor } from '../../runtime/session.ts';
+import { readWeights } from '../../training/from-bundle.ts';
+import { fewShotFamily, type FewShotConfig } from '../../training/few-shot.ts';
+import { unroll } from '../../training/unroll.ts';
+import type { Part, ReproduceOptions, Section } from '../report.ts';
+import { bundles, percent, published, testTasks } from './setting.ts';
+
+export const transductive: Part = {
+  name: 'transductive',
+  about: 'Accuracy where the queries of a task are normalised together, as published, against by the support.',
+  run,
+};
+
+async function run(options: ReproduceOptions): Promise<Section[]> {
+  const [manifest] = await bundles(options.modelsDir);
+  const config = manifest!.training.config as FewShotConfig;
+  const weights = await readWeights(join(options.modelsDir, manifest!.name));
+  const conditions = await testTasks(manifest!, options, published, 200);
+  const rows: string[][] = published.map(({ name }) => [name]);
+  for (const [way, together] of [false, true].entries()) {
+    const family = fewShotFamily({ ...config, transductive: together });
+    const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+    const { logits } = unroll(family, inputs).outputs.at(-1)! as { logits: ReturnType<typeof input> };
+    const constants = new Map([...weights].map(([name, data]) => [name, { data }]));
+    const session = await Session.load(toModel({ outputs: { logits }, weights: constants }));
+    for (const [i, condition] of conditions.entries()) {
+      options.onProgress(published[i]!.name, (way + i / conditions.length) / 2);
+      rows[i]!.push(await measure(session, condition));
+    }
+    await session.release();
+  }
+  const columns = ['Omniglot, all steps', 'normalised by the support', 'normalised together'];
+  return [{ heading: 'Inductive and transductive', tables: [{ columns, rows }] }];
+}
+
+async function measure(session: Session, { cases }: Condition): Promise<string> {
+  const values: number[] = [];
+  for (const { sample, truth } of cases) {
+    const feeds = Object.fromEntries(Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]));
+    values.push(accuracy.sample(floats((await session.run(feeds)).logits!), truth)[0]);
+  }
+  return percent(accuracy.total(values.map((value) => [value, 1] as const)), halfWidth95(values));
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import type { LabelledImages } from '../../src/data/class-folders.ts';
+import { EpisodeSampler, type EpisodeOptions } from '../../src/data/episodes.ts';
+import { Random } from '../../src/data/random.ts';
+
+/** Images of 2×2 whose first pixel is their class, and whose others tell which way they are turned. */
+const images = (classes: number, each: number): LabelledImages => ({
+  labels: Array.from({ length: classes }, (_, k) => `class ${k}`),
+  images: Array.from({ length: classes * each }, (_, i) => ({
+    channels: 1 as const,
+    width: 2,
+    height: 2,
+    data: Float32Array.of(Math.floor(i / each), 100, 200, 300 + (i % each)),
+  })),
+  classes: Array.from({ length: classes * each }, (_, i) => Math.floor(i / each)),
+});
+const options: EpisodeOptions = { ways: [3], shots: [1, 2], queries: 2, turns: false };
+
+describe('an episode', () => {
+  it('has as many classes and images as asked for, the queries other images than the support', () => {
+    const sampler = new EpisodeSampler(images(5, 4), new Random(1), { ...options, ways: [2, 3] });
+    const seen = new Set<string>();
+    for (let n = 0; n < 60; n++) {
+      const { ways, shots, support, labels, query, truth } = sampler.next();
+      seen.add(`${ways} ${shots}`);
+      expect(support).toHaveLength(ways * shots * 4);
+      expect(truth).toHaveLength(2 * ways);
+      const classOf = (data: Float32Array, i: number): number => data[4 * i]!;
+      const kinds = Array.from({ length: ways }, (_, k) => classOf(support, k * shots));
+      expect(new Set(kinds).size).toBe(ways);
+      truth.forEach((k, i) => expect(classOf(query, i)).toBe(kinds[k]));
+      for (let i = 0; i < ways * shots; i++) {
+        expect([...labels.subarray(i * ways, (i + 1) * ways)]).toEqual(kinds.map((kind) => (kind === classOf(support, i) ? 1 : 0)));
+      }
+      const keys = [...support, ...query].reduce<string[]>(
+        (all, value, i, list) => (i % 4 === 0 ? [...all, `${value} ${list[i + 3]}`] : all),
+        [],
+      );
+      expect(new Set(keys).size).toBe(keys.length);
+    }
+    expect([...seen].sort()).toEqual(['2 1', '2 2', '3 1', '3 2']);
+  });
+
+  it('counts a turned image as of another class', () => {
+    const sampler = new EpisodeSampler(images(1, 3), new Random(2), { ways: [4], shots: [1, 1], queries: 2, turns: true });
+    const { support } = sampler.next();
+    const turned = Array.from({ length: 4 }, (_, k) =>
+      [...support.subarray(4 * k, 4 * k + 4)].map((value) => (value >= 300 ? 300 : value)),
+    );
+    expect(turned.sort((a, b) => a[0]! - b[0]!)).toEqual([
+      [0, 100, 200, 300],
+      [100, 300, 0, 200],
+      [200, 0, 300, 100],
+      [300, 200, 100, 0],
+    ]);
+  });
+
+  it('is the same for the same seed', () => {
+    const draw = (seed: number) => new EpisodeSampler(images(6, 4), new Random(seed), options).next();
+    expect(draw(3)).toEqual(draw(3));
+    expect(draw(4)).not.toEqual(draw(3));
+  });
+
+  it('needs enough classes, and enough images in each', () => {
+    expect(() => new EpisodeSampler(images(2, 4), new Random(1), options)).toThrow(/task has 3 classes, and there are 2/);
+    expect(() => new EpisodeSampler(images(3, 3), new Random(1), options)).toThrow(/class 0 has 3 images; a task takes 2 .* and 2/);
+  });
+});

@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/data/random.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { Sample } from '../../src/engine/types.ts';
+import type { Family } from '../../src/families/family.ts';
+import { gradient } from '../../src/graph/gradient.ts';
+import { toModel } from '../../src/graph/model.ts';
+import { input, mul, reduceSum, sigmoid } from '../../src/graph/operators.ts';
+import { elements } from '../../src/graph/value.ts';
+import { floats, Session, tensor } from '../../src/runtime/session.ts';
+import { unroll } from '../../src/training/unroll.ts';
+import type { Weights } from '../../src/training/weights.ts';
+import { expectClose } from '../graph/check.ts';
+import { livelyWeights, smallFewShot, smallMaml, startSmallEngine, writeModels } from '../support/small.ts';
+
+const SIDE = 8;
+const random = new Random(2);
+const images = (n: number): Float32Array => Float32Array.from({ length: n * SIDE * SIDE }, () => random.uniform());
+/** [1,S,K] of ones and zeros, for classes in turn. */
+const labelsOf = (classes: readonly number[], ways: number): Float32Array =>
+  Float32Array.from({ length: classes.length * ways }, (_, i) => (classes[Math.floor(i / ways)] === i % ways ? 1 : 0));
+
+interface Task {
+  readonly support: Float32Array;
+  readonly classes: readonly number[];
+  readonly ways: number;
+  readonly query: Float32Array;
+}
+
+const task: Task = { support: images(7), classes: [0, 1, 2, 0, 1, 2, 2], ways: 3, query: images(4) };
+
+const feedsOf = ({ support, classes, ways, query }: Task): [Record<string, Float32Array>, Record<string, readonly number[]>] => {
+  const queries = query.length / SIDE ** 2;
+  return [
+    { support, labels: labelsOf(classes, ways), query },
+    {
+      support: [1, classes.length, 1, SIDE, SIDE],
+      labels: [1, classes.length, ways],
+      query: [1, queries, 1, SIDE, SIDE],
+    },
+  ];
+};
+
+/** What the whole path answers after every step, and π; compiled once for a family and its weights. */
+async function compile(family: Family, weights: Weights): Promise<(of: Task) => Promise<{ logits: Float32Array[]; pi: number[] }>> {
+  const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+  const { outputs, logits } = unroll(family, inputs);
+  const named = Object.fromEntries([
+    ...outputs.map(({ logits: value }, i) => [`logits-${i}`, value!] as const),
+    ...logits.map((value, i) => [`pi-${i}`, sigmoid(value)] as const),
+  ]);
+  const session = await Session.load(toModel({ outputs: named, weights: new Map([...weights].map(([name, data]) => [name, { data }])) }));
+  return async (of) => {
+    const [feeds, dims] = feedsOf(of);
+    const found = await session.run(Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, tensor(data, dims[name]!)])));
+    return {
+      logits: outputs.map((_, i) => floats(found[`logits-${i}`]!)),
+      pi: logits.map((_, i) => floats(found[`pi-${i}`]!)[0]!),
+    };
+  };
+}
+
+const family = smallMaml();
+let answer: Awaited<ReturnType<typeof compile>>;
+beforeAll(async () => {
+  answer = await compile(family, livelyWeights(family));
+});
+
+describe('a gradient step as a layer', () => {
+  it('begins as a classifier by nearest class mean, whatever the number of classes', async () => {
+    // Each query is the whole support of its own class: its feature is the class mean.
+    const { logits } = await answer({ support: task.query, classes: [0, 1, 2, 3], ways: 4, query: task.query });
+    const [first] = logits;
+    expect(Math.max(...first!)).toBeGreaterThan(0.1);
+    for (let q = 0; q < 4; q++) {
+      const row = first!.slice(4 * q, 4 * q + 4);
+      expect(Math.max(...row) - row[q]!).toBeLessThan(1e-5);
+      // A zero head sees every class against the mean of all: the scores of each query sum to zero.
+      expect(row.reduce((a, b) => a + b, 0)).toBeCloseTo(0, 4);
+    }
+  });
+
+  it('answers a query whatever other queries came along', async () => {
+    const { logits: together } = await answer(task);
+    for (let q = 0; q < 4; q++) {
+      const { logits: alone } = await answer({ ...task, query: task.query.slice(q * SIDE ** 2, (q + 1) * SIDE ** 2) });
+      for (const [t, logits] of together.entries()) expectClose(alone[t]!, logits.slice(3 * q, 3 * q + 3), 1e-4);
+    }
+  });
+
+  it('weighs classes the same, however many images each has', async () => {
+    const image = (i: number): number[] => [...task.support.subarray(i * SIDE ** 2, (i + 1) * SIDE ** 2)];
+    const support = Float32Array.from([0, 0, 0, 1].flatMap(image));
+    const { logits } = await answer({ support, classes: [0, 0, 0, 1], ways: 2, query: task.query });
+    for (let q = 0; q < 4; q++) expect(logits[0]![2 * q]! + logits[0]![2 * q + 1]!).toBeCloseTo(0, 4);
+  });
+});
+
+describe('the meta-gradient', () => {
+  const direction = (i: number): number => Math.sin(3 * i + 1);
+
+  /** d loss / d parameters by the graph and by central differences, along a few coordinates of each. */
+  async function compare(order: 'first' | 'second'): Promise<(readonly [graph: number, difference: number])[]> {
+    const family = smallMaml({ order });
+    const weights = livelyWeights(family);
+    for (const [name, data] of weights) if (name.startsWith('rate-')) data.fill(name.endsWith('head') ? 0.3 : 0.1);
+    const { outputs } = unroll(
+      family,
+      Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)])),
+    );
+    const pattern = input('pattern', [1, 'Q', 'K']);
+    const loss = reduceSum(mul(outputs.at(-1)!.logits!, pattern));
+    const learnt = [...family.parameters].filter(([, { role }]) => role === 'model');
+    const gradients = gradient(
+      loss,
+      learnt.map(([, { value }]) => value),
+    );
+    const [feeds, dims] = feedsOf(task);
+    feeds.pattern = Float32Array.from({ length: 12 }, (_, i) => direction(i));
+    dims.pattern = [1, 4, 3];
+    for (const [name, { value }] of learnt) {
+      feeds[name] = weights.get(name)!;
+      dims[name] = value.shape.map(Number);
+    }
+    const session = await Session.load(toModel({ outputs: { loss, ...Object.fromEntries(gradients.map((g, i) => [`g${i}`, g])) } }));
+    const at = async (): Promise<Record<string, Float32Array>> => {
+      const tensors = Object.fromEntries(session.inputs.map(({ name }) => [name, tensor(feeds[name]!, dims[name]!)]));
+      return Object.fromEntries(Object.entries(await session.run(tensors)).map(([name, value]) => [name, floats(value)]));
+    };
+    const found = await at();
+    const pairs: (readonly [number, number])[] = [];
+    for (const [i, [name, { value }]] of learnt.entries()) {
+      const data = feeds[name]!;
+      const count = elements(value.shape);
+      for (const k of new Set([0, Math.floor(count / 3), Math.floor((2 * count) / 3)])) {
+        const original = data[k]!;
+        const difference = async (step: number): Promise<number> => {
+          data[k] = original + step;
+          const above = (await at()).loss![0]!;
+          data[k] = original - step;
+          const below = (await at()).loss![0]!;
+          data[k] = original;
+          return (above - below) / (2 * step);
+        };
+        const [wide, narrow] = [await difference(1e-3), await difference(3e-4)];
+        // A rectifier that turns between the two places makes the step jump: no difference tells a gradient there.
+        if (Math.abs(wide - narrow) < 0.02 * Math.max(1, Math.abs(wide))) pairs.push([found[`g${i}`]![k]!, wide]);
+      }
+    }
+    await session.release();
+    return pairs;
+  }
+
+  const errors = (pairs: readonly (readonly [number, number])[]): number[] =>
+    pairs.map(([graph, difference]) => Math.abs(graph - difference) / Math.max(1, Math.abs(difference)));
+
+  it('of second order is that of the whole path, by finite differences', async () => {
+    const pairs = await compare('second');
+    expect(pairs.length).toBeGreaterThan(40);
+    expect(Math.max(...pairs.map(([, difference]) => Math.abs(difference)))).toBeGreaterThan(0.5);
+    expect(Math.max(...errors(pairs))).toBeLessThan(0.03);
+  });
+
+  it('of first order leaves the curvature out', async () => {
+    expect(Math.max(...errors(await compare('first')))).toBeGreaterThan(0.1);
+  });
+});
+
+describe('served', () => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await startSmallEngine({ modelsDir: await writeModels([smallFewShot()]) });
+  });
+  afterAll(() => engine.close());
+
+  const sampleOf = (of: Task): Sample => {
+    const [feeds, dims] = feedsOf(of);
+    return Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, { data, dims: dims[name]!.slice(1) }]));
+  };
+
+  it('the answer is that of the training graph at every step, for any number of classes and images', async () => {
+    const other: Task = { support: images(5), classes: [3, 0, 1, 2, 1], ways: 4, query: images(2) };
+    for (const of of [task, other]) {
+      const expected = await answer(of);
+      for (const [i, depth] of family.exits.entries()) {
+        const { samples } = await engine.run('small-few-shot', [sampleOf(of)], { rule: 'fixed', depth, deadlineMs: 600_000 });
+        expect(samples[0]!.depth).toBe(depth);
+        expectClose(samples[0]!.outputs.logits!.data, expected.logits[i]!, 1e-4);
+        samples[0]!.pi.forEach((value, t) => expect(value).toBeCloseTo(expected.pi[t]!, 4));
+      }
+    }
+  });
+});
