@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Compile } from 'typebox/compile';
+import { LABELS, readLabels } from './labels.ts';
 import { Manifest, policiesOf } from './manifest.ts';
 
 export interface Bundle {
@@ -41,6 +42,7 @@ export async function loadBundle(directory: string): Promise<Bundle> {
   const manifest = await readManifest(directory);
   checkPath(manifest);
   await checkFiles(directory, manifest);
+  if (manifest.task === 'recognize') await checkLabels(directory, manifest);
   return { directory, manifest };
 }
 
@@ -88,6 +90,11 @@ function checkPath(manifest: Manifest): void {
   const mentioned = [...segments.map(({ file }) => file), ...decoders.map(({ file }) => file), ...(path ? [path] : []), ...task_files];
   for (const file of mentioned) if (!files[file]) refuse(`${file} is not among its files`);
   for (const file of Object.keys(files)) if (file !== basename(file) || file.startsWith('.')) refuse(`${file} is not a plain file name`);
+}
+
+async function checkLabels(directory: string, manifest: Manifest): Promise<void> {
+  if (!manifest.task_files.includes(LABELS)) throw new Error(`${MANIFEST} of ${manifest.name}: ${LABELS} is not among its task files.`);
+  readLabels(await readFile(join(directory, LABELS)), manifest);
 }
 
 async function checkFiles(directory: string, { files }: Manifest): Promise<void> {

@@ -28,6 +28,8 @@ export interface LoadedPath {
 
 export interface LoadedModel {
   readonly manifest: Manifest;
+  /** The bundle's folder. */
+  readonly directory: string;
   readonly segments: readonly LoadedSegment[];
   /** By exit. */
   readonly decoders: ReadonlyMap<number, LoadedDecoder>;
@@ -71,7 +73,8 @@ export async function loadModel({ directory, manifest }: Bundle, provider: Provi
     decoders.set(exit, { reads, session });
   }
   // On WebGPU every condition would have to come back to the host, which the segments do as well.
-  if (manifest.path === undefined || manifest.depth === manifest.exits[0] || provider === 'webgpu') return { manifest, segments, decoders };
+  if (manifest.path === undefined || manifest.depth === manifest.exits[0] || provider === 'webgpu')
+    return { manifest, directory, segments, decoders };
   const session = await open(manifest.path, { provider, threads });
   const thresholds: Port = { name: 'thresholds', dtype: 'float32', shape: [manifest.exits.length - 1] };
   const said: Port[] = [
@@ -81,7 +84,7 @@ export async function loadModel({ directory, manifest }: Bundle, provider: Provi
   const { length } = policiesOf(manifest);
   const policy: Port[] = length > 1 ? [{ name: 'policy', dtype: 'float32', shape: [length] }] : [];
   check(join(directory, manifest.path), session, [...manifest.inputs, thresholds, ...policy], [...manifest.outputs, ...said]);
-  return { manifest, segments, decoders, path: { session, pays: false, pace: 0 } };
+  return { manifest, directory, segments, decoders, path: { session, pays: false, pace: 0 } };
 }
 
 export async function releaseModel({ segments, decoders, path }: LoadedModel): Promise<void> {

@@ -1,11 +1,12 @@
 /** What a manifest says of a bundle's quality and time: the threshold calibrated on one set of data, the rows on another. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { LABELS, readLabels } from '../bundle/labels.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { readFile } from 'node:fs/promises';
 import { readNpy } from '../codecs/npy.ts';
 import type { Planes } from '../codecs/images.ts';
-import type { LabelledImages } from '../data/class-folders.ts';
+import { readClassFolders, type LabelledImages } from '../data/class-folders.ts';
 import type { Matrix } from '../data/sparse-recovery.ts';
 import { Engine } from '../engine/engine.ts';
 import { calibrate } from './calibrate.ts';
@@ -80,6 +81,13 @@ export function startEngine(modelsDir: string, only?: readonly string[]): Promis
     threads: Math.min(availableParallelism(), 2),
     maxPending: 1e9,
   });
+}
+
+/** The images below a folder, at the model's size and with its classes. */
+export async function readRecognizable({ name, inputs, outputs }: Manifest, modelsDir: string, folder: string): Promise<LabelledImages> {
+  const [, channels, side] = inputs[0]!.shape.map(Number) as [number, 1 | 3, number];
+  const labels = readLabels(await readFile(join(modelsDir, name, LABELS)), { name, outputs });
+  return readClassFolders(folder, { side, channels, labels });
 }
 
 export async function matrixOf({ name }: Pick<Manifest, 'name'>, modelsDir: string): Promise<Matrix> {

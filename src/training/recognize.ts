@@ -40,7 +40,7 @@ export const recognizeDefaults: Record<RecognizeConfig['form'], RecognizeConfig>
     smoothing: 0.05,
     held: 0.05,
     stageOne: { steps: 20_000, rate: 4e-3, beta: 'uniform', adam: { weightDecay: 0.02 } },
-    stageTwo: { steps: 1500, rate: 2e-3, beta: 0.3, lambda: 0.5, divergence: 'forward' },
+    stageTwo: { steps: 400, rate: 2e-3, beta: 0.3, lambda: 0.5, divergence: 'forward' },
   },
 };
 
