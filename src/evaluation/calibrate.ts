@@ -27,35 +27,38 @@ export async function calibrate(
   const traced: Traced[][] = [];
   for (const { cases } of conditions) traced.push(await trace(engine, manifest, cases, metric, 1));
   const ms = manifest.exits.map((_, i) => median(traced.flat().map((sample) => sample.ms[i]!)));
-  const quality = (pick: (sample: Traced) => number): number[] => traced.map((list) => qualityAt(list, metric, pick));
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   return {
-    threshold: choose(traced, ms, metric, tolerance, quality),
+    threshold: cheapestThreshold(traced, ms, metric, tolerance),
     exits: manifest.exits.map((depth, i) => ({
       depth,
-      quality: Number(mean(quality(() => i)).toFixed(3)),
+      quality: Number(mean(traced.map((list) => qualityAt(list, metric, () => i))).toFixed(3)),
       ms_per_sample: Number(ms[i]!.toFixed(3)),
     })),
   };
 }
 
-function choose(
-  traced: readonly Traced[][],
-  ms: readonly number[],
+/**
+ * The threshold of least cost that keeps within `tolerance` of full depth, as above.
+ * @param traced the samples of each condition
+ * @param costs of stopping at each exit
+ */
+export function cheapestThreshold(
+  traced: readonly (readonly Traced[])[],
+  costs: readonly number[],
   metric: Metric,
   tolerance: number,
-  quality: (pick: (sample: Traced) => number) => number[],
 ): number {
-  const last = ms.length - 1;
-  const full = quality(() => last);
-  let best = { threshold: 1, time: Number.POSITIVE_INFINITY };
+  const quality = (pick: (sample: Traced) => number): number[] => traced.map((list) => qualityAt(list, metric, pick));
+  const full = quality(() => costs.length - 1);
+  let best = { threshold: 1, cost: Number.POSITIVE_INFINITY };
   for (let step = 1; step < 200; step++) {
     const threshold = step / 200;
     const stopAt = (sample: Traced): number => exitAt(sample, threshold);
     const losses = quality(stopAt).map((value, i) => metric.loss(full[i]!, value));
     const fits = losses.reduce((a, b) => a + b, 0) / losses.length <= tolerance && losses.every((loss) => loss <= 2 * tolerance);
-    const time = traced.flat().reduce((sum, sample) => sum + ms[stopAt(sample)]!, 0);
-    if (fits && time < best.time) best = { threshold, time };
+    const cost = traced.flat().reduce((sum, sample) => sum + costs[stopAt(sample)]!, 0);
+    if (fits && cost < best.cost) best = { threshold, cost };
   }
   return best.threshold;
 }

@@ -41,3 +41,8 @@ export function singularValues({ rows: m, columns: n, data }: Matrix): { left: F
   values.forEach((value, i) => vt.mulRow(i, 1 / value));
   return { left: Float32Array.from(u.to1DArray()), values, right: Float32Array.from(vt.to1DArray()) };
 }
+
+/** The transpose of [rows,columns]. */
+export function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
+  return Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
+}

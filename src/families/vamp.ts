@@ -3,12 +3,31 @@
  * measurements [N,m] → signal [N,n]. A layer is a linear estimate of the signal from the residual, followed by the
  * posterior mean under a sparse prior, each corrected so that the other sees its error as fresh noise. Prior, noise level
  * and error levels are not told but learnt: a few numbers a layer, so that a model for a new matrix is trained in minutes.
+ *
+ * A layer's two products are small, so for a request alone every operator counts: sums over the spectrum are products with
+ * constants, logarithms are taken of all levels at once, and what is linear in them is folded into the weights.
  */
-import { linear, rootMeanSquare, square } from '../graph/functions.ts';
-import { add, concat, div, exp, log, matmul, max, min, mul, reduceMean, reshape, relu, sigmoid, slice, sub } from '../graph/operators.ts';
-import { known, type Value } from '../graph/value.ts';
+import { linear, square } from '../graph/functions.ts';
+import {
+  add,
+  clip,
+  concat,
+  div,
+  exp,
+  log,
+  matmul,
+  mul,
+  reciprocal,
+  reduceMean,
+  relu,
+  reshape,
+  sigmoid,
+  slice,
+  sub,
+} from '../graph/operators.ts';
+import type { Value } from '../graph/value.ts';
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
-import { singularValues, type Matrix } from './matrix.ts';
+import { singularValues, transposed, type Matrix } from './matrix.ts';
 
 export interface VampConfig {
   readonly matrix: Matrix;
@@ -25,21 +44,28 @@ const TINY = 1e-10;
 
 /**
  * With A = U diag(s) Vᵀ the state holds the measurements in the basis of U (`rotated`, [N,k]), the linear stage's input
- * and the variance of its error (`prediction` [N,n], `variance` [N,1]), the noise's variance (`noise` [N,1]), the estimate
- * (`signal` [N,n]) and the error it expects of itself (`uncertainty` [N,1]).
+ * (`prediction`, [N,n]), the variances of its error and of the noise (`levels`, [N,2]), the estimate (`signal`, [N,n]) and
+ * the error it expects of itself (`uncertainty`, [N,1]).
  */
 export function defineVamp({ matrix, depth, hidden }: VampConfig): Family {
   const { rows: m, columns: n } = matrix;
   const { left, values, right } = singularValues(matrix);
   const k = values.length;
+  const seen = right.map((value, i) => value * values[Math.floor(i / n)]!);
   const parameters = new Parameters();
-  const u = parameters.define('left', [m, k], () => left, 'constant');
-  const vt = parameters.define('right', [k, n], () => right, 'constant');
-  const v = parameters.define('right-transposed', [n, k], () => transposed(right, k, n), 'constant');
-  const s = parameters.define('singular-values', [k], () => values, 'constant');
+  const constants: Constants = {
+    u: parameters.define('left', [m, k], () => left, 'constant'),
+    b: parameters.define('rotated-matrix', [k, n], () => seen, 'constant'),
+    bt: parameters.define('rotated-matrix-transposed', [n, k], () => transposed(seen, k, n), 'constant'),
+    powers: parameters.define('powers', [k], () => values.map((value) => value * value), 'constant'),
+    shares: parameters.define('shares', [k, 1], () => values.map((value) => (value * value) / n), 'constant'),
+    bands: parameters.define('bands', [k, BANDS], () => bandMeans(k), 'constant'),
+    features: parameters.define('level-features', [BANDS + 2, BANDS + 2], () => levelFeatures(), 'constant'),
+    policyFeatures: parameters.define('policy-features', [4, 4], () => policyFeatures.slice(), 'constant'),
+  };
   const power = values.reduce((sum, value) => sum + value * value, 0) / k;
-  const layers = Array.from({ length: depth }, (_, i) => defineLayer(parameters, i + 1, hidden));
-  const policies = layers.slice(0, -1).map((_, i) => definePolicy(parameters, i + 1, hidden));
+  const layers = Array.from({ length: depth }, (_, i) => defineLayer(parameters, constants, i + 1, hidden));
+  const policies = layers.slice(0, -1).map((_, i) => definePolicy(parameters, constants, i + 1, hidden));
 
   return {
     name: 'vamp',
@@ -50,27 +76,21 @@ export function defineVamp({ matrix, depth, hidden }: VampConfig): Family {
     parameters: parameters.all,
     layer(t, read): Values {
       const layer = layers[t - 1]!;
-      const rotated = read.rotated ?? matmul(read.measurements!, u);
-      const residual = read.prediction ? sub(rotated, mul(matmul(read.prediction, v), s)) : rotated;
-      const total = add(reduceMean(square(residual), [1], true), TINY);
-      const before = {
-        variance: read.variance ?? div(total, power),
-        noise: read.noise ?? mul(total, 1e-3),
-      };
-      const { variance, noise } = layer.levels(residual, before);
-      const { step, error } = linearStage(residual, s, variance, noise, n);
-      const moved = matmul(step, vt);
-      const seen = read.prediction ? add(read.prediction, moved) : moved;
-      const { mean, posterior } = layer.shrink(seen, error);
+      const rotated = read.rotated ?? matmul(read.measurements!, constants.u);
+      const residual = read.prediction ? sub(rotated, matmul(read.prediction, constants.bt)) : rotated;
+      const { variance, noise } = layer.levels(residual, (squares) => read.levels ?? firstLevels(squares, power));
+      const { step, error } = linearStage(residual, constants, variance, noise);
+      const moved = read.prediction ? add(read.prediction, step) : step;
+      const { mean, meanSquare, posterior } = layer.shrink(moved, error);
       // ⟨η′⟩ of the posterior mean is its posterior variance over the variance of the error it saw.
-      const slope = max(min(div(posterior, error), 0.95), 1e-4);
-      const rest = sub(1, slope);
+      const slope = clip(div(posterior, error), 1e-4, 0.95);
+      const ratio = div(slope, sub(1, slope));
       return {
         rotated,
-        prediction: div(sub(mean, mul(seen, slope)), rest),
-        variance: div(mul(error, slope), rest),
-        noise,
+        prediction: add(mean, mul(sub(mean, moved), ratio)),
+        levels: concat([mul(error, ratio), noise], 1),
         signal: mean,
+        size: meanSquare,
         uncertainty: posterior,
       };
     },
@@ -78,13 +98,31 @@ export function defineVamp({ matrix, depth, hidden }: VampConfig): Family {
   };
 }
 
-/** The linear minimum-mean-square-error step in the basis of V, scaled to be unbiased, and its error's variance. */
-function linearStage(residual: Value, s: Value, variance: Value, noise: Value, n: number): { step: Value; error: Value } {
-  const signalPower = mul(square(s), variance);
-  const gain = div(signalPower, add(signalPower, noise));
-  const share = mul(reduceMean(gain, [1], true), known(s.shape[0]) / n);
-  const step = div(div(mul(gain, residual), s), share);
-  return { step, error: div(mul(variance, sub(1, share)), share) };
+/** What the layers share, none of it learnt. B = Uᵀ A is the matrix in the basis of U. */
+interface Constants {
+  readonly u: Value;
+  readonly b: Value;
+  readonly bt: Value;
+  /** s², and as a column that averages over the entries of the signal. */
+  readonly powers: Value;
+  readonly shares: Value;
+  readonly bands: Value;
+  readonly features: Value;
+  readonly policyFeatures: Value;
+}
+
+/** Before the first layer all that is seen counts as signal, a thousandth of it as noise: [N,2]. */
+function firstLevels(squares: Value, power: number): Value {
+  const total = add(reduceMean(squares, [1], true), TINY);
+  return concat([mul(total, 1 / power), mul(total, 1e-3)], 1);
+}
+
+/** The linear minimum-mean-square-error step, scaled to be unbiased, and its error's variance. */
+function linearStage(residual: Value, { b, powers, shares }: Constants, variance: Value, noise: Value): { step: Value; error: Value } {
+  const inverse = reciprocal(add(powers, div(noise, variance)));
+  const share = matmul(inverse, shares);
+  const step = div(matmul(mul(residual, inverse), b), share);
+  return { step, error: sub(div(variance, share), variance) };
 }
 
 interface Levels {
@@ -92,7 +130,7 @@ interface Levels {
   readonly noise: Value;
 }
 
-function defineLayer(parameters: Parameters, t: number, hidden: number) {
+function defineLayer(parameters: Parameters, { bands, features }: Constants, t: number, hidden: number) {
   const name = (part: string): string => `layer-${t}-${part}`;
   const number = (part: string, value: number): Value => parameters.define(name(part), [1], constant(1, value));
   const inputs = BANDS + 2;
@@ -105,48 +143,68 @@ function defineLayer(parameters: Parameters, t: number, hidden: number) {
   const trust = number('log-trust', 0);
 
   return {
-    /** Corrects the expected levels of noise and error by what the residual's power over the spectrum says of them. */
-    levels(residual: Value, { variance, noise }: Levels): Levels {
-      const k = known(residual.shape[1]);
-      const edges = Array.from({ length: BANDS + 1 }, (_, i) => Math.round((i * k) / BANDS));
-      const reference = log(variance);
-      const bands = edges.slice(1).map((end, i) => log(add(reduceMean(square(slice(residual, 1, edges[i]!, end)), [1], true), TINY)));
-      const features = concat([...bands.map((band) => sub(band, reference)), sub(log(noise), reference), mul(reference, 0.3)], 1);
-      const correction = linear(relu(linear(mul(features, 0.5), w1, b1)), w2, b2);
-      const part = (i: number): Value => exp(max(min(slice(correction, 1, i, i + 1), 8), -8));
-      return { variance: add(mul(variance, part(0)), TINY), noise: add(mul(noise, part(1)), TINY) };
+    /** Corrects the expected levels of error and noise by what the residual's power over the spectrum says of them. */
+    levels(residual: Value, before: (squares: Value) => Value): Levels {
+      const squares = square(residual);
+      const expected = before(squares);
+      const logs = log(concat([add(matmul(squares, bands), TINY), expected], 1));
+      const correction = linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2);
+      const levels = add(mul(expected, exp(clip(correction, -8, 8))), TINY);
+      return { variance: slice(levels, 1, 0, 1), noise: slice(levels, 1, 1, 2) };
     },
 
-    /** Mean and variance (averaged over the entries) of x given x + N(0, error), for x zero or from a normal slab. */
-    shrink(seen: Value, error: Value): { mean: Value; posterior: Value } {
+    /** Mean, its mean square and the posterior variance (averaged over the entries) of x given x + N(0, error), for x zero or from a normal slab. */
+    shrink(seen: Value, error: Value): { mean: Value; meanSquare: Value; posterior: Value } {
       const seenError = mul(error, exp(trust));
       const slabVariance = exp(slab);
       const sum = add(seenError, slabVariance);
       const weight = div(slabVariance, sum);
-      const evidence = add(mul(square(seen), div(mul(weight, 0.5), seenError)), add(odds, mul(log(div(seenError, sum)), 0.5)));
-      const active = sigmoid(max(min(evidence, 60), -60));
+      const rest = div(seenError, sum);
+      const evidence = add(mul(square(seen), div(mul(weight, 0.5), seenError)), add(mul(log(rest), 0.5), odds));
+      const active = sigmoid(evidence);
       const ifActive = mul(seen, weight);
       const mean = mul(active, ifActive);
-      const second = mul(active, add(square(ifActive), mul(weight, seenError)));
-      return { mean, posterior: add(reduceMean(sub(second, square(mean)), [1], true), TINY) };
+      // E x² − (E x)², entry by entry: active (ifActive² + v) − mean², with v the variance of an entry that is not zero.
+      const spread = add(mul(mean, sub(ifActive, mean)), mul(active, mul(slabVariance, rest)));
+      return { mean, meanSquare: reduceMean(square(mean), [1], true), posterior: reduceMean(spread, [1], true) };
     },
   };
 }
 
 /** A perceptron on what the layer knows of itself: expected error, noise and the size of the estimate. */
-function definePolicy(parameters: Parameters, t: number, hidden: number): (read: Values) => Value {
+function definePolicy(parameters: Parameters, { policyFeatures: features }: Constants, t: number, hidden: number): (read: Values) => Value {
   const w1 = parameters.define(`policy-${t}-w1`, [4, hidden], normal(4 * hidden, 0.4), 'policy');
   const b1 = parameters.define(`policy-${t}-b1`, [hidden], constant(hidden, 0), 'policy');
   const w2 = parameters.define(`policy-${t}-w2`, [hidden, 1], normal(hidden, Math.sqrt(1 / hidden)), 'policy');
   const b2 = parameters.define(`policy-${t}-b2`, [1], constant(1, 0), 'policy');
-  return ({ signal, uncertainty, noise, variance }) => {
-    const size = mul(log(add(rootMeanSquare(signal!, [1]), 1e-6)), 2);
-    const levels = [uncertainty!, noise!, variance!].map((level) => mul(sub(log(level), size), 0.5));
-    const features = concat([...levels, size], 1);
-    return reshape(linear(relu(linear(features, w1, b1)), w2, b2), [signal!.shape[0]!]);
+  return ({ signal, size, uncertainty, levels }) => {
+    const logs = log(add(concat([uncertainty!, levels!, size!], 1), 1e-12));
+    return reshape(linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2), [signal!.shape[0]!]);
   };
 }
 
-function transposed(data: Float32Array, rows: number, columns: number): Float32Array {
-  return Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
+/** Averages over equal parts of the spectrum, as a product: [k,BANDS]. */
+function bandMeans(k: number): Float32Array {
+  const means = new Float32Array(k * BANDS);
+  for (let band = 0; band < BANDS; band++) {
+    const [from, to] = [Math.round((band * k) / BANDS), Math.round(((band + 1) * k) / BANDS)];
+    for (let i = from; i < to; i++) means[i * BANDS + band] = 1 / (to - from);
+  }
+  return means;
 }
+
+/** From the logarithms of the bands, the error's variance v and the noise's n to half of bands − v, n − v and 0.3 v. */
+function levelFeatures(): Float32Array {
+  const size = BANDS + 2;
+  const [v, n] = [BANDS, BANDS + 1];
+  const matrix = new Float32Array(size * size);
+  for (let column = 0; column <= BANDS; column++) {
+    matrix[(column < BANDS ? column : n) * size + column] = 0.5;
+    matrix[v * size + column] = -0.5;
+  }
+  matrix[v * size + size - 1] = 0.15;
+  return matrix;
+}
+
+/** From the logarithms of uncertainty, error, noise and size z to half of uncertainty − z, noise − z, error − z, and z. */
+const policyFeatures = Float32Array.of(0.5, 0, 0, 0, 0, 0, 0.5, 0, 0, 0.5, 0, 0, -0.5, -0.5, -0.5, 1);

@@ -108,6 +108,15 @@ export const min = binary('Min', {
   gradient: (g, a, b) => [where(greaterOrEqual(b, a), g, 0), where(greaterOrEqual(b, a), 0, g)],
 });
 
+const clipOperator: Operator<{ low: number; high: number }> = {
+  name: 'Clip',
+  shape: ([x]) => x!.shape,
+  gradient: (g, y) => [where(equal(y.inputs[0]!, y as Value), g, 0)],
+  lower: (onnx, [x], { attrs }) => onnx.node('Clip', [x!, onnx.float(attrs.low), onnx.float(attrs.high)]),
+};
+/** Held between two numbers; no gradient flows beyond them. */
+export const clip = (x: Value, low: number, high: number): Value => node(clipOperator, [x], { low, high });
+
 function comparison(name: string): (a: Operand, b: Operand) => Value {
   const operator: Operator<null> = {
     name,

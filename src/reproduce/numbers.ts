@@ -2,7 +2,7 @@
 export const decibels = (value: number): string => value.toFixed(2);
 
 /** How often each value occurs. */
-export function count(values: readonly number[]): Map<number, number> {
+export function frequencies(values: readonly number[]): Map<number, number> {
   const counts = new Map<number, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return counts;

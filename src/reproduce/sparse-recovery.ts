@@ -1,5 +1,9 @@
 /** Sparse recovery: the paper's first experiment, and past it. */
 import type { Reproduction } from './report.ts';
+import { ablations } from './sparse-recovery/ablations.ts';
 import { depth } from './sparse-recovery/depth.ts';
+import { robustness } from './sparse-recovery/robustness.ts';
+import { table } from './sparse-recovery/table.ts';
+import { time } from './sparse-recovery/time.ts';
 
-export const sparseRecovery: Reproduction = { title: 'Sparse recovery', parts: [depth] };
+export const sparseRecovery: Reproduction = { title: 'Sparse recovery', parts: [table, depth, time, robustness, ablations] };

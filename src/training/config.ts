@@ -9,7 +9,7 @@ export function withDefaults<T extends object>(defaults: T, given: unknown, path
       throw new Error(`${path} has no ${key}; it may have ${[...Object.keys(defaults), ...Object.keys(optional)].join(', ')}.`);
     }
     const like = known ?? optional[key];
-    if (kind(value) !== kind(like) && !(key === 'beta' && value === 'uniform')) {
+    if (kind(value) !== kind(like) && !(key === 'beta' && (value === 'uniform' || value === 'last'))) {
       throw new Error(`${key} in ${path} must be ${kind(like)}, not ${JSON.stringify(value)}.`);
     }
     result[key] = kind(like) === 'an object' && like ? withDefaults(like, value, key) : value;

@@ -15,7 +15,7 @@ export interface Stage {
   readonly learn: ReadonlyMap<string, Value>;
   readonly adam?: Partial<AdamOptions>;
   readonly rate: Schedule;
-  /** The run ends after this many steps … */
+  /** The run ends after this many steps; none leaves the stage out … */
   readonly steps: number;
   /** … or, where given, when this much time has been spent on the stage; then progress is time, not steps. */
   readonly minutes?: number;
@@ -94,7 +94,7 @@ export async function runStages(stages: readonly Stage[], options: LoopOptions):
   const first = resumed ? stages.findIndex(({ name }) => name === resumed.saved.stage) : 0;
   const spent: Record<string, Spent> = { ...resumed?.saved.spent };
   for (const [i, stage] of stages.entries()) {
-    if (i < first) continue;
+    if (i < first || stage.steps === 0) continue;
     spent[stage.name] = await runStage(stage, options, spent, i === first ? resumed : undefined);
   }
   return spent;

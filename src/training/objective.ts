@@ -44,6 +44,17 @@ export function logStopTime(logits: readonly Value[]): Value {
   return columns([...result, remaining!]);
 }
 
+/** log q(t) by one softmax over all exits: it needs every state before it can choose, and is here to compare with. */
+export const logMulticlass = (logits: readonly Value[]): Value => logSoftmax(columns([...logits, mul(logits[0]!, 0)]), 1);
+
+/**
+ * Both stages at once: Σ_t q(t) (ℓ_t/β − log p(t) + log q(t)), averaged over the batch. Its gradient reaches the layers,
+ * weighted by where the policy stops, and the policy.
+ */
+export function joint(losses: Value, beta: number, logPrior: Value, logQ: Value): Value {
+  return reduceMean(reduceSum(mul(exp(logQ), sub(logQ, logJoint(losses, beta, logPrior))), [1]));
+}
+
 /** Stage II, forward: −Σ_t q*(t) log q(t), averaged over the batch. */
 export function forwardKl(logTarget: Value, logQ: Value): Value {
   return neg(reduceMean(reduceSum(mul(exp(logTarget), logQ), [1])));

@@ -5,7 +5,18 @@ import type { Value } from '../graph/value.ts';
 import { tensor, type Tensor } from '../runtime/session.ts';
 import type { AdamOptions } from './adam.ts';
 import type { Stage } from './loop.ts';
-import { columns, forwardKl, logOracle, logPriorInput, logStopTime, reverseKl, stageOne, uniformLoss } from './objective.ts';
+import {
+  columns,
+  forwardKl,
+  joint,
+  logMulticlass,
+  logOracle,
+  logPriorInput,
+  logStopTime,
+  reverseKl,
+  stageOne,
+  uniformLoss,
+} from './objective.ts';
 import { cosine } from './schedule.ts';
 import type { Unrolled } from './unroll.ts';
 
@@ -13,8 +24,8 @@ export interface StageOneConfig {
   readonly steps: number;
   readonly minutes?: number;
   readonly rate: number;
-  /** Temperature of the oracle; `uniform` weighs all exits the same instead. */
-  readonly beta: number | 'uniform';
+  /** Temperature of the oracle; `uniform` weighs all exits the same instead, `last` counts the last alone. */
+  readonly beta: number | 'uniform' | 'last';
   /** p(t), up to a factor, exit by exit; flat where absent. More of it on the last exits lets early ones take less of the layers. */
   readonly prior?: readonly number[];
   readonly adam?: Partial<AdamOptions>;
@@ -28,6 +39,14 @@ export interface StageTwoConfig {
   /** The price λ of the whole path's compute, in dB of quality. */
   readonly lambda: number;
   readonly divergence: 'forward' | 'reverse';
+  /** `multiclass`: one softmax over all exits, which cannot be served; to compare with. */
+  readonly policy?: 'sequential' | 'multiclass';
+}
+
+/** Fine-tuning of layers and policy together, at the temperature and price of Stage II; no steps leave it out. */
+export interface StageThreeConfig {
+  readonly steps: number;
+  readonly rate: number;
 }
 
 export interface Batches {
@@ -42,9 +61,13 @@ export function stageOneOf(family: Family, losses: readonly Value[], config: Sta
   if (prior.length !== exits) throw new Error(`The prior has ${prior.length} numbers; it needs one for each of the ${exits} exits.`);
   const table = columns(losses);
   const logPrior = tensor(Float32Array.from(prior, Math.log), [exits]);
+  const loss = (): Value => {
+    if (beta === 'last') return uniformLoss(losses.at(-1)!);
+    return beta === 'uniform' ? uniformLoss(table) : stageOne(table, beta, logPriorInput(exits));
+  };
   return {
     name: 'stage-1',
-    loss: beta === 'uniform' ? uniformLoss(table) : stageOne(table, beta, logPriorInput(exits)),
+    loss: loss(),
     learn: learnt(family, 'model'),
     rate: cosine(config.rate),
     steps: config.steps,
@@ -66,15 +89,12 @@ export function stageTwoOf(
   errors: readonly Value[],
   { logits }: Unrolled,
   costs: readonly number[],
-  { steps, rate, beta, lambda, divergence }: StageTwoConfig,
+  { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
   batches: Batches,
 ): Stage {
   const target = logOracle(columns(errors.map(decibels)), beta, logPriorInput(errors.length));
-  const logQ = logStopTime(logits);
-  const prior = tensor(
-    Float32Array.from(costs, (cost) => (-lambda * cost) / beta),
-    [costs.length],
-  );
+  const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
+  const prior = priceOf(costs, lambda / beta);
   return {
     name: 'stage-2',
     loss: divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ),
@@ -84,6 +104,34 @@ export function stageTwoOf(
     batch: () => ({ ...batches.next(), 'log-prior': prior }),
   };
 }
+
+/** Stage III: layers and policy together, by the bound that both stages share; arguments as for Stage II. */
+export function stageThreeOf(
+  family: Family,
+  errors: readonly Value[],
+  { logits }: Unrolled,
+  costs: readonly number[],
+  { steps, rate }: StageThreeConfig,
+  { beta, lambda }: StageTwoConfig,
+  batches: Batches,
+): Stage {
+  const prior = priceOf(costs, lambda / beta);
+  return {
+    name: 'stage-3',
+    loss: joint(columns(errors.map(decibels)), beta, logPriorInput(errors.length), logStopTime(logits)),
+    learn: new Map([...learnt(family, 'model'), ...learnt(family, 'policy')]),
+    rate: cosine(rate),
+    steps,
+    batch: () => ({ ...batches.next(), 'log-prior': prior }),
+  };
+}
+
+/** The logarithm of p(t) ∝ exp(−price · c_t), up to a constant. */
+const priceOf = (costs: readonly number[], price: number): Tensor =>
+  tensor(
+    Float32Array.from(costs, (cost) => -price * cost),
+    [costs.length],
+  );
 
 /** 10 log₁₀ of a squared error. */
 export const decibels = (error: Value): Value => mul(log(error), 10 / Math.LN10);

@@ -25,6 +25,10 @@ const cases: Record<string, Case> = {
   abs: unary(o.abs, Math.abs),
   relu: unary(o.relu, (x) => Math.max(x, 0)),
   sigmoid: unary(o.sigmoid, (x) => 1 / (1 + Math.exp(-x))),
+  clip: unary(
+    (x) => o.clip(x, -0.4, 0.5),
+    (x) => Math.min(0.5, Math.max(-0.4, x)),
+  ),
   tanh: unary(o.tanh, Math.tanh),
   softplus: unary(o.softplus, (x) => Math.log1p(Math.exp(x))),
   add: {

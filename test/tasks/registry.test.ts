@@ -5,7 +5,7 @@ import { byName, problem } from './fixtures.ts';
 
 it('names each task by the last part of its path and hands the settings on', async () => {
   const tasks = taskDecoders({ maxPixels: 8 });
-  expect(Object.keys(tasks)).toEqual(['denoise', 'recover']);
+  expect(Object.keys(tasks)).toEqual(['denoise', 'few-shot', 'recover']);
   const image = {
     channels: 1 as const,
     width: 3,

@@ -2,7 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { input } from '../../src/graph/operators.ts';
 import { oracle, stopTime } from '../../src/stopping/distribution.ts';
-import { forwardKl, logOracle, logPriorInput, logStopTime, reverseKl, stageOne } from '../../src/training/objective.ts';
+import {
+  columns,
+  forwardKl,
+  joint,
+  logMulticlass,
+  logOracle,
+  logPriorInput,
+  logStopTime,
+  reverseKl,
+  stageOne,
+} from '../../src/training/objective.ts';
 import { evaluate, expectClose } from '../graph/check.ts';
 
 const finite = (min: number, max: number) => fc.double({ min, max, noNaN: true });
@@ -51,5 +61,30 @@ describe('objectives against the same formulas in plain numbers', () => {
       { numRuns: 20 },
     );
     expect(logQ.shape).toEqual([1, 4]);
+  });
+
+  it('the bound of both stages together, and a choice among all exits at once', async () => {
+    const leaves = [0, 1, 2].map((i) => input(`l${i}`, [1]));
+    const losses = [0, 1, 2, 3].map((i) => input(`e${i}`, [1]));
+    const bound = joint(columns(losses), 0.5, logPriorInput(4), logStopTime(leaves));
+    const logits = [0.3, -1, 2];
+    const errors = [3, 2, 1.5, 1.4];
+    const prior = [-0.25, -0.5, -0.75, -1];
+    const feeds = {
+      ...Object.fromEntries(logits.map((x, i) => [`l${i}`, Float32Array.of(x)])),
+      ...Object.fromEntries(errors.map((x, i) => [`e${i}`, Float32Array.of(x)])),
+      'log-prior': Float32Array.from(prior),
+    };
+    const dims = Object.fromEntries(Object.entries(feeds).map(([name, { length }]) => [name, [length]]));
+    const result = await evaluate({ bound, all: logMulticlass(leaves) }, feeds, dims);
+    const q = stopTime(logits.map((x) => 1 / (1 + Math.exp(-x))));
+    expectClose(result.bound!.data, [q.reduce((sum, p, t) => sum + p * (errors[t]! / 0.5 - prior[t]! + Math.log(p)), 0)], 1e-5);
+    const powers = [...logits, 0].map(Math.exp);
+    const sum = powers.reduce((a, b) => a + b);
+    expectClose(
+      result.all!.data,
+      powers.map((power) => Math.log(power / sum)),
+      1e-5,
+    );
   });
 });

@@ -10,6 +10,7 @@ import { WEIGHTS } from '../../src/training/export.ts';
 import { checkpointFile, Interrupted, type Spent } from '../../src/training/loop.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
 import { trainRecovery } from '../../src/training/run.ts';
+import { decodeTensors } from '../../src/training/safetensors.ts';
 import { Trainer } from '../../src/training/trainer.ts';
 import { smallMatrix } from '../support/small.ts';
 
@@ -102,6 +103,16 @@ describe('a run', () => {
     await expect(readCheckpoint(new URL(import.meta.url).pathname)).rejects.toThrow(/not a checkpoint/);
     const { meta } = await readCheckpoint(checkpointFile(path));
     expect(meta.stage).toBe('stage-2');
+  });
+
+  it('leaves out stages without steps; the third moves layers and policy alike', async () => {
+    const skip = { ...config, stageOne: { ...config.stageOne, steps: 0 }, stageTwo: { ...config.stageTwo, steps: 0 } };
+    const weights = async (given: RecoveryConfig): Promise<ReadonlyMap<string, Float32Array>> =>
+      decodeTensors(Buffer.from((await trainRecovery(given, smallMatrix, quiet(await folder()))).lowered.contents.get(WEIGHTS)!)).tensors;
+    const before = await weights(skip);
+    const after = await weights({ ...skip, stageThree: { steps: 2, rate: 1e-2 } });
+    for (const name of ['w-1', 'threshold-2', 'policy-1-w1', 'policy-2-b1']) expect(after.get(name), name).not.toEqual(before.get(name));
+    expect(after.get('matrix')).toEqual(before.get('matrix'));
   });
 
   it('starts from given weights, and refuses those of another model', async () => {

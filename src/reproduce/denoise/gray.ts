@@ -5,7 +5,7 @@ import { psnr } from '../../evaluation/quality.ts';
 import { exitAt, qualityAt, trace, type Traced } from '../../evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
 import { histograms } from '../../plots/histograms.ts';
-import { count, decibels } from '../numbers.ts';
+import { decibels, frequencies } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { published } from './published.ts';
 import { GRAY, SEED, SIGMAS, withModels, type Setting } from './setting.ts';
@@ -114,7 +114,10 @@ async function depthAndTime(manifest: Manifest, traced: readonly Traced[][]): Pr
           x: 'layer',
           from: 1,
           to: manifest.depth,
-          histograms: traced.map((list, i) => ({ name: `σ ${SIGMAS[i]}`, counts: count(list.map((sample) => exits[policy(sample)]!)) })),
+          histograms: traced.map((list, i) => ({
+            name: `σ ${SIGMAS[i]}`,
+            counts: frequencies(list.map((sample) => exits[policy(sample)]!)),
+          })),
         }),
       },
     ],

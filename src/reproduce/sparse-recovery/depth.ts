@@ -1,13 +1,13 @@
 /** How deep the policy goes, beside the same network cut off at fixed depths. */
-import { recoveryConditions } from '../../evaluation/data.ts';
+import type { Manifest } from '../../bundle/manifest.ts';
 import { matrixOf, startEngine } from '../../evaluation/measure.ts';
 import { nmse } from '../../evaluation/quality.ts';
-import { exitAt, qualityAt, trace, type Traced } from '../../evaluation/trace.ts';
+import { exitAt, qualityAt, type Traced } from '../../evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
 import { histograms } from '../../plots/histograms.ts';
-import { count, decibels } from '../numbers.ts';
+import { decibels, frequencies } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { BEST, SEED, SNRS, SPARSITY } from './setting.ts';
+import { BEST, countFor, meanDepth, SNRS, testSet, traceAll } from './setting.ts';
 
 export const depth: Part = { name: 'depth', about: 'Quality and depth over thresholds, beside fixed depths; depth histograms.', run };
 
@@ -15,24 +15,17 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
   const engine = await startEngine(modelsDir, [BEST]);
   try {
     const manifest = engine.manifests.get(BEST)!;
-    const conditions = recoveryConditions(await matrixOf(manifest, modelsDir), SNRS, quick ? 20 : 1000, SEED, { sparsity: SPARSITY });
-    const traced: Traced[][] = [];
-    for (const [i, { cases }] of conditions.entries()) {
-      onProgress(`${SNRS[i]} dB`, i / conditions.length);
-      traced.push(await trace(engine, manifest, cases, nmse));
-    }
-    return [await section(traced, manifest.threshold ?? 0.5)];
+    onProgress('all depths', 0);
+    return [await section(await traceAll(engine, manifest, testSet(await matrixOf(manifest, modelsDir), countFor(quick))), manifest)];
   } finally {
     await engine.close();
   }
 }
 
-async function section(traced: readonly Traced[][], calibrated: number): Promise<Section> {
-  const all = traced.flat();
+async function section(traced: readonly Traced[][], { exits, threshold: calibrated = 0.5 }: Manifest): Promise<Section> {
   const thresholds = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
-  const meanDepth = (pick: (sample: Traced) => number): number => all.reduce((sum, sample) => sum + pick(sample) + 1, 0) / all.length;
-  const point = (pick: (sample: Traced) => number) => ({ x: meanDepth(pick), y: qualityAt(all, nmse, pick) });
-  const fixed = all[0]!.parts.map((_, i) => point(() => i));
+  const point = (pick: (sample: Traced) => number) => ({ x: meanDepth(traced, exits, pick), y: qualityAt(traced.flat(), nmse, pick) });
+  const fixed = exits.map((_, i) => point(() => i));
   const adaptive = thresholds.map((tau) => ({ ...point((sample) => exitAt(sample, tau)), label: String(tau) }));
   const row = ({ x, y }: { x: number; y: number }, name: string) => [name, x.toFixed(2), decibels(y)];
   return {
@@ -64,10 +57,10 @@ async function section(traced: readonly Traced[][], calibrated: number): Promise
           title: `Where samples stop, threshold ${calibrated}`,
           x: 'layer',
           from: 1,
-          to: fixed.length,
+          to: exits.at(-1)!,
           histograms: traced.map((list, i) => ({
             name: `${SNRS[i]} dB`,
-            counts: count(list.map((sample) => exitAt(sample, calibrated) + 1)),
+            counts: frequencies(list.map((sample) => exits[exitAt(sample, calibrated)]!)),
           })),
         }),
       },

@@ -1,0 +1,76 @@
+/** Models that are learnt for a table alone: into a temporary folder, from which an engine serves them as any other. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SCHEMA_VERSION } from '../../bundle/manifest.ts';
+import { writeBundle } from '../../bundle/write.ts';
+import { writeNpy } from '../../codecs/npy.ts';
+import type { Matrix } from '../../data/sparse-recovery.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { startEngine } from '../../evaluation/measure.ts';
+import { readWeights } from '../../training/from-bundle.ts';
+import { trainRecovery } from '../../training/run.ts';
+import type { RecoveryConfig } from '../../training/sparse-recovery.ts';
+import type { Weights } from '../../training/weights.ts';
+
+export interface Lesson {
+  /** The bundle's name. */
+  readonly name: string;
+  readonly config: RecoveryConfig;
+  readonly matrix: Matrix;
+  /** Weights to start from, or the name of an earlier one whose weights they are. */
+  readonly from?: Weights | string;
+}
+
+/** Learns each in turn, serves them all, and removes them afterwards. */
+export async function withLearnt<T>(
+  lessons: readonly Lesson[],
+  onProgress: (what: string, share: number) => void,
+  use: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'stopwise-'));
+  try {
+    for (const [i, lesson] of lessons.entries()) {
+      await learn(lesson, folder, (what, share) => onProgress(`${lesson.name}, ${what}`, (i + share) / lessons.length));
+    }
+    const engine = await startEngine(folder);
+    try {
+      return await use(engine);
+    } finally {
+      await engine.close();
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function learn(
+  { name, config, matrix, from }: Lesson,
+  folder: string,
+  onProgress: (what: string, share: number) => void,
+): Promise<void> {
+  const { lowered, provenance } = await trainRecovery(config, matrix, {
+    threads: 1,
+    folder: join(folder, '.checkpoints', name),
+    resume: false,
+    checkpointSeconds: Number.POSITIVE_INFINITY,
+    ...(from !== undefined && { from: typeof from === 'string' ? await readWeights(join(folder, from)) : from }),
+    onProgress: ({ stage, progress }) => onProgress(stage, progress),
+  });
+  const { contents, ...rest } = lowered;
+  const { rows, columns, data } = matrix;
+  await writeBundle(
+    join(folder, name),
+    {
+      schema_version: SCHEMA_VERSION,
+      name,
+      version: '1',
+      task: 'sparse-recovery',
+      default: false,
+      ...rest,
+      training: provenance,
+      task_files: ['matrix.npy'],
+    },
+    new Map([...contents, ['matrix.npy', writeNpy({ shape: [rows, columns], data })]]),
+  );
+}

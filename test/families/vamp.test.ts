@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/data/random.ts';
+import { SignalSampler } from '../../src/data/sparse-recovery.ts';
+import { singularValues } from '../../src/families/matrix.ts';
+import { defaultVamp, defineVamp } from '../../src/families/vamp.ts';
+import { toModel } from '../../src/graph/model.ts';
+import { input } from '../../src/graph/operators.ts';
+import { floats, Session, tensor } from '../../src/runtime/session.ts';
+import { unroll } from '../../src/training/unroll.ts';
+import { initialWeights, type Weights } from '../../src/training/weights.ts';
+import { smallMatrix } from '../support/small.ts';
+
+const DEPTH = 3;
+const family = defineVamp({ ...defaultVamp, matrix: smallMatrix, depth: DEPTH });
+const { rows: m, columns: n } = smallMatrix;
+
+/** The signal after each layer and the logit of each exit, from the graph. */
+async function fromGraph(weights: Weights, measurements: Float32Array): Promise<{ signals: Float32Array[]; logits: number[] }> {
+  const { outputs, logits } = unroll(family, { measurements: input('measurements', ['N', m]) });
+  const named = Object.fromEntries([
+    ...outputs.map(({ signal }, i) => [`signal-${i}`, signal!] as const),
+    ...logits.map((logit, i) => [`logit-${i}`, logit] as const),
+  ]);
+  const session = await Session.load(toModel({ outputs: named, weights: new Map([...weights].map(([name, data]) => [name, { data }])) }));
+  const found = await session.run({ measurements: tensor(measurements, [1, m]) });
+  await session.release();
+  return {
+    signals: outputs.map((_, i) => Float32Array.from(floats(found[`signal-${i}`]!))),
+    logits: logits.map((_, i) => floats(found[`logit-${i}`]!)[0]!),
+  };
+}
+
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** A perceptron of one hidden layer. */
+function perceptron(features: readonly number[], weights: Weights, name: (part: string) => string): number[] {
+  const [w1, b1, w2, b2] = ['w1', 'b1', 'w2', 'b2'].map((part) => [...weights.get(name(part))!]) as [
+    number[],
+    number[],
+    number[],
+    number[],
+  ];
+  const hidden = b1.map((b, j) =>
+    Math.max(
+      0,
+      features.reduce((sum, x, i) => sum + x * w1[i * b1.length + j]!, b),
+    ),
+  );
+  return b2.map((b, j) => hidden.reduce((sum, x, i) => sum + x * w2[i * b2.length + j]!, b));
+}
+
+/** The same by the formulas of VAMP, in plain numbers. */
+function byHand(weights: Weights, measurements: Float32Array): { signals: number[][]; logits: number[] } {
+  const { left, values, right } = singularValues(smallMatrix);
+  const k = values.length;
+  const s = [...values];
+  const rotated = s.map((_, i) => measurements.reduce((sum, b, row) => sum + b * left[row * k + i]!, 0));
+  const v = (x: readonly number[]): number[] => s.map((_, i) => x.reduce((sum, value, j) => sum + value * right[i * n + j]!, 0));
+  const vt = (z: readonly number[]): number[] =>
+    Array.from({ length: n }, (_, j) => z.reduce((sum, value, i) => sum + value * right[i * n + j]!, 0));
+  let prediction = new Array<number>(n).fill(0);
+  let variance = mean(rotated.map((z) => z * z)) / mean(s.map((x) => x * x));
+  let noise = 1e-3 * mean(rotated.map((z) => z * z));
+  const signals: number[][] = [];
+  const logits: number[] = [];
+  for (let t = 1; t <= DEPTH; t++) {
+    const number = (part: string): number => Math.exp(weights.get(`layer-${t}-log-${part}`)![0]!);
+    const seenRotated = v(prediction);
+    const residual = rotated.map((z, i) => z - s[i]! * seenRotated[i]!);
+    const bands = Array.from({ length: 4 }, (_, b) =>
+      mean(residual.slice(Math.round((b * k) / 4), Math.round(((b + 1) * k) / 4)).map((z) => z * z)),
+    );
+    const features = [...bands.map((band) => Math.log(band / variance)), Math.log(noise / variance), 0.3 * Math.log(variance)];
+    const [toVariance, toNoise] = perceptron(features.map((x) => x / 2), weights, (part) => `layer-${t}-levels-${part}`); // prettier-ignore
+    variance *= Math.exp(toVariance!);
+    noise *= Math.exp(toNoise!);
+    const gain = s.map((x) => (x * x * variance) / (x * x * variance + noise));
+    const share = (mean(gain) * k) / n;
+    const step = vt(gain.map((g, i) => (g * residual[i]!) / s[i]! / share));
+    const seen = prediction.map((x, j) => x + step[j]!);
+    const error = (variance * (1 - share)) / share;
+    const [level, slab] = [error * number('trust'), number('slab')];
+    const parts = seen.map((x) => {
+      const odds = number('odds') * Math.sqrt(level / (level + slab)) * Math.exp((0.5 * x * x * slab) / (level * (level + slab)));
+      const active = odds / (1 + odds);
+      const ifActive = (x * slab) / (level + slab);
+      const square = active * (ifActive * ifActive + (slab * level) / (level + slab));
+      return { mean: active * ifActive, variance: square - (active * ifActive) ** 2 };
+    });
+    const signal = parts.map((part) => part.mean);
+    const uncertainty = mean(parts.map((part) => part.variance));
+    const slope = Math.max(Math.min(uncertainty / error, 0.95), 1e-4);
+    prediction = signal.map((x, j) => (x - slope * seen[j]!) / (1 - slope));
+    variance = (error * slope) / (1 - slope);
+    signals.push(signal);
+    if (t === DEPTH) break;
+    const size = Math.log(mean(signal.map((x) => x * x)));
+    const levels = [uncertainty, noise, variance].map((x) => (Math.log(x) - size) / 2);
+    logits.push(perceptron([...levels, size], weights, (part) => `policy-${t}-${part}`)[0]!);
+  }
+  return { signals, logits };
+}
+
+describe('unfolded VAMP', () => {
+  it('is what its formulas say, with weights that change everything', async () => {
+    const random = new Random(17);
+    const weights = initialWeights(family, random.normal);
+    for (const [name, { role }] of family.parameters) {
+      if (role !== 'constant') weights.get(name)!.forEach((value, i, data) => (data[i] = value + 0.2 * random.normal()));
+    }
+    for (const snr of [10, 30]) {
+      const { measurements } = new SignalSampler(smallMatrix, random, 1, { sparsity: 0.2, snr: [snr] }).next();
+      const graph = await fromGraph(weights, measurements);
+      const hand = byHand(weights, measurements);
+      graph.signals.forEach((signal, t) => signal.forEach((x, j) => expect(Math.abs(x - hand.signals[t]![j]!)).toBeLessThan(1e-4)));
+      graph.logits.forEach((logit, t) => expect(Math.abs(logit - hand.logits[t]!)).toBeLessThan(1e-3));
+    }
+  });
+
+  it('gives zeros, not NaN, for measurements that are zero', async () => {
+    const { signals, logits } = await fromGraph(initialWeights(family, new Random(1).normal), new Float32Array(m));
+    for (const signal of signals) expect([...signal].every((x) => x === 0)).toBe(true);
+    for (const logit of logits) expect(Number.isFinite(logit)).toBe(true);
+  });
+});
