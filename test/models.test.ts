@@ -25,7 +25,7 @@ afterAll(() => engine.close());
 describe('the committed bundles', () => {
   it('are the defaults of their tasks, one for each', () => {
     const defaults = bundles.filter(({ manifest }) => manifest.default).map(({ manifest }) => manifest.name);
-    expect(defaults.sort()).toEqual(['denoise-color', 'denoise-gray', 'sparse-recovery']);
+    expect(defaults.sort()).toEqual(['denoise-color', 'denoise-gray', 'few-shot-omniglot', 'sparse-recovery']);
   });
 
   it('say how good and how fast they are, at every exit and at the calibrated threshold, and how they were made', () => {
@@ -69,6 +69,21 @@ describe('the committed bundles', () => {
     expect(summary.model).toBe('sparse-recovery');
     const { signals } = JSON.parse(Buffer.from(answer.body).toString()) as { signals: number[][] };
     expect(nmse.total([nmse.sample(Float32Array.from(signals[0]!), truth)])).toBeLessThan(-28);
+  });
+
+  it('tell the sample characters apart, from two drawings of each', async () => {
+    const file = async (name: string) => ({ contentType: 'image/png', body: await readFile(`docs/samples/characters/${name}.png`) });
+    const support: { field: string; label: string; contentType: string; body: Uint8Array }[] = [];
+    for (const label of ['anchor', 'gate', 'kite', 'spiral']) {
+      for (const i of [1, 2]) support.push({ field: 'support', label, ...(await file(`${label}-${i}`)) });
+    }
+    const query: { field: string; contentType: string; body: Uint8Array }[] = [];
+    for (const i of [1, 2, 3, 4]) query.push({ field: 'query', ...(await file(`query-${i}`)) });
+    const request = { task: 'few-shot', contentType: 'multipart/form-data', body: new Uint8Array(), stopping: {} };
+    const { answer, summary } = await engine.perform({ ...request, parts: [...support, ...query] });
+    expect(summary.model).toBe('few-shot-omniglot');
+    const { predictions } = JSON.parse(Buffer.from(answer.body).toString()) as { predictions: { label: string }[] };
+    expect(predictions.map(({ label }) => label)).toEqual(['gate', 'anchor', 'kite', 'spiral']);
   });
 
   it('take most of the noise out of the sample picture', async () => {

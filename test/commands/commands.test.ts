@@ -192,7 +192,7 @@ describe('a command that cannot work says what to change before it begins', () =
     ['nothing to evaluate', /Say which task/, ['evaluate']],
     ['a model that is not there', /There is no model nobody/, ['evaluate', 'sparse-recovery', '--model', 'nobody']],
     ['an unknown benchmark', /no benchmark sprint/, ['bench', 'sprint']],
-    ['an unknown command', /There is no command fly; there are train, evaluate, bench/, ['fly']],
+    ['an unknown command', /There is no command fly; there are train, evaluate, reproduce, bench/, ['fly']],
   ])('%s', async (_, says, args) => {
     const { code, err, out } = await command(...args);
     expect(err).toMatch(says);
