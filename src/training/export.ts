@@ -150,25 +150,26 @@ function namesOf(values: readonly Value[]): string[] {
 function wholePath(family: Family, weights: ReadonlyMap<string, Weight>): Uint8Array {
   const one = (shape: Shape): Shape => shape.map((dim) => (dim === 'N' ? 1 : dim));
   const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, one(shape))]));
+  let chosen: Value | undefined;
   const steps: PathStep[] = [];
   let read: Values = inputs;
   for (let t = 1; t <= family.depth; t++) {
     read = { ...inputs, ...family.layer(t, read) };
     if (!family.exits.includes(t)) continue;
     const given = family.decode ? family.decode(t, read) : read;
+    const policies = t < family.depth ? Object.values(policiesAt(family, t, read)) : [];
+    chosen ??= input('policy', [policies.length]);
     steps.push({
-      ...(t < family.depth && { pi: compared(Object.values(policiesAt(family, t, read))) }),
+      ...(t < family.depth && { pi: compared(policies, chosen) }),
       outputs: Object.fromEntries(family.outputs.map((name) => [name, given[name]!])),
     });
   }
   return toPathModel(steps, weights);
 }
 
-/** The one of several numbers [1] that the input `policy` has a 1 for. */
-function compared(policies: readonly Value[]): Value {
-  if (policies.length === 1) return policies[0]!;
-  return reshape(reduceSum(mul(concat(policies, 0), input('policy', [policies.length]))), [1]);
-}
+/** The one of several numbers [1] that `chosen` has a 1 for. */
+const compared = (policies: readonly Value[], chosen: Value): Value =>
+  policies.length === 1 ? policies[0]! : reshape(reduceSum(mul(concat(policies, 0), chosen)), [1]);
 
 function toPorts(values: Values): Port[] {
   return Object.entries(values).map(([name, { shape }]) => ({ name, dtype: 'float32', shape: [...(shape satisfies Shape)] }));
