@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Manifest } from '../bundle/manifest.ts';
 import { denoise } from '../reproduce/denoise.ts';
 import { fewShot } from '../reproduce/few-shot.ts';
+import { recognize } from '../reproduce/recognize.ts';
 import { toMarkdown, type Part, type Reproduction, type Section } from '../reproduce/report.ts';
 import { sparseRecovery } from '../reproduce/sparse-recovery.ts';
 import { WorkBar } from './progress.ts';
@@ -14,6 +15,7 @@ const reproductions: Partial<Record<Manifest['task'], Reproduction>> = {
   'sparse-recovery': sparseRecovery,
   denoise,
   'few-shot': fewShot,
+  recognize,
 };
 
 const parts = (reproduction: Reproduction): string =>

@@ -1,5 +1,5 @@
 /** The calibrated threshold: the least compute for which quality stays within a bound of full depth, on data not trained on. */
-import type { Manifest } from '../bundle/manifest.ts';
+import { policiesOf, type Manifest } from '../bundle/manifest.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Condition } from './data.ts';
 import { metricFor } from './evaluate.ts';
@@ -9,6 +9,8 @@ import { median } from '../util/median.ts';
 
 export interface Calibration {
   readonly threshold: number;
+  /** Of what else the model gives to compare, by name. */
+  readonly thresholds?: Readonly<Record<string, number>>;
   /** Quality and time when every sample stops at one exit. */
   readonly exits: { readonly depth: number; readonly quality: number; readonly ms_per_sample: number }[];
 }
@@ -25,11 +27,16 @@ export async function calibrate(
 ): Promise<Calibration> {
   const metric = metricFor(manifest.task);
   const traced: Traced[][] = [];
-  for (const { cases } of conditions) traced.push(await trace(engine, manifest, cases, metric, 1));
+  const certain: Traced[][] = [];
+  for (const { cases } of conditions) {
+    traced.push(await trace(engine, manifest, cases, metric, 1));
+    if (policiesOf(manifest).includes('confidence')) certain.push(await trace(engine, manifest, cases, metric, 1, 'confidence'));
+  }
   const ms = manifest.exits.map((_, i) => median(traced.flat().map((sample) => sample.ms[i]!)));
   const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
   return {
     threshold: cheapestThreshold(traced, ms, metric, tolerance),
+    ...(certain.length > 0 && { thresholds: { confidence: cheapestThreshold(certain, ms, metric, tolerance) } }),
     exits: manifest.exits.map((depth, i) => ({
       depth,
       quality: Number(mean(traced.map((list) => qualityAt(list, metric, () => i))).toFixed(3)),

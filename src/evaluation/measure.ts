@@ -52,18 +52,25 @@ export const labelledImages = (images: LabelledImages, folder: string, calibrati
 const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
 
 /** Measures a written bundle: calibration first, then a fresh draw of the data at the threshold found. */
-export async function measure(manifest: Manifest, modelsDir: string, data: TestData): Promise<Pick<Manifest, 'threshold' | 'measured'>> {
+export async function measure(
+  manifest: Manifest,
+  modelsDir: string,
+  data: TestData,
+): Promise<Pick<Manifest, 'threshold' | 'thresholds' | 'measured'>> {
   const engine = await startEngine(modelsDir, [manifest.name]);
   try {
     const tolerance = TOLERANCE[manifest.task as keyof typeof TOLERANCE];
-    const { threshold, exits } = await calibrate(
+    const { exits, ...thresholds } = await calibrate(
       engine,
       manifest,
       data.calibration?.(manifest) ?? data.conditions(manifest, SEEDS.calibration),
       tolerance,
     );
-    const rows = await evaluate(engine, manifest, data.conditions(manifest, SEEDS.measurement), { rule: 'threshold', threshold });
-    return { threshold, measured: { data: `${data.name}, seed ${SEEDS.measurement}`, exits, threshold: rows } };
+    const rows = await evaluate(engine, manifest, data.conditions(manifest, SEEDS.measurement), {
+      rule: 'threshold',
+      threshold: thresholds.threshold,
+    });
+    return { ...thresholds, measured: { data: `${data.name}, seed ${SEEDS.measurement}`, exits, threshold: rows } };
   } finally {
     await engine.close();
   }

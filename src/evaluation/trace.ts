@@ -19,6 +19,7 @@ const TOGETHER = 64;
 /**
  * Every case at every exit, through the engine that serves.
  * @param together samples of one request: 1 for the times of a caller alone, more for those of full batches
+ * @param rule whose numbers are given as π: the policy's, or the confidence
  */
 export async function trace(
   engine: Engine,
@@ -26,6 +27,7 @@ export async function trace(
   cases: readonly Case[],
   metric: Metric,
   together = TOGETHER,
+  rule: 'threshold' | 'confidence' = 'threshold',
 ): Promise<Traced[]> {
   const output = manifest.outputs[0]!.name;
   const traced: Traced[] = [];
@@ -34,13 +36,14 @@ export async function trace(
     const samples = some.map(({ sample }) => sample);
     const parts = some.map(() => [] as (readonly [number, number])[]);
     const ms: number[] = [];
-    let pi: readonly (readonly number[])[] = [];
     for (const depth of manifest.exits) {
       const result = await engine.run(manifest.name, samples, { rule: 'fixed', depth });
       result.samples.forEach(({ outputs }, i) => parts[i]!.push(metric.sample(outputs[output]!.data, some[i]!.truth)));
       ms.push(result.timing.computeMs / some.length);
-      pi = result.samples.map((sample) => sample.pi);
     }
+    // No number passes a threshold of 1: every exit is asked.
+    const { samples: asked } = await engine.run(manifest.name, samples, { rule, threshold: 1 });
+    const pi = asked.map((sample) => sample.pi);
     parts.forEach((list, i) => traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list, ms }));
   }
   return traced;

@@ -1,0 +1,6 @@
+/** Recognition: the paper's fourth experiment, how often early exits know better, and which rule makes the most of them. */
+import { exits } from './recognize/exits.ts';
+import { rules } from './recognize/rules.ts';
+import type { Reproduction } from './report.ts';
+
+export const recognize: Reproduction = { title: 'Recognition', parts: [exits, rules] };

@@ -1,0 +1,123 @@
+/** Which rule makes the most of the exits: the learnt policy, confidence, entropy, patience, and one depth for all. */
+import { cheapestThreshold } from '../../evaluation/calibrate.ts';
+import { accuracy } from '../../evaluation/quality.ts';
+import { exitAt, qualityAt, type Traced } from '../../evaluation/trace.ts';
+import { curves } from '../../plots/curves.ts';
+import { median } from '../../util/median.ts';
+import type { Part, ReproduceOptions, Section } from '../report.ts';
+import { flopsUpTo } from './cost.ts';
+import { look, type Setting } from './setting.ts';
+import { certainty, confidence, learnt, patience, tracedBy, type Signal } from './signals.ts';
+
+export const rules: Part = { name: 'rules', about: 'Accuracy over compute and time, by stop rule.', run };
+
+interface Rule {
+  readonly name: string;
+  readonly signal: Signal;
+  readonly policy?: boolean;
+}
+
+const all: readonly Rule[] = [
+  { name: 'learnt policy', signal: learnt, policy: true },
+  { name: 'confidence', signal: confidence },
+  { name: 'entropy', signal: certainty },
+  { name: 'patience', signal: patience },
+];
+
+/** Accuracy that the rules may give up against the last exit, percentage points. */
+const TOLERANCE = 0.2;
+const THRESHOLDS = [...Array.from({ length: 19 }, (_, i) => 0.05 * (i + 1)), 0.97, 0.98, 0.99, 0.995];
+
+async function run(options: ReproduceOptions): Promise<Section[]> {
+  const setting = await look(options);
+  return [await atLastExit(setting), await overall(setting)];
+}
+
+/** Costs of leaving at each exit: operations, or ms. */
+interface Costs {
+  readonly flops: readonly number[];
+  readonly ms: readonly number[];
+}
+
+function costsOf({ manifest, seen }: Setting, policy = false): Costs {
+  return {
+    flops: manifest.exits.map((_, i) => flopsUpTo(manifest, i, policy)),
+    ms: manifest.exits.map((_, i) => median(seen.map(({ ms }) => ms[i]!))),
+  };
+}
+
+const mean = (traced: readonly Traced[], costs: readonly number[], pick: (one: Traced) => number): number =>
+  traced.reduce((sum, one) => sum + costs[pick(one)]!, 0) / traced.length;
+
+/** Thresholds chosen on every other image, figures from the rest. */
+function atLastExit(setting: Setting): Section {
+  const { manifest, seen } = setting;
+  const last = manifest.exits.length - 1;
+  const tuning = seen.filter((_, i) => i % 2 === 0);
+  const test = seen.filter((_, i) => i % 2 === 1);
+  const plain = costsOf(setting);
+  const row = (name: string, tau: string, traced: readonly Traced[], costs: Costs, pick: (one: Traced) => number) => [
+    name,
+    tau,
+    qualityAt(traced, accuracy, pick).toFixed(2),
+    mean(traced, manifest.exits, pick).toFixed(2),
+    `${((100 * mean(traced, costs.flops, pick)) / plain.flops[last]!).toFixed(0)} %`,
+    `${((100 * mean(traced, costs.ms, pick)) / plain.ms[last]!).toFixed(0)} %`,
+  ];
+  const traced = tracedBy(test, learnt);
+  return {
+    heading: 'At the accuracy of the last exit',
+    text: `Each rule's threshold is the cheapest that gives up at most ${TOLERANCE} points on every other image; the figures come from the ${test.length} others. FLOPs and time are shares of all layers'; time is the median of one image a request.`,
+    tables: [
+      {
+        columns: ['rule', 'threshold', 'accuracy, %', 'mean depth', 'FLOPs', 'time'],
+        rows: [
+          ...all.map(({ name, signal, policy }) => {
+            const costs = costsOf(setting, policy);
+            const tau = cheapestThreshold([tracedBy(tuning, signal)], costs.flops, accuracy, TOLERANCE);
+            return row(name, tau.toFixed(3), tracedBy(test, signal), costs, (one) => exitAt(one, tau));
+          }),
+          ...manifest.exits.map((exit, i) => row(`every image at depth ${exit}`, '–', traced, plain, () => i)),
+        ],
+      },
+    ],
+  };
+}
+
+async function overall(setting: Setting): Promise<Section> {
+  const { manifest, seen } = setting;
+  const last = manifest.exits.length - 1;
+  const plain = costsOf(setting);
+  const lines = (cost: keyof Costs) => [
+    ...all.map(({ name, signal, policy }) => {
+      const traced = tracedBy(seen, signal);
+      const costs = costsOf(setting, policy)[cost];
+      return { name, points: THRESHOLDS.map((tau) => pointAt(traced, costs, plain[cost][last]!, (one) => exitAt(one, tau))) };
+    }),
+    {
+      name: 'every image at one depth',
+      points: manifest.exits.map((exit, i) => ({
+        ...pointAt(tracedBy(seen, learnt), plain[cost], plain[cost][last]!, () => i),
+        label: String(exit),
+      })),
+    },
+  ];
+  const plot = async (cost: keyof Costs, file: string, title: string, x: string) => ({
+    file,
+    caption: title,
+    content: await curves({ title, x: { title: x }, y: { title: 'accuracy, %' }, curves: lines(cost) }),
+  });
+  return {
+    heading: 'By threshold',
+    text: `All ${seen.length} images, each rule at thresholds from ${THRESHOLDS[0]} to ${THRESHOLDS.at(-1)}.`,
+    figures: [
+      await plot('flops', 'accuracy-over-flops.svg', 'Accuracy over compute', 'mean FLOPs, share of all layers'),
+      await plot('ms', 'accuracy-over-time.svg', 'Accuracy over time', 'mean time, share of all layers'),
+    ],
+  };
+}
+
+const pointAt = (traced: readonly Traced[], costs: readonly number[], whole: number, pick: (one: Traced) => number) => ({
+  x: mean(traced, costs, pick) / whole,
+  y: qualityAt(traced, accuracy, pick),
+});
