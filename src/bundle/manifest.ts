@@ -44,6 +44,8 @@ const Measurement = Type.Object({
   /** Half the width of the quality's 95 % confidence interval, where it is a mean over samples that are drawn. */
   half_width: Type.Optional(Type.Number()),
   full_depth_quality: Type.Number(),
+  /** Half the width of the 95 % confidence interval of `quality`. */
+  quality_ci95: Type.Optional(Type.Number()),
   mean_depth: Type.Number(),
   max_depth: Type.Integer(),
   ms_per_sample: Type.Number(),
@@ -81,6 +83,13 @@ export const Manifest = Type.Object({
   path: Type.Optional(Type.String()),
   /** The calibrated threshold on π: the same for every exit. */
   threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+  /**
+   * The numbers in (0,1) that every segment but the last gives for a stop rule to compare, each [N] and by name: `pi`
+   * alone where this is left out. `path` then takes the further input `policy`, one number for each, 1 for the one to compare.
+   */
+  policies: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_]*$' }), { minItems: 1 })),
+  /** Calibrated thresholds on the others, by name. */
+  thresholds: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: 1 }))),
   /** Floating-point operations, one sample (`per: 'sample'`) or one pixel of it (`per: 'pixel'`), exit by exit. */
   flops: Type.Object({
     per: Type.Union([Type.Literal('sample'), Type.Literal('pixel')]),
@@ -105,6 +114,9 @@ export const Manifest = Type.Object({
 export type Manifest = Static<typeof Manifest>;
 export type Port = Static<typeof Port>;
 export type Segment = Static<typeof Segment>;
+
+/** What a stop rule may compare. */
+export const policiesOf = ({ policies }: Pick<Manifest, 'policies'>): readonly string[] => policies ?? ['pi'];
 
 /** The output of a segment's graph that holds the next value of a state: in ONNX no output may share an input's name. */
 export const outputName = (state: string): string => `next_${state}`;

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { Manifest } from './manifest.ts';
+import { LABELS, readLabels } from './labels.ts';
+import { Manifest, policiesOf } from './manifest.ts';
 
 export interface Bundle {
   readonly directory: string;
@@ -41,6 +42,7 @@ export async function loadBundle(directory: string): Promise<Bundle> {
   const manifest = await readManifest(directory);
   checkPath(manifest);
   await checkFiles(directory, manifest);
+  if (manifest.task === 'recognize') await checkLabels(directory, manifest);
   return { directory, manifest };
 }
 
@@ -65,11 +67,13 @@ export async function readManifest(directory: string): Promise<Manifest> {
 }
 
 /** The segments cover the layers in order, end at the exits, and read only what is there by then. */
-function checkPath({ name, depth, exits, segments, inputs, states, outputs, decoders, path, task_files, files }: Manifest): void {
+function checkPath(manifest: Manifest): void {
+  const { name, depth, exits, segments, inputs, states, outputs, decoders, path, task_files, files } = manifest;
   const refuse = (why: string): never => {
     throw new Error(`${MANIFEST} of ${name}: ${why}.`);
   };
   if (exits.at(-1) !== depth) refuse(`the last exit is ${exits.at(-1)}, not the depth ${depth}`);
+  if (!policiesOf(manifest).includes('pi')) refuse('its policies do not have pi among them');
   if (segments.length !== exits.length) refuse(`${segments.length} segments for ${exits.length} exits`);
   const known = new Set(inputs.map((port) => port.name));
   const stateNames = new Set(states.map((port) => port.name));
@@ -86,6 +90,11 @@ function checkPath({ name, depth, exits, segments, inputs, states, outputs, deco
   const mentioned = [...segments.map(({ file }) => file), ...decoders.map(({ file }) => file), ...(path ? [path] : []), ...task_files];
   for (const file of mentioned) if (!files[file]) refuse(`${file} is not among its files`);
   for (const file of Object.keys(files)) if (file !== basename(file) || file.startsWith('.')) refuse(`${file} is not a plain file name`);
+}
+
+async function checkLabels(directory: string, manifest: Manifest): Promise<void> {
+  if (!manifest.task_files.includes(LABELS)) throw new Error(`${MANIFEST} of ${manifest.name}: ${LABELS} is not among its task files.`);
+  readLabels(await readFile(join(directory, LABELS)), manifest);
 }
 
 async function checkFiles(directory: string, { files }: Manifest): Promise<void> {

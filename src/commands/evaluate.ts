@@ -5,21 +5,31 @@ import { loadBundles } from '../bundle/read.ts';
 import { writeManifest } from '../bundle/write.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
-import { freshSignals, matrixOf, noisyImages, startEngine, type TestData } from '../evaluation/measure.ts';
-import { readClassFolders } from '../data/class-folders.ts';
+import {
+  freshSignals,
+  labelledImages,
+  matrixOf,
+  noisyImages,
+  readRecognizable,
+  startEngine,
+  type TestData,
+} from '../evaluation/measure.ts';
+import { pickImages, readClassFolders } from '../data/class-folders.ts';
 import { readImageFolder } from '../data/images.ts';
 import { fewShotTasks } from '../evaluation/few-shot.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import { ruleNames, type RuleName, type StoppingParameters } from '../stopping/rule.ts';
 
-export const usage = `npm run evaluate -- sparse-recovery|denoise|few-shot
+export const usage = `npm run evaluate -- sparse-recovery|denoise|few-shot|recognize
   --model NAME       the task's default where absent       --data DIR        clean images (denoise)
   --sigma 35,45      noise levels (denoise)                --clipped         noise as in an 8-bit file (denoise)
   --snr 20,30,40     noise levels, dB (sparse-recovery)    --sparsity 0.1    share of entries that are not zero
-  --data DIR         a folder of class folders (few-shot)  --ways 20,5       classes of a task (few-shot)
+  --data DIR         a folder of class folders (few-shot, recognize)
+  --ways 20,5        classes of a task (few-shot)
   --shots 1-5,1,5    images of a class (few-shot)          --queries 5       queries of a class (few-shot)
   --upright          turned images are no other classes (few-shot)
   --count N          samples a condition                   --record          write the figures into the manifest
-  --rule RULE        threshold (default), sample, fixed    --threshold X, --depth N, --seed N, --max-depth N
+  --rule RULE        one of threshold (the default), confidence, sample, fixed
+  --threshold X, --depth N, --seed N, --max-depth N
   --json             one JSON object on standard output`;
 
 const options = {
@@ -76,6 +86,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositi
 async function testData(manifest: Manifest, values: Values): Promise<TestData> {
   const count = number('--count', values.count);
   const list = (flag: 'sigma' | 'snr'): number[] => values[flag].split(',').map((text) => number(`--${flag}`, text)!);
+  if (manifest.task === 'recognize') return recognizeData(manifest, values.data!, count);
   if (manifest.task === 'few-shot') return fewShotData(manifest, values, count);
   if (manifest.task !== 'denoise') {
     const signals = { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') };
@@ -83,6 +94,14 @@ async function testData(manifest: Manifest, values: Values): Promise<TestData> {
   }
   const { images } = await readImageFolder(values.data!, Number(manifest.inputs[0]!.shape[1]) === 1 ? 1 : 3);
   return noisyImages(images.slice(0, count), basename(values.data!), { sigmas: list('sigma'), clipped: values.clipped });
+}
+
+/** The images of the model's classes below a folder, with --count every n-th of them. */
+async function recognizeData(manifest: Manifest, data: string, count?: number): Promise<TestData> {
+  const images = await readRecognizable(manifest, MODELS, data);
+  const every = count === undefined ? 1 : Math.max(1, Math.floor(images.images.length / count));
+  const chosen = images.images.flatMap((_, i) => (i % every === 0 ? [i] : []));
+  return labelledImages(pickImages(images, chosen), basename(data));
 }
 
 /** Tasks of the classes below a folder; without flags those that the model was measured on. */
@@ -111,8 +130,8 @@ async function choose(task: string | undefined, name: string | undefined, data: 
   const candidates = bundles.map(({ manifest }) => manifest).filter((manifest) => manifest.task === task);
   if (candidates.length === 0) throw new Error(`${task ? `No model in ${MODELS} is for ${task}` : 'Say which task'}:\n${usage}`);
   if (task === 'denoise' && data === undefined) throw new Error(`denoise needs a folder of clean images:\n${usage}`);
-  if (task === 'few-shot' && data === undefined)
-    throw new Error(`few-shot needs a folder with a folder of images for each class:\n${usage}`);
+  if ((task === 'few-shot' || task === 'recognize') && data === undefined)
+    throw new Error(`${task} needs a folder with a folder of images for each class:\n${usage}`);
   const chosen =
     name === undefined
       ? (candidates.find((manifest) => manifest.default) ?? candidates[0])
@@ -122,6 +141,8 @@ async function choose(task: string | undefined, name: string | undefined, data: 
   return chosen;
 }
 
+const isRule = (text: string | undefined): text is RuleName | undefined => text === undefined || ruleNames.some((name) => name === text);
+
 function stoppingOf(values: {
   rule?: string;
   threshold?: string;
@@ -130,8 +151,7 @@ function stoppingOf(values: {
   'max-depth'?: string;
 }): StoppingParameters {
   const { rule } = values;
-  if (rule !== undefined && rule !== 'threshold' && rule !== 'sample' && rule !== 'fixed')
-    throw new Error('--rule must be threshold, sample or fixed.');
+  if (!isRule(rule)) throw new Error(`--rule must be one of ${ruleNames.join(', ')}.`);
   const threshold = number('--threshold', values.threshold);
   const depth = number('--depth', values.depth);
   const seed = number('--seed', values.seed);

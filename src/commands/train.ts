@@ -8,21 +8,24 @@ import { readWeights } from '../training/from-bundle.ts';
 import { denoisePlan } from './plans/denoise.ts';
 import { fewShotPlan } from './plans/few-shot.ts';
 import { parseFlags, positive, type Flags, type Plan } from './plans/plan.ts';
+import { recognizePlan } from './plans/recognize.ts';
 import { recoveryPlan } from './plans/sparse-recovery.ts';
 import { ProgressBar } from './progress.ts';
 
 const plans: Partial<Record<Manifest['task'], (flags: Flags) => Promise<Plan>>> = {
   'sparse-recovery': recoveryPlan,
   denoise: denoisePlan,
+  recognize: recognizePlan,
   'few-shot': fewShotPlan,
 };
 
 export const usage = `npm run train -- sparse-recovery [--matrix A.npy] [--form vamp|coupled|published]
 npm run train -- denoise --data DIR [--channels 1|3] [--form half|published]
+npm run train -- recognize --data DIR [--channels 1|3], with a folder of images in DIR for each class
 npm run train -- few-shot --data DIR [--ways N] [--channels 1|3] [--form stop|fixed]
   --config FILE   JSON over the defaults        --name NAME     the bundle's name
   --minutes N     time for the first stage      --from NAME     start from that bundle's weights
-  --resume        go on from the checkpoint     --validate DIR  data to measure on (denoise, few-shot);
+  --resume        go on from the checkpoint     --validate DIR  data to measure on where the task has any;
                                                                 a tenth of DIR is held out without it
   --default       serve it when no model is named`;
 

@@ -1,5 +1,5 @@
 /** Runs one batch through one segment, and reads out the samples that stop there. */
-import { outputName } from '../bundle/manifest.ts';
+import { outputName, policiesOf } from '../bundle/manifest.ts';
 import { floats, tensor, type Tensor, type Tensors } from '../runtime/session.ts';
 import { stops } from '../stopping/rule.ts';
 import type { Item, Stopped } from './jobs.ts';
@@ -24,7 +24,6 @@ export async function runSegment(model: LoadedModel, batch: readonly Item[], cap
   const start = clock();
   const outputs = await segment.session.run(feeds);
   const ms = clock() - start;
-  const pi = outputs.pi ? floats(outputs.pi) : undefined;
   const stopped: Stopped[] = [];
   const going: Item[] = [];
   batch.forEach((item, i) => {
@@ -33,8 +32,10 @@ export async function runSegment(model: LoadedModel, batch: readonly Item[], cap
       item.values[name] = { tensor: outputs[outputName(name)]!, index: i };
     }
     item.next++;
-    if (pi) item.pi.push(pi[i]!);
-    const reason = stops(item.rule, at, pi?.[i] ?? 0, cap);
+    const given = outputs[item.rule.policy];
+    const pi = given ? floats(given)[i]! : undefined;
+    if (pi !== undefined) item.pi.push(pi);
+    const reason = stops(item.rule, at, pi ?? 0, cap);
     if (reason) stopped.push({ item, at, reason });
     else going.push(item);
   });
@@ -69,12 +70,19 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
  * One sample through all layers in one run: the rule's thresholds go with it, and its outputs go to its job.
  * Gives the ms it took.
  */
-export async function runWhole({ manifest: { exits, outputs } }: LoadedModel, { session }: LoadedPath, item: Item): Promise<number> {
+export async function runWhole({ manifest }: LoadedModel, { session }: LoadedPath, item: Item): Promise<number> {
+  const { exits, outputs } = manifest;
   const { rule, values, job } = item;
   const thresholds = Float32Array.from(exits.slice(0, -1), (_, at) => (at < rule.last ? rule.thresholds[at]! : -1));
   const feeds = Object.fromEntries(Object.entries(values).map(([name, row]) => [name, row.tensor]));
   const start = clock();
-  const found = await session.run({ ...feeds, thresholds: tensor(thresholds, [thresholds.length]) });
+  const policies = policiesOf(manifest);
+  const chosen = Float32Array.from(policies, (name) => (name === rule.policy ? 1 : 0));
+  const found = await session.run({
+    ...feeds,
+    thresholds: tensor(thresholds, [thresholds.length]),
+    ...(policies.length > 1 && { policy: tensor(chosen, [policies.length]) }),
+  });
   const ms = clock() - start;
   const at = floats(found.step!)[0]!;
   const pi = [...floats(found.pi!).subarray(0, at + 1)];

@@ -1,7 +1,7 @@
 /** A bundle made ready to run: its sessions, checked against its manifest, and what is known of its speed. */
 import { join } from 'node:path';
 import type { Bundle } from '../bundle/read.ts';
-import { outputName, type Manifest, type Port, type Segment } from '../bundle/manifest.ts';
+import { outputName, policiesOf, type Manifest, type Port, type Segment } from '../bundle/manifest.ts';
 import { Session, type Provider, type SessionOptions } from '../runtime/session.ts';
 
 export interface LoadedSegment extends Segment {
@@ -28,6 +28,8 @@ export interface LoadedPath {
 
 export interface LoadedModel {
   readonly manifest: Manifest;
+  /** The bundle's folder. */
+  readonly directory: string;
   readonly segments: readonly LoadedSegment[];
   /** By exit. */
   readonly decoders: ReadonlyMap<number, LoadedDecoder>;
@@ -49,7 +51,8 @@ export async function loadModel({ directory, manifest }: Bundle, provider: Provi
     const resident = segment.writes.filter((name) => !onHost.has(name)).map(outputName);
     const session = await open(segment.file, { provider, threads, resident });
     const outputs = segment.writes.map((name) => ({ ...ports.get(name)!, name: outputName(name) }));
-    if (segment.last < manifest.depth) outputs.push({ name: 'pi', dtype: 'float32', shape: ['N'] });
+    const policies: Port[] = policiesOf(manifest).map((name) => ({ name, dtype: 'float32', shape: ['N'] }));
+    if (segment.last < manifest.depth) outputs.push(...policies);
     check(
       join(directory, segment.file),
       session,
@@ -70,15 +73,18 @@ export async function loadModel({ directory, manifest }: Bundle, provider: Provi
     decoders.set(exit, { reads, session });
   }
   // On WebGPU every condition would have to come back to the host, which the segments do as well.
-  if (manifest.path === undefined || manifest.depth === manifest.exits[0] || provider === 'webgpu') return { manifest, segments, decoders };
+  if (manifest.path === undefined || manifest.depth === manifest.exits[0] || provider === 'webgpu')
+    return { manifest, directory, segments, decoders };
   const session = await open(manifest.path, { provider, threads });
   const thresholds: Port = { name: 'thresholds', dtype: 'float32', shape: [manifest.exits.length - 1] };
   const said: Port[] = [
     { name: 'pi', dtype: 'float32', shape: thresholds.shape },
     { name: 'step', dtype: 'float32', shape: [] },
   ];
-  check(join(directory, manifest.path), session, [...manifest.inputs, thresholds], [...manifest.outputs, ...said]);
-  return { manifest, segments, decoders, path: { session, pays: false, pace: 0 } };
+  const { length } = policiesOf(manifest);
+  const policy: Port[] = length > 1 ? [{ name: 'policy', dtype: 'float32', shape: [length] }] : [];
+  check(join(directory, manifest.path), session, [...manifest.inputs, thresholds, ...policy], [...manifest.outputs, ...said]);
+  return { manifest, directory, segments, decoders, path: { session, pays: false, pace: 0 } };
 }
 
 export async function releaseModel({ segments, decoders, path }: LoadedModel): Promise<void> {

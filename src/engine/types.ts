@@ -76,4 +76,8 @@ export interface DecodedRequest {
  * A task: bytes to samples. Runs inside a worker, so it may be slow; throws a `Problem` where the request is at fault.
  * `models` are the manifests that are being served, by name.
  */
-export type TaskDecoder = (request: TaskRequest, models: ReadonlyMap<string, Manifest>) => Promise<DecodedRequest>;
+export type TaskDecoder = (request: TaskRequest, models: ReadonlyMap<string, Manifest>, files: TaskFiles) => Promise<DecodedRequest>;
+/** One that needs no file. */
+export type PlainTaskDecoder = (...given: [request: TaskRequest, models: ReadonlyMap<string, Manifest>]) => Promise<DecodedRequest>;
+/** Reads a task file of a model, such as `labels.json`. */
+export type TaskFiles = (model: string, file: string) => Promise<Uint8Array>;

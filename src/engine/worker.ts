@@ -1,11 +1,13 @@
 /** A worker: its own sessions, its own queues, one loop. Between segments it reads its messages; nothing is interrupted inside a run. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Problem } from '../errors.ts';
 import { readOut, release, runSegment, runWhole } from './executor.ts';
 import { Job, type Item } from './jobs.ts';
 import { clock, type FromWorker, type SegmentRun, type ToWorker, type WorkerOptions } from './messages.ts';
 import type { LoadedModel, LoadedPath } from './model.ts';
 import { pick } from './scheduler.ts';
-import type { RunResult, Sample, TaskDecoder, TaskRequest } from './types.ts';
+import type { RunResult, Sample, TaskDecoder, TaskFiles, TaskRequest } from './types.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 import { loadModels, type Loaded } from './warm-up.ts';
 
@@ -85,7 +87,8 @@ class Loop {
     if (!decode) throw new Problem('not-found', `There is no task ${request.task}.`);
     this.decoding.add(id);
     const manifests = new Map([...this.models].map(([name, { manifest }]) => [name, manifest]));
-    const decoded = await decode(request, manifests).finally(() => this.decoding.delete(id));
+    const files: TaskFiles = (model, file) => readFile(join(this.models.get(model)!.directory, file));
+    const decoded = await decode(request, manifests, files).finally(() => this.decoding.delete(id));
     this.line.post({ type: 'decoded', id, samples: decoded.samples.length });
     const result = await this.enqueue(id, decoded.model, decoded.samples, decoded.stopping, arrivedAt);
     const answer = await decoded.encode(result);

@@ -1,5 +1,6 @@
 /** Test data as samples with their truth, condition by condition. */
 import type { Planes } from '../codecs/images.ts';
+import type { LabelledImages } from '../data/class-folders.ts';
 import { addNoise } from '../data/images.ts';
 import { Random } from '../data/random.ts';
 import { SignalSampler, type Matrix, type SignalOptions } from '../data/sparse-recovery.ts';
@@ -59,6 +60,16 @@ export function denoiseConditions(
     });
     return { label: clipped ? { sigma, noise: 'clipped' } : { sigma }, cases };
   });
+}
+
+/** Every image with the number of its class as its truth, one condition. */
+export function recognizeConditions({ images, classes }: LabelledImages, manifest: Manifest): Condition[] {
+  const { name } = manifest.inputs[0]!;
+  const cases = images.map(({ data, channels, height, width }, i) => ({
+    sample: { [name]: { data, dims: [channels, height, width] } },
+    truth: Float32Array.of(classes[i]!),
+  }));
+  return [{ label: {}, cases }];
 }
 
 /** The image with its sides cut to the multiples that the model takes. */

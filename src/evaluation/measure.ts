@@ -1,25 +1,29 @@
 /** What a manifest says of a bundle's quality and time: the threshold calibrated on one set of data, the rows on another. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { LABELS, readLabels } from '../bundle/labels.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { readFile } from 'node:fs/promises';
 import { readNpy } from '../codecs/npy.ts';
 import type { Planes } from '../codecs/images.ts';
+import { readClassFolders, type LabelledImages } from '../data/class-folders.ts';
 import type { Matrix } from '../data/sparse-recovery.ts';
 import { Engine } from '../engine/engine.ts';
 import { calibrate } from './calibrate.ts';
-import { denoiseConditions, recoveryConditions, type Condition } from './data.ts';
+import { denoiseConditions, recognizeConditions, recoveryConditions, type Condition } from './data.ts';
 import { evaluate } from './evaluate.ts';
 import { builtUrl } from '../util/built-url.ts';
 
 /** Quality that the calibrated threshold may give up, dB, or percentage points of accuracy. */
-const TOLERANCE = { 'sparse-recovery': 0.09, denoise: 0.04, 'few-shot': 0.1 };
+const TOLERANCE = { 'sparse-recovery': 0.09, denoise: 0.04, 'few-shot': 0.1, recognize: 0.2 };
 const SEEDS = { calibration: 9_001, measurement: 77_001 };
 
 /** Data to measure on: its name, and a draw of it for a seed. */
 export interface TestData {
   readonly name: string;
   conditions(manifest: Manifest, seed: number): Condition[];
+  /** What the threshold is calibrated on, where it is not another draw of the same. */
+  calibration?(manifest: Manifest): Condition[];
 }
 
 /** Fresh signals, as the model was trained for. */
@@ -38,6 +42,13 @@ export const noisyImages = (
   conditions: (manifest, seed) => denoiseConditions(images, manifest, sigmas, seed, clipped),
 });
 
+/** Labelled images as they are; the threshold is calibrated on others. */
+export const labelledImages = (images: LabelledImages, folder: string, calibration?: LabelledImages): TestData => ({
+  name: `${images.images.length} images, ${folder}`,
+  conditions: (manifest) => recognizeConditions(images, manifest),
+  ...(calibration && { calibration: (manifest: Manifest) => recognizeConditions(calibration, manifest) }),
+});
+
 const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
 
 /** Measures a written bundle: calibration first, then a fresh draw of the data at the threshold found. */
@@ -45,7 +56,12 @@ export async function measure(manifest: Manifest, modelsDir: string, data: TestD
   const engine = await startEngine(modelsDir, [manifest.name]);
   try {
     const tolerance = TOLERANCE[manifest.task as keyof typeof TOLERANCE];
-    const { threshold, exits } = await calibrate(engine, manifest, data.conditions(manifest, SEEDS.calibration), tolerance);
+    const { threshold, exits } = await calibrate(
+      engine,
+      manifest,
+      data.calibration?.(manifest) ?? data.conditions(manifest, SEEDS.calibration),
+      tolerance,
+    );
     const rows = await evaluate(engine, manifest, data.conditions(manifest, SEEDS.measurement), { rule: 'threshold', threshold });
     return { threshold, measured: { data: `${data.name}, seed ${SEEDS.measurement}`, exits, threshold: rows } };
   } finally {
@@ -65,6 +81,13 @@ export function startEngine(modelsDir: string, only?: readonly string[]): Promis
     threads: Math.min(availableParallelism(), 2),
     maxPending: 1e9,
   });
+}
+
+/** The images below a folder, at the model's size and with its classes. */
+export async function readRecognizable({ name, inputs, outputs }: Manifest, modelsDir: string, folder: string): Promise<LabelledImages> {
+  const [, channels, side] = inputs[0]!.shape.map(Number) as [number, 1 | 3, number];
+  const labels = readLabels(await readFile(join(modelsDir, name, LABELS)), { name, outputs });
+  return readClassFolders(folder, { side, channels, labels });
 }
 
 export async function matrixOf({ name }: Pick<Manifest, 'name'>, modelsDir: string): Promise<Matrix> {

@@ -28,6 +28,8 @@ export interface Family {
   layer(t: number, read: Values): Values;
   /** The logit of π at exit `t`, [N]. */
   policy(t: number, read: Values): Value;
+  /** Further numbers in (0,1) at exit `t`, each [N] and by name, that a stop rule may compare in the place of π. */
+  policies?(t: number, read: Values): Values;
   /** The outputs at exit `t`, where they are not states themselves. */
   decode?(t: number, read: Values): Values;
 }

@@ -2,10 +2,11 @@
  * DnCNN-stop as published, kept for comparison: full resolution, batch normalisation, a read-out and a policy of its own
  * after every layer. Image [N,C,h,w] in [0,1] → denoised [N,C,h,w].
  */
-import { batchNorm, linear, square } from '../graph/functions.ts';
+import { linear } from '../graph/functions.ts';
 import { add, concat, conv, reduceMean, relu, reshape, sub } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
-import { constant, normal, Parameters, type Family, type Values } from './family.ts';
+import { defineNormalisedConv, type Normalised, type NormalisedConv } from './batch-norm.ts';
+import { constant, normal, Parameters, type Values } from './family.ts';
 
 export interface PublishedDncnnConfig {
   /** 1 for gray, 3 for colour. */
@@ -19,99 +20,43 @@ export interface PublishedDncnnConfig {
 
 export const defaultPublishedDncnn: Omit<PublishedDncnnConfig, 'channels'> = { features: 64, depth: 19, hidden: 16 };
 
-/** By layer: mean and variance of each channel of the convolution, [F]. */
-export type Moments = ReadonlyMap<number, { readonly mean: Float32Array; readonly variance: Float32Array }>;
-
-export interface PublishedDncnn {
-  /** What is exported: the normalisation is part of each convolution's kernel and bias. */
-  readonly family: Family;
-  /** What is trained: each batch is normalised by its own statistics. The parameters of both are in one table. */
-  readonly training: Family;
-  /** Mean and variance of what layer `t` normalises, each [F]. */
-  readonly moments: (t: number, read: Values) => { readonly mean: Value; readonly variance: Value };
-  /** Writes the kernels and biases of the exported form. */
-  readonly fold: (weights: Map<string, Float32Array>, moments: Moments) => void;
-}
-
-const EPSILON = 1e-5;
-
-export function definePublishedDncnn({ channels, features, depth, hidden }: PublishedDncnnConfig): PublishedDncnn {
+export function definePublishedDncnn({ channels, features, depth, hidden }: PublishedDncnnConfig): Normalised {
   const parameters = new Parameters();
   const he = (fanIn: number) => Math.sqrt(2 / (9 * fanIn));
-  const layers = Array.from({ length: depth }, (_, i) => {
-    const from = i === 0 ? channels : features;
-    const size = features * from * 9;
-    const define = (name: string, shape: readonly number[], value: number, role: 'model' | 'derived'): Value =>
-      parameters.define(`${name}-${i + 1}`, shape, constant(features, value), role);
-    return {
-      learnt: parameters.define(`layer-${i + 1}`, [features, from, 3, 3], normal(size, he(from))),
-      // The first layer has no normalisation, and a bias that is learnt.
-      bias: define('bias', [features, 1, 1], 0, i === 0 ? 'model' : 'derived'),
-      ...(i > 0 && {
-        kernel: parameters.define(`kernel-${i + 1}`, [features, from, 3, 3], constant(size, 0), 'derived'),
-        scale: define('scale', [features, 1, 1], 1, 'model'),
-        shift: define('shift', [features, 1, 1], 0, 'model'),
-      }),
-    };
-  });
-  const heads = layers.map((_, i) =>
-    parameters.define(`head-${i + 1}`, [channels, features, 3, 3], normal(channels * features * 9, 0.1 * he(features))),
+  // The first layer has no normalisation, and a bias that is learnt.
+  const first = {
+    kernel: parameters.define('layer-1', [features, channels, 3, 3], normal(9 * features * channels, he(channels))),
+    bias: parameters.define('bias-1', [features, 1, 1], constant(features, 0)),
+  };
+  const inner = Array.from({ length: depth - 1 }, (_, i) =>
+    defineNormalisedConv(parameters, String(i + 2), { from: features, to: features, size: 3 }),
   );
-  const policies = layers.slice(0, -1).map((_, i) => definePolicy(parameters, i + 1, channels, hidden));
+  const layers = Array.from({ length: depth }, (_, i) => i + 1);
+  const heads = layers.map((t) =>
+    parameters.define(`head-${t}`, [channels, features, 3, 3], normal(channels * features * 9, 0.1 * he(features))),
+  );
+  const policies = layers.slice(0, -1).map((t) => definePolicy(parameters, t, channels, hidden));
   const decode = (t: number, { image, features: state }: Values): Values => ({ denoised: sub(image!, conv(state!, heads[t - 1]!)) });
   const common = {
     name: 'dncnn-published',
     depth,
-    exits: layers.map((_, i) => i + 1),
+    exits: layers,
     inputs: { image: ['N', channels, 'h', 'w'] },
     outputs: ['denoised'],
     parameters: parameters.all,
     policy: (t: number, read: Values): Value => policies[t - 1]!(read.image!, decode(t, read).denoised!),
     decode,
   };
-  const before = ({ image, features: state }: Values): Value => state ?? image!;
+  const layerBy =
+    (apply: (block: NormalisedConv, x: Value) => Value) =>
+    (t: number, { image, features: state }: Values): Values => ({
+      features: relu(t === 1 ? add(conv(image!, first.kernel), first.bias) : apply(inner[t - 2]!, state!)),
+    });
 
   return {
-    family: {
-      ...common,
-      layer(t, read): Values {
-        const { kernel, learnt, bias } = layers[t - 1]!;
-        return { features: relu(add(conv(before(read), kernel ?? learnt), bias)) };
-      },
-    },
-    training: {
-      ...common,
-      layer(t, read): Values {
-        const { learnt, bias, scale, shift } = layers[t - 1]!;
-        const y = conv(before(read), learnt);
-        return { features: relu(scale && shift ? batchNorm(y, scale, shift, EPSILON) : add(y, bias)) };
-      },
-    },
-    moments(t, read) {
-      const y = conv(before(read), layers[t - 1]!.learnt);
-      const mean = reduceMean(y, [0, 2, 3], true);
-      const variance = reduceMean(square(sub(y, mean)), [0, 2, 3]);
-      return { mean: reshape(mean, [features]), variance };
-    },
-    fold(weights, moments) {
-      for (const [t, { mean, variance }] of moments) {
-        const [learnt, scale, shift] = ['layer', 'scale', 'shift'].map((name) => weights.get(`${name}-${t}`)!) as [
-          Float32Array,
-          Float32Array,
-          Float32Array,
-        ];
-        const gain = scale.map((value, c) => value / Math.sqrt(variance[c]! + EPSILON));
-        const size = learnt.length / features;
-        weights.set(
-          `kernel-${t}`,
-          learnt.map((value, i) => value * gain[Math.floor(i / size)]!),
-        );
-        weights.set(
-          `bias-${t}`,
-          shift.map((value, c) => value - mean[c]! * gain[c]!),
-        );
-      }
-    },
+    family: { ...common, layer: layerBy((block, x) => block.serve(x)) },
+    training: { ...common, layer: layerBy((block, x) => block.learn(x)) },
+    statistics: (t, { features: state }) => (t === 1 ? {} : { [inner[t - 2]!.name]: inner[t - 2]!.statistics(state!) }),
   };
 }
 

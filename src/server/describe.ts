@@ -22,9 +22,12 @@ const reason = { type: 'string', enum: ['policy', 'max_depth', 'fixed', 'deadlin
 const pi = { ...numbers, description: 'π at the exits that ran.' } as const;
 const stopping = { type: 'object', description: 'The stopping parameters, as in the query.' } as const;
 
+const imageForm = { 'multipart/form-data': { type: 'object', properties: { image: binary }, required: ['image'] } } as const;
+
 /** By task, then by media type; a type that is not here is described as bytes. */
 const bodies: Readonly<Record<string, Readonly<Record<string, object>>>> = {
-  denoise: { 'multipart/form-data': { type: 'object', properties: { image: binary }, required: ['image'] } },
+  denoise: imageForm,
+  recognize: imageForm,
   recover: {
     'application/json': {
       type: 'object',
@@ -64,6 +67,17 @@ const scores = { ...numbers, description: 'The probability of each label, in the
 
 /** The answer's own properties, beside those that every answer has. */
 const answers: Readonly<Record<string, object>> = {
+  recognize: {
+    label: { type: 'string', description: 'The likeliest class.' },
+    scores: {
+      type: 'array',
+      description: 'The five likeliest classes with their probabilities.',
+      items: { type: 'object', properties: { label: { type: 'string' }, score: { type: 'number' } } },
+    },
+    depth: { type: 'integer', description: 'The layer at which the answer was read out.' },
+    reason,
+    pi,
+  },
   'few-shot': {
     labels: { type: 'array', items: { type: 'string' } },
     predictions: { type: 'array', items: { type: 'object', properties: { label: { type: 'string' }, scores } } },

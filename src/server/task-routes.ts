@@ -40,6 +40,13 @@ export const taskRoutes: readonly TaskRoute[] = [
     gives: ['application/json', 'application/octet-stream', 'application/x-npy'],
   },
   {
+    task: 'recognize',
+    summary: 'The class that an image shows; the image may be of any size, its central square is looked at.',
+    takes: ['multipart/form-data', 'image/*'],
+    gives: ['application/json'],
+    field: 'image',
+  },
+  {
     task: 'few-shot',
     summary: 'Labels for images, learnt from a few labelled ones by as many gradient steps as they need.',
     takes: ['application/json', 'multipart/form-data'],
@@ -71,7 +78,7 @@ const ImageQuery = Type.Object(
 type QueryValues = Record<string, string | number | boolean | undefined>;
 
 export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engine, metrics: Metrics, maxBodyBytes: number): void {
-  const query = route.field ? ImageQuery : Query;
+  const query = route.gives.some((type) => type.startsWith('image/')) ? ImageQuery : Query;
   app.post(`/v1/${route.task}`, { schema: { querystring: query, ...describeTask(route) } }, async (request, reply) => {
     const arrivedAt = clock();
     const values = request.query as QueryValues;

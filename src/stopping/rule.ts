@@ -3,9 +3,13 @@ import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus'
 import { Problem } from '../errors.ts';
 import { mix } from '../util/mix.ts';
 
+export const ruleNames = ['threshold', 'confidence', 'sample', 'fixed'] as const;
+/** `confidence` compares the number of that name instead of π, where the model gives it. */
+export type RuleName = (typeof ruleNames)[number];
+
 /** What a caller may ask of the stop rule; times in milliseconds. */
 export interface StoppingParameters {
-  readonly rule?: 'threshold' | 'sample' | 'fixed';
+  readonly rule?: RuleName;
   readonly threshold?: number;
   readonly seed?: number;
   readonly depth?: number;
@@ -21,11 +25,18 @@ export type StopReason = 'policy' | 'max_depth' | 'fixed' | 'deadline' | 'load';
 export interface Stoppable {
   readonly depth: number;
   readonly exits: readonly number[];
+  /** Of π. */
   readonly threshold?: number | undefined;
+  /** What the model gives for rules to compare; π alone where it is left out. */
+  readonly policies?: readonly string[] | undefined;
+  /** Of the others, by name. */
+  readonly thresholds?: Readonly<Record<string, number>> | undefined;
 }
 
 /** The rule for one sample: a threshold for every exit, and the exit that none passes. Exits are numbered from 0 here. */
 export interface StopRule {
+  /** The name of what is compared with the thresholds. */
+  readonly policy: string;
   /** τ at every exit; Infinity where the policy may not stop. */
   readonly thresholds: readonly number[];
   /** The exit at which the sample stops in any case, and why it does. */
@@ -37,7 +48,7 @@ export interface StopRule {
 
 /** The parameters of a request, checked against a model and completed: the same for all its samples. */
 export interface ResolvedStopping extends StoppingParameters {
-  readonly rule: 'threshold' | 'sample' | 'fixed';
+  readonly rule: RuleName;
 }
 
 /**
@@ -56,7 +67,10 @@ export function resolveStopping(parameters: StoppingParameters, model: Stoppable
     if (minDepth !== undefined || maxDepth !== undefined)
       refuse('min_depth and max_depth have no meaning with rule=fixed; leave them out.');
   } else if (depth !== undefined) refuse(`depth goes with rule=fixed, not with rule=${rule}.`);
-  if (threshold !== undefined && rule !== 'threshold') refuse(`threshold goes with rule=threshold, not with rule=${rule}.`);
+  if (threshold !== undefined && rule !== 'threshold' && rule !== 'confidence')
+    refuse(`threshold goes with rule=threshold or rule=confidence, not with rule=${rule}.`);
+  if (rule === 'confidence' && !model.policies?.includes(rule))
+    refuse(`rule=confidence needs a model that gives its confidence, which this one does not; its rules are threshold, sample and fixed.`);
   if (seed !== undefined && rule !== 'sample') refuse(`seed goes with rule=sample, not with rule=${rule}.`);
   if (minDepth !== undefined && minDepth > model.depth) refuse(`min_depth=${minDepth} is beyond the model's depth ${model.depth}.`);
   const first = model.exits[0]!;
@@ -71,17 +85,20 @@ export function resolveStopping(parameters: StoppingParameters, model: Stoppable
 export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: number): StopRule {
   const { exits } = model;
   const never = Number.POSITIVE_INFINITY;
+  const policy = parameters.rule === 'confidence' ? 'confidence' : 'pi';
   if (parameters.rule === 'fixed') {
-    return { thresholds: exits.map(() => never), last: exits.indexOf(parameters.depth!), lastReason: 'fixed', shedFrom: never };
+    return { policy, thresholds: exits.map(() => never), last: exits.indexOf(parameters.depth!), lastReason: 'fixed', shedFrom: never };
   }
   const { minDepth = 1, maxDepth = model.depth } = parameters;
   const uniform = parameters.rule === 'sample' ? uniforms(parameters.seed!, index) : undefined;
-  const threshold = parameters.threshold ?? model.threshold ?? 0.5;
+  const calibrated = policy === 'pi' ? model.threshold : model.thresholds?.[policy];
+  const threshold = parameters.threshold ?? calibrated ?? 0.5;
   const thresholds = exits.map((exit) => {
     const tau = uniform ? uniform() : threshold;
     return exit < minDepth ? never : tau;
   });
   return {
+    policy,
     thresholds,
     last: exits.findLastIndex((exit) => exit <= maxDepth),
     lastReason: 'max_depth',

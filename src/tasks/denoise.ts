@@ -3,7 +3,7 @@ import { isFormat, type ImageFormat } from '../codecs/formats.ts';
 import { decodeImage, encodeImage, type DecodedImage, type Planes } from '../codecs/images.ts';
 import { multipleOf } from '../bundle/shape.ts';
 import type { Manifest } from '../bundle/manifest.ts';
-import type { DecodedRequest, RunResult, Sample, TaskAnswer, TaskDecoder } from '../engine/types.ts';
+import type { DecodedRequest, RunResult, Sample, TaskAnswer, PlainTaskDecoder } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 import { chooseModel } from './model.ts';
 import { depthFields, depthHeaders, depthSummary, jsonAnswer, readablePi } from './report.ts';
@@ -15,7 +15,7 @@ export interface ImageLimits {
 }
 
 export const denoise =
-  ({ maxPixels }: ImageLimits): TaskDecoder =>
+  ({ maxPixels }: ImageLimits): PlainTaskDecoder =>
   async (request, models): Promise<DecodedRequest> => {
     // Once the tiles are cut nothing may hold on to the image's own pixels: no closure below sees `data`.
     const { data, ...frame } = await decodeImage(request.body, maxPixels);

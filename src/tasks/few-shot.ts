@@ -1,7 +1,7 @@
 /** Few-shot learning: a few labelled images and some without a label in, a label for each of those out. */
 import type { Manifest } from '../bundle/manifest.ts';
 import { readSquare } from '../codecs/images.ts';
-import type { Array32, DecodedRequest, RunResult, TaskAnswer, TaskDecoder, TaskRequest } from '../engine/types.ts';
+import type { Array32, DecodedRequest, RunResult, TaskAnswer, PlainTaskDecoder, TaskRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 import type { ImageLimits } from './denoise.ts';
 import { readJsonBody } from './json.ts';
@@ -24,7 +24,7 @@ interface Given {
 }
 
 export const fewShot =
-  ({ maxPixels }: ImageLimits): TaskDecoder =>
+  ({ maxPixels }: ImageLimits): PlainTaskDecoder =>
   async (request, models): Promise<DecodedRequest> => {
     const json = request.parts ? undefined : readJsonBody(request, ['support', 'query']);
     const manifest = chooseModel(models, 'few-shot', json ? json.model : request.model);

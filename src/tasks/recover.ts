@@ -1,7 +1,7 @@
 /** Sparse recovery: measurement vectors in JSON, raw float32 or .npy, to signals in the same. */
 import { readNpy, writeNpy } from '../codecs/npy.ts';
 import type { Manifest } from '../bundle/manifest.ts';
-import type { DecodedRequest, RunResult, Sample, TaskAnswer, TaskDecoder, TaskRequest } from '../engine/types.ts';
+import type { DecodedRequest, RunResult, Sample, TaskAnswer, PlainTaskDecoder, TaskRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 import { readJsonBody } from './json.ts';
@@ -22,7 +22,7 @@ interface Rows {
   readonly bare: boolean;
 }
 
-export const recover: TaskDecoder = (request, models) => new Promise((resolve) => resolve(decode(request, models)));
+export const recover: PlainTaskDecoder = (request, models) => new Promise((resolve) => resolve(decode(request, models)));
 
 function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): DecodedRequest {
   const json = request.contentType === JSON_TYPE ? readJsonBody(request, ['measurements']) : undefined;

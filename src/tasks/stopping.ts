@@ -2,20 +2,24 @@
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Problem } from '../errors.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import { ruleNames, type StoppingParameters } from '../stopping/rule.ts';
 
 const depth = (description: string) => Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description }));
 
 export const StoppingQuery = Type.Object(
   {
     rule: Type.Optional(
-      Type.Enum(['threshold', 'sample', 'fixed'], {
+      Type.Enum([...ruleNames], {
         description:
-          'threshold: stop where π exceeds the threshold; sample: draw the depth with the probabilities the policy gives; fixed: stop at depth.',
+          'threshold: stop where π exceeds the threshold; confidence: stop where the largest probability of the answer does, with models that give it; sample: draw the depth with the probabilities the policy gives; fixed: stop at depth.',
       }),
     ),
     threshold: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 1, description: 'With rule=threshold; the default is calibrated for each model.' }),
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'With rule=threshold or rule=confidence; the default is calibrated for each model.',
+      }),
     ),
     seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1, description: 'With rule=sample; drawn where it is not given.' })),
     depth: depth('With rule=fixed: one of the exits of the model.'),
@@ -35,7 +39,7 @@ export type StoppingWire = Static<typeof StoppingQuery>;
 
 /** What each parameter may be, for the sentence that refuses it. */
 const allowed: Record<keyof StoppingWire, string> = {
-  rule: 'threshold, sample or fixed',
+  rule: `${ruleNames.slice(0, -1).join(', ')} or ${ruleNames.at(-1)}`,
   threshold: 'a number from 0 to 1',
   seed: 'a whole number from 0 to 4294967295',
   depth: 'a whole number from 1 on',

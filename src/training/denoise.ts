@@ -1,16 +1,14 @@
 /** How DnCNN-stop learns: noisy patches of clean images, errors at every exit, both stages. */
 import { defaultDncnn, defineDncnn } from '../families/dncnn.ts';
 import type { Family, Values } from '../families/family.ts';
-import { defaultPublishedDncnn, definePublishedDncnn, type PublishedDncnn } from '../families/published-dncnn.ts';
+import { defaultPublishedDncnn, definePublishedDncnn } from '../families/published-dncnn.ts';
 import { add, input, log, mul, reduceMean, sub } from '../graph/operators.ts';
 import { square } from '../graph/functions.ts';
-import { toModel } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
-import { floats, Session, tensor } from '../runtime/session.ts';
-import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import { decibels, stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
 import type { Stage } from './loop.ts';
+import { foldStatistics } from './statistics.ts';
 import { unroll } from './unroll.ts';
-import type { Weights } from './weights.ts';
 
 export interface DenoiseConfig {
   /** `half`: bias-free at half resolution. `published`: full resolution and batch normalisation, every layer an exit. */
@@ -86,41 +84,14 @@ export function denoiseStages(config: DenoiseConfig, batches: Batches): { family
   const losses = errorsOf(learnt.outputs).map((error) => log(add(mul(error, weight), SOFT)));
   const costs = family.exits.map((exit) => exit / family.depth);
   const first = stageOneOf(family, losses, config.stageOne, batches);
-  const second = stageTwoOf(family, errorsOf(served.outputs), served, costs, config.stageTwo, batches);
+  const second = stageTwoOf(
+    family,
+    { losses: errorsOf(served.outputs).map(decibels), logits: served.logits, costs },
+    config.stageTwo,
+    batches,
+  );
   if (!published) return { family, stages: [first, second] };
-  return { family, stages: [{ ...first, finish: (weights) => foldStatistics(published, image, weights, batches) }, second] };
-}
-
-/** Batches over which the statistics of batch normalisation are averaged once the layers are learnt. */
-const STATISTICS = 32;
-
-async function foldStatistics(
-  { training, moments, fold }: PublishedDncnn,
-  image: Value,
-  weights: Weights,
-  batches: Batches,
-): Promise<void> {
-  const outputs: Record<string, Value> = {};
-  let read: Values = { image };
-  for (let t = 1; t <= training.depth; t++) {
-    if (t > 1) {
-      const { mean, variance } = moments(t, read);
-      outputs[`mean-${t}`] = mean;
-      outputs[`variance-${t}`] = variance;
-    }
-    read = { image, ...training.layer(t, read) };
-  }
-  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
-  const session = await Session.load(toModel({ outputs, weights: known }));
-  const sums = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, new Float32Array(Number(shape[0]))]));
-  for (let i = 0; i < STATISTICS; i++) {
-    const noisy = batches.next().image!;
-    const found = await session.run({ image: tensor(floats(noisy), noisy.dims) });
-    for (const [name, sum] of sums) floats(found[name]!).forEach((value, c) => (sum[c]! += value / STATISTICS));
-  }
-  await session.release();
-  const layers = Array.from({ length: training.depth - 1 }, (_, i) => i + 2);
-  fold(weights, new Map(layers.map((t) => [t, { mean: sums.get(`mean-${t}`)!, variance: sums.get(`variance-${t}`)! }])));
+  return { family, stages: [{ ...first, finish: (weights) => foldStatistics(published, { image }, weights, batches) }, second] };
 }
 
 /** A mean squared error that denoisers of this kind reach at noise level σ (of 255): about 29 dB at 25, 26 dB at 50. */

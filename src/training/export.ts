@@ -3,17 +3,16 @@ import { outputName, type Manifest, type Port } from '../bundle/manifest.ts';
 import type { Family, Values } from '../families/family.ts';
 import { countFlops, type Symbols } from '../graph/flops.ts';
 import { ancestors } from '../graph/gradient.ts';
-import { toModel, toPathModel, type Weight } from '../graph/model.ts';
-import { input, sigmoid } from '../graph/operators.ts';
+import { toModel, toPathModel, type PathStep, type Weight } from '../graph/model.ts';
+import { concat, input, mul, reduceSum, reshape, sigmoid } from '../graph/operators.ts';
 import type { Shape, Value } from '../graph/value.ts';
 import { encodeTensors } from './safetensors.ts';
-import { unroll } from './unroll.ts';
 import type { Weights } from './weights.ts';
 
 /** The part of a manifest that follows from the family alone. */
 export type Lowered = Pick<
   Manifest,
-  'family' | 'depth' | 'exits' | 'inputs' | 'states' | 'outputs' | 'segments' | 'decoders' | 'path' | 'flops'
+  'family' | 'depth' | 'exits' | 'inputs' | 'states' | 'outputs' | 'segments' | 'decoders' | 'path' | 'policies' | 'flops'
 > & {
   readonly contents: ReadonlyMap<string, Uint8Array>;
 };
@@ -42,7 +41,8 @@ interface Piece {
   /** The leaves that stand for the states before `first`. */
   readonly before: Values;
   readonly after: Values;
-  readonly pi?: Value;
+  /** π and what else a stop rule may compare, by name; none at the last exit. */
+  readonly policies: Values;
   readonly decoded: Values;
 }
 
@@ -64,7 +64,7 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     const writes = stillNeeded(family, pieces, i);
     const outputs = Object.fromEntries([
       ...writes.map((name) => [outputName(name), piece.after[name]!] as const),
-      ...(piece.pi ? [['pi', piece.pi] as const] : []),
+      ...Object.entries(piece.policies),
     ]);
     const file = `layer-${number}.onnx`;
     contents.set(file, toModel({ outputs, weights: weightsByName }));
@@ -77,16 +77,18 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     decoders.push({ file: decoder, exit: piece.last, reads: reads(family, Object.values(decoded)) });
   }
   const last = pieces.at(-1)!;
+  const names = Object.keys(pieces[0]!.policies);
   return {
     family: family.name,
     depth: family.depth,
     exits: [...family.exits],
     inputs: toPorts(inputs),
-    states: toPorts(last.after),
+    states: toPorts(Object.assign({}, ...pieces.map(({ after }) => after)) as Values),
     outputs: toPorts(Object.fromEntries(family.outputs.map((name) => [name, (family.decode ? last.decoded : last.after)[name]!]))),
     segments,
     decoders,
     path: PATH,
+    ...(names.length > 1 && { policies: names }),
     flops: flops(pieces, inputs, unit),
     contents,
   };
@@ -105,13 +107,18 @@ function cut(family: Family, inputs: Values): Piece[] {
       last,
       before,
       after,
-      ...(last < family.depth && { pi: sigmoid(family.policy(last, read)) }),
+      policies: last < family.depth ? policiesAt(family, last, read) : {},
       decoded: family.decode?.(last, read) ?? {},
     };
     before = leavesFor(after);
     return piece;
   });
 }
+
+const policiesAt = (family: Family, t: number, read: Values): Values => ({
+  pi: sigmoid(family.policy(t, read)),
+  ...family.policies?.(t, read),
+});
 
 const leavesFor = (states: Values): Values =>
   Object.fromEntries(Object.entries(states).map(([name, { shape }]) => [name, input(name, shape)]));
@@ -121,7 +128,7 @@ function stillNeeded(family: Family, pieces: readonly Piece[], i: number): strin
   const { after, last } = pieces[i]!;
   const next = pieces[i + 1];
   const needed = new Set<string>();
-  if (next) for (const name of namesOf([...Object.values(next.after), ...(next.pi ? [next.pi] : [])])) needed.add(name);
+  if (next) for (const name of namesOf([...Object.values(next.after), ...Object.values(next.policies)])) needed.add(name);
   if (family.decode) {
     const leaves = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
     for (const name of namesOf(Object.values(family.decode(last, { ...leaves, ...leavesFor(after) })))) needed.add(name);
@@ -142,16 +149,27 @@ function namesOf(values: readonly Value[]): string[] {
 /** All layers in one graph for one sample, which may end at any exit. */
 function wholePath(family: Family, weights: ReadonlyMap<string, Weight>): Uint8Array {
   const one = (shape: Shape): Shape => shape.map((dim) => (dim === 'N' ? 1 : dim));
-  const { outputs, logits } = unroll(
-    family,
-    Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, one(shape))])),
-  );
-  const steps = outputs.map((read, i) => ({
-    ...(logits[i] && { pi: sigmoid(logits[i]) }),
-    outputs: Object.fromEntries(family.outputs.map((name) => [name, read[name]!])),
-  }));
+  const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, one(shape))]));
+  let chosen: Value | undefined;
+  const steps: PathStep[] = [];
+  let read: Values = inputs;
+  for (let t = 1; t <= family.depth; t++) {
+    read = { ...inputs, ...family.layer(t, read) };
+    if (!family.exits.includes(t)) continue;
+    const given = family.decode ? family.decode(t, read) : read;
+    const policies = t < family.depth ? Object.values(policiesAt(family, t, read)) : [];
+    chosen ??= input('policy', [policies.length]);
+    steps.push({
+      ...(t < family.depth && { pi: compared(policies, chosen) }),
+      outputs: Object.fromEntries(family.outputs.map((name) => [name, given[name]!])),
+    });
+  }
   return toPathModel(steps, weights);
 }
+
+/** The one of several numbers [1] that `chosen` has a 1 for. */
+const compared = (policies: readonly Value[], chosen: Value): Value =>
+  policies.length === 1 ? policies[0]! : reshape(reduceSum(mul(concat(policies, 0), chosen)), [1]);
 
 function toPorts(values: Values): Port[] {
   return Object.entries(values).map(([name, { shape }]) => ({ name, dtype: 'float32', shape: [...(shape satisfies Shape)] }));
@@ -165,6 +183,6 @@ function flops(pieces: readonly Piece[], inputs: Values, { per, symbols, divisor
     per,
     segments: pieces.map(({ after, before }) => count(Object.values(after), [...known, ...Object.values(before)])),
     heads: pieces.map(({ decoded, after }) => count(Object.values(decoded), Object.values(after))),
-    policies: pieces.map(({ pi, after }) => (pi ? count([pi], Object.values(after)) : 0)),
+    policies: pieces.map(({ policies, after }) => count(Object.values(policies), Object.values(after))),
   };
 }

@@ -7,7 +7,7 @@ import { add, concat, input, mul, neg, reduceMean, reduceSum } from '../graph/op
 import type { Value } from '../graph/value.ts';
 import { tensor, type Tensor } from '../runtime/session.ts';
 import type { Stage } from './loop.ts';
-import { stageOneOf, stageTwoOf, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import { decibels, stageOneOf, stageTwoOf, type StageOneConfig, type StageTwoConfig } from './stages.ts';
 import { unroll } from './unroll.ts';
 
 export interface FewShotConfig extends MamlConfig, EpisodeOptions {
@@ -93,7 +93,7 @@ export function fewShotStages(config: FewShotConfig, nextBatch: () => Record<str
   const errors = losses.map((loss) => add(loss, ENOUGH));
   const logits = family.exits.slice(0, -1).map((_, i) => stack(unrolled.map((task) => task.logits[i]!)));
   const costs = family.exits.map((exit) => exit / family.depth);
-  return { family, stages: [...stages, stageTwoOf(family, errors, { outputs: [], logits }, costs, config.stageTwo, batches)] };
+  return { family, stages: [...stages, stageTwoOf(family, { losses: errors.map(decibels), logits, costs }, config.stageTwo, batches)] };
 }
 
 /** The graph's inputs for task `i`; sizes differ from task to task. */

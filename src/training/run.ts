@@ -1,8 +1,9 @@
 /** A training run from its options to the lowered model: data, stages, progress, checkpoints. */
 import type { Planes } from '../codecs/images.ts';
-import type { LabelledImages } from '../data/class-folders.ts';
+import { holdOut, type LabelledImages } from '../data/class-folders.ts';
 import { EpisodeSampler } from '../data/episodes.ts';
 import { PatchSampler } from '../data/images.ts';
+import { LabelledSampler } from '../data/labelled-batches.ts';
 import { Random } from '../data/random.ts';
 import { SignalSampler, type Matrix } from '../data/sparse-recovery.ts';
 import type { Family } from '../families/family.ts';
@@ -11,7 +12,9 @@ import { denoiseStages, usualError, type DenoiseConfig } from './denoise.ts';
 import { lower, perPixel, perSample, perTask, type Lowered } from './export.ts';
 import { fewShotStages, toBatch, type FewShotConfig } from './few-shot.ts';
 import { runStages, type LoopOptions, type Source } from './loop.ts';
+import { recognizeStages, type RecognizeConfig } from './recognize.ts';
 import { recoveryStages, type RecoveryConfig } from './sparse-recovery.ts';
+import type { Batches } from './stages.ts';
 import { initialWeights, type Weights } from './weights.ts';
 
 export type RunOptions = Pick<LoopOptions, 'threads' | 'folder' | 'resume' | 'checkpointSeconds' | 'onProgress' | 'interrupted'> & {
@@ -62,6 +65,43 @@ export async function trainRecovery(config: RecoveryConfig, matrix: Matrix, opti
     provenance: { config, stages: spent, data: `drawn for a matrix of ${matrix.rows}×${matrix.columns}`, seed: config.seed },
   };
 }
+
+/** Learns to recognise the classes of labelled images. */
+export async function trainRecognize(config: RecognizeConfig, data: LabelledImages, options: RunOptions): Promise<Trained> {
+  const { batch, channels, side, seed } = config;
+  const { training, held } = splitForPolicy(config, data);
+  const whole = { ...config, crop: side, smoothing: 0 };
+  const samplers = [
+    new LabelledSampler(training, seed, batch, { ...config, shift: config.crop < side ? 0 : config.shift }),
+    new LabelledSampler(training, seed + 1, batch, whole),
+    new LabelledSampler(held, seed + 2, batch, whole),
+  ] as const;
+  const batches = (sampler: LabelledSampler, size: number): Batches => ({
+    next() {
+      const { image, truth } = sampler.next();
+      return { image: tensor(image, [batch, channels, size, size]), truth: tensor(truth, [batch, data.labels.length]) };
+    },
+  });
+  const { family, stages } = recognizeStages(config, data.labels.length, {
+    layers: batches(samplers[0], config.crop),
+    whole: batches(samplers[1], side),
+    policy: batches(samplers[2], side),
+  });
+  const weights = startingWeights(family, new Random(seed), options.from);
+  const source: Source = {
+    state: () => samplers.map((sampler) => sampler.state()),
+    restore: (state) => samplers.forEach((sampler, i) => sampler.restore((state as ReturnType<LabelledSampler['state']>[])[i]!)),
+  };
+  const spent = await runStages(stages, { ...options, weights, source, config });
+  return {
+    lowered: lower(family, weights, perSample),
+    provenance: { config, stages: spent, data: `${data.images.length} images of ${data.labels.length} classes`, seed },
+  };
+}
+
+/** The images that the layers learn from, and those that the policy learns from and the threshold is calibrated on. */
+export const splitForPolicy = ({ held, seed }: RecognizeConfig, data: LabelledImages): ReturnType<typeof holdOut> =>
+  holdOut(data, held, new Random(seed));
 
 /** Learns to learn from a few images, from the images of many classes. */
 export async function trainFewShot(config: FewShotConfig, images: LabelledImages, options: RunOptions): Promise<Trained> {

@@ -7,6 +7,7 @@ import { square } from '../graph/functions.ts';
 import { add, div, input, log, reduceMean, sub } from '../graph/operators.ts';
 import type { Stage } from './loop.ts';
 import {
+  decibels,
   stageOneOf,
   stageThreeOf,
   stageTwoOf,
@@ -75,12 +76,13 @@ export function recoveryStages(config: RecoveryConfig, matrix: Matrix, batches: 
   const power = add(reduceMean(square(truth), [1]), 1e-9);
   const errors = unrolled.outputs.map(({ signal }) => add(div(reduceMean(square(sub(signal!, truth)), [1]), power), ENOUGH));
   const costs = family.exits.map((exit) => exit / family.depth);
+  const learning = { losses: errors.map(decibels), logits: unrolled.logits, costs };
   return {
     family,
     stages: [
       stageOneOf(family, errors.map(log), config.stageOne, batches),
-      stageTwoOf(family, errors, unrolled, costs, config.stageTwo, batches),
-      stageThreeOf(family, errors, unrolled, costs, config.stageThree, config.stageTwo, batches),
+      stageTwoOf(family, learning, config.stageTwo, batches),
+      stageThreeOf(family, learning, config.stageThree, config.stageTwo, batches),
     ],
   };
 }

@@ -18,7 +18,6 @@ import {
   uniformLoss,
 } from './objective.ts';
 import { cosine } from './schedule.ts';
-import type { Unrolled } from './unroll.ts';
 
 export interface StageOneConfig {
   readonly steps: number;
@@ -34,9 +33,9 @@ export interface StageOneConfig {
 export interface StageTwoConfig {
   readonly steps: number;
   readonly rate: number;
-  /** Temperature of the oracle, in dB. */
+  /** Temperature of the oracle, in units of the loss: dB, or nats of cross-entropy. */
   readonly beta: number;
-  /** The price λ of the whole path's compute, in dB of quality. */
+  /** The price λ of the whole path's compute, in the same units. */
   readonly lambda: number;
   readonly divergence: 'forward' | 'reverse';
   /** `multiclass`: one softmax over all exits, which cannot be served; to compare with. */
@@ -77,22 +76,27 @@ export function stageOneOf(family: Family, losses: readonly Value[], config: Sta
   };
 }
 
+/** What a policy learns from. */
+export interface Imitated {
+  /** Of every sample at every exit, each [N]: cross-entropies, or squared errors in decibels. */
+  readonly losses: readonly Value[];
+  /** Of π at every exit but the last, each [N]. */
+  readonly logits: readonly Value[];
+  /** c_t, one for each exit, the last 1. */
+  readonly costs: readonly number[];
+}
+
 /**
- * Stage II: the policy imitates the oracle, whose prior charges for compute: q*(t) ∝ exp(−(dB_t + λ c_t)/β), with
- * dB_t the error at exit t in decibels and c_t the share of the path's compute that it takes.
- *
- * @param errors squared errors per sample at every exit, each [N]
- * @param costs c_t, one for each exit, the last 1
+ * Stage II: the policy imitates the oracle, whose prior charges for compute: q*(t) ∝ exp(−(ℓ_t + λ c_t)/β), with
+ * ℓ_t the loss at exit t and c_t the share of the path's compute that it takes.
  */
 export function stageTwoOf(
   family: Family,
-  errors: readonly Value[],
-  { logits }: Unrolled,
-  costs: readonly number[],
+  { losses, logits, costs }: Imitated,
   { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
   batches: Batches,
 ): Stage {
-  const target = logOracle(columns(errors.map(decibels)), beta, logPriorInput(errors.length));
+  const target = logOracle(columns(losses), beta, logPriorInput(losses.length));
   const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
   const prior = priceOf(costs, lambda / beta);
   return {
@@ -108,9 +112,7 @@ export function stageTwoOf(
 /** Stage III: layers and policy together, by the bound that both stages share; arguments as for Stage II. */
 export function stageThreeOf(
   family: Family,
-  errors: readonly Value[],
-  { logits }: Unrolled,
-  costs: readonly number[],
+  { losses, logits, costs }: Imitated,
   { steps, rate }: StageThreeConfig,
   { beta, lambda }: StageTwoConfig,
   batches: Batches,
@@ -118,7 +120,7 @@ export function stageThreeOf(
   const prior = priceOf(costs, lambda / beta);
   return {
     name: 'stage-3',
-    loss: joint(columns(errors.map(decibels)), beta, logPriorInput(errors.length), logStopTime(logits)),
+    loss: joint(columns(losses), beta, logPriorInput(losses.length), logStopTime(logits)),
     learn: new Map([...learnt(family, 'model'), ...learnt(family, 'policy')]),
     rate: cosine(rate),
     steps,

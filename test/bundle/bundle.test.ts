@@ -5,7 +5,7 @@ import type { Manifest } from '../../src/bundle/manifest.ts';
 import { checksum, loadBundle, loadBundles } from '../../src/bundle/read.ts';
 import { writeManifest } from '../../src/bundle/write.ts';
 import { readFamily, readWeights } from '../../src/training/from-bundle.ts';
-import { smallModels, startSmallEngine, writeModels } from '../support/small.ts';
+import { smallLabels, smallModels, smallRecognize, startSmallEngine, writeModels } from '../support/small.ts';
 
 let models: string;
 beforeAll(async () => {
@@ -96,5 +96,19 @@ describe('bundles', () => {
     expect(words.join('\n')).toMatch(/small-gray is refused: .*layer-02\.onnx: the output next_features is \[N, 8, .*\], not \[N, 99/);
     expect(words.join('\n')).toMatch(/small-color is refused: .*layer-03\.onnx cannot be loaded/);
     await engine.close();
+  });
+
+  it.each([
+    ['one name too few', JSON.stringify(smallLabels.slice(1)), /labels\.json of small-recognize has 5 names for 6 scores/],
+    ['no list', '{}', /must be a list of strings/],
+    ['no JSON', '[', /labels\.json of small-recognize is not JSON/],
+  ])('for recognition are refused where labels.json has %s', async (_, text, says) => {
+    const directory = join(await writeModels([smallRecognize()]), 'small-recognize');
+    const { manifest } = await loadBundle(directory);
+    expect(manifest.policies).toEqual(['pi', 'confidence']);
+    await writeFile(join(directory, 'labels.json'), text);
+    const files = { ...manifest.files, 'labels.json': { sha256: checksum(Buffer.from(text)), bytes: text.length } };
+    await writeManifest(directory, { ...manifest, files });
+    await expect(loadBundle(directory)).rejects.toThrow(says);
   });
 });

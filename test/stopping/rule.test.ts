@@ -21,6 +21,20 @@ describe('the stop rule', () => {
     expect(walk({ threshold: 0 }, [0.001])).toEqual([0, 'policy']);
   });
 
+  it('compares the confidence where the rule says so and the model gives it, with a threshold of its own', () => {
+    const certain = { ...model, policies: ['pi', 'confidence'], thresholds: { confidence: 0.8 } };
+    const of = (parameters: StoppingParameters) =>
+      stopRule(
+        resolveStopping(parameters, certain, () => 1),
+        certain,
+        0,
+      );
+    expect(of({ rule: 'confidence' })).toMatchObject({ policy: 'confidence', thresholds: [0.8, 0.8, 0.8, 0.8] });
+    expect(of({ rule: 'confidence', threshold: 0.7, minDepth: 6 }).thresholds).toEqual([Infinity, 0.7, 0.7, 0.7]);
+    expect(of({})).toMatchObject({ policy: 'pi', thresholds: [0.4, 0.4, 0.4, 0.4] });
+    expect(() => resolve({ rule: 'confidence' })).toThrow(/a model that gives its confidence/);
+  });
+
   it('keeps within min_depth and max_depth, also where they are no exits', () => {
     expect(walk({ minDepth: 5 }, [1, 1])).toEqual([1, 'policy']);
     expect(walk({ maxDepth: 7 }, [0, 0])).toEqual([1, 'max_depth']);

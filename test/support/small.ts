@@ -2,7 +2,7 @@
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SCHEMA_VERSION, type Manifest } from '../../src/bundle/manifest.ts';
+import { SCHEMA_VERSION, type Manifest, type TaskName } from '../../src/bundle/manifest.ts';
 import { writeBundle } from '../../src/bundle/write.ts';
 import { writeNpy } from '../../src/codecs/npy.ts';
 import { Random } from '../../src/data/random.ts';
@@ -12,7 +12,8 @@ import { defineDncnn } from '../../src/families/dncnn.ts';
 import { defineMaml, type MamlConfig } from '../../src/families/maml.ts';
 import type { Family } from '../../src/families/family.ts';
 import { defaultCoupled, defineCoupledLista } from '../../src/families/lista.ts';
-import { lower, perPixel, perSample, perTask } from '../../src/training/export.ts';
+import { defineSdn } from '../../src/families/sdn.ts';
+import { lower, perPixel, perSample, perTask, type FlopsUnit } from '../../src/training/export.ts';
 import { initialWeights, type Weights } from '../../src/training/weights.ts';
 import { builtUrl } from '../../src/util/built-url.ts';
 
@@ -22,6 +23,9 @@ export const smallDncnn = (channels: 1 | 3 = 1): Family => defineDncnn({ channel
 
 export const smallMaml = (change: Partial<MamlConfig> = {}): Family =>
   defineMaml({ channels: 1, side: 8, background: 1, features: 4, depth: 3, exits: [1, 2, 3], hidden: 4, order: 'second', ...change });
+
+export const smallSdn = (): Family =>
+  defineSdn({ channels: 3, side: 8, classes: 6, widths: [4, 6], blocks: [1, 2], exits: [1, 2, 3], hidden: 4 }).family;
 
 /** Weights with some life in them: the policies answer differently at every exit. */
 export function livelyWeights(family: Family, seed = 5): Weights {
@@ -51,22 +55,41 @@ export const smallFewShot = (): SmallModel => ({
   change: { limits: { K: 6, S: 20, Q: 40 } },
 });
 
+export const smallLabels = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'];
+export function smallRecognize(): SmallModel {
+  const weights = livelyWeights(smallSdn());
+  const random = new Random(8);
+  for (const [name, data] of weights) if (/^(head|bias)/.test(name)) random.fillNormal(data, 1);
+  return { name: 'small-recognize', family: smallSdn(), weights, change: { thresholds: { confidence: 0.6 } } };
+}
+
+/** What belongs to a family that a bundle is written of. */
+const kinds: Readonly<
+  Record<string, { readonly task: TaskName; readonly unit: FlopsUnit; readonly files: readonly (readonly [string, Uint8Array])[] }>
+> = {
+  lista: {
+    task: 'sparse-recovery',
+    unit: perSample,
+    files: [['matrix.npy', writeNpy({ shape: [smallMatrix.rows, smallMatrix.columns], data: smallMatrix.data })]],
+  },
+  dncnn: { task: 'denoise', unit: perPixel, files: [] },
+  maml: { task: 'few-shot', unit: perTask, files: [] },
+  sdn: { task: 'recognize', unit: perSample, files: [['labels.json', Buffer.from(JSON.stringify(smallLabels))]] },
+};
+
 /** Writes the models as bundles and gives the folder. */
 export async function writeModels(models: readonly SmallModel[] = smallModels()): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'stopwise-'));
   for (const { name, family, weights, change } of models) {
-    const recovery = family.name.startsWith('lista');
-    const fewShot = family.name === 'maml';
-    const { contents, ...lowered } = lower(family, weights, recovery ? perSample : fewShot ? perTask : perPixel);
-    const { rows, columns, data } = smallMatrix;
-    const taskFiles = recovery ? [['matrix.npy', writeNpy({ shape: [rows, columns], data })] as const] : [];
+    const { task, unit, files: taskFiles } = kinds[family.name.split('-')[0]!]!;
+    const { contents, ...lowered } = lower(family, weights, unit);
     await writeBundle(
       join(folder, name),
       {
         schema_version: SCHEMA_VERSION,
         name,
         version: '1',
-        task: recovery ? 'sparse-recovery' : fewShot ? 'few-shot' : 'denoise',
+        task,
         default: true,
         ...lowered,
         threshold: 0.5,

@@ -3,9 +3,11 @@ import { encodeImage } from '../../src/codecs/images.ts';
 import { taskDecoders } from '../../src/tasks/registry.ts';
 import { byName, problem } from './fixtures.ts';
 
+const noFiles = () => Promise.reject(new Error('there is no file'));
+
 it('names each task by the last part of its path and hands the settings on', async () => {
   const tasks = taskDecoders({ maxPixels: 8 });
-  expect(Object.keys(tasks)).toEqual(['denoise', 'few-shot', 'recover']);
+  expect(Object.keys(tasks)).toEqual(['denoise', 'few-shot', 'recognize', 'recover']);
   const image = {
     channels: 1 as const,
     width: 3,
@@ -17,7 +19,7 @@ it('names each task by the last part of its path and hands the settings on', asy
     source: undefined,
   };
   const body = await encodeImage(image, 'png');
-  expect((await problem(() => tasks.denoise!({ task: 'denoise', contentType: 'image/png', body, stopping: {} }, byName()))).code).toBe(
-    'too-large',
-  );
+  expect(
+    (await problem(() => tasks.denoise!({ task: 'denoise', contentType: 'image/png', body, stopping: {} }, byName(), noFiles))).code,
+  ).toBe('too-large');
 });

@@ -12,7 +12,7 @@ describe('stopping parameters', () => {
   });
 
   it.each([
-    [{ rule: 'none' }, /rule must be threshold, sample or fixed, not "none"/],
+    [{ rule: 'none' }, /rule must be threshold, confidence, sample or fixed, not "none"/],
     [{ threshold: 1.5 }, /threshold must be a number from 0 to 1, not 1.5/],
     [{ threshold: '0.5' }, /threshold must be a number/],
     [{ seed: -1 }, /seed must be a whole number/],

@@ -1,0 +1,117 @@
+/** Batches of labelled images to learn from: every image once an epoch, cut at a random place and mirrored. */
+import type { Planes } from '../codecs/images.ts';
+import type { LabelledImages } from './class-folders.ts';
+import { Random } from './random.ts';
+
+export interface Augmentation {
+  /** Width and height of what is cut out of each image, pixels: its own side, or less. */
+  readonly crop: number;
+  /** The cut-out lies up to this many pixels beyond the image's border; what comes in is mirrored there. */
+  readonly shift: number;
+  /** Half of the images are mirrored left to right. */
+  readonly mirror: boolean;
+  /** The share of the label that is spread evenly over all classes (Szegedy et al. 2016). */
+  readonly smoothing: number;
+}
+
+export interface LabelledBatch {
+  /** [N,C,crop,crop] in [0,1]. */
+  readonly image: Float32Array;
+  /** [N,K], each row adds up to one. */
+  readonly truth: Float32Array;
+}
+
+/** Draws batches of N images; buffers are reused. */
+export class LabelledSampler {
+  private readonly batch: LabelledBatch;
+  private readonly random: Random;
+  private order: number[] = [];
+  private epoch = -1;
+  private drawn = 0;
+
+  constructor(
+    private readonly data: LabelledImages,
+    private readonly seed: number,
+    private readonly count: number,
+    private readonly augmentation: Augmentation,
+  ) {
+    this.random = new Random(seed);
+    const { channels } = data.images[0]!;
+    this.batch = {
+      image: new Float32Array(count * channels * augmentation.crop ** 2),
+      truth: new Float32Array(count * data.labels.length),
+    };
+  }
+
+  next(): LabelledBatch {
+    const { image, truth } = this.batch;
+    const { images, classes, labels } = this.data;
+    const { crop, shift, mirror, smoothing } = this.augmentation;
+    const length = image.length / this.count;
+    truth.fill(smoothing / labels.length);
+    for (let n = 0; n < this.count; n++) {
+      const i = this.draw();
+      const from = (side: number): number => this.random.integer(side - crop + 2 * shift + 1) - shift;
+      const { width, height } = images[i]!;
+      const [top, left] = [from(height), from(width)];
+      cut(images[i]!, image.subarray(n * length, (n + 1) * length), {
+        top,
+        left,
+        side: crop,
+        mirrored: mirror && this.random.uniform() < 0.5,
+      });
+      truth[n * labels.length + classes[i]!]! += 1 - smoothing;
+    }
+    return this.batch;
+  }
+
+  /** What it takes to go on with the same batches. */
+  state(): { drawn: number; random: number[] } {
+    return { drawn: this.drawn, random: this.random.state() };
+  }
+
+  restore({ drawn, random }: { drawn: number; random: readonly number[] }): void {
+    this.drawn = drawn;
+    this.random.restore(random);
+  }
+
+  /** The next image: each epoch has an order of its own, which follows from the seed. */
+  private draw(): number {
+    const { length } = this.data.images;
+    const epoch = Math.floor(this.drawn / length);
+    if (epoch !== this.epoch) {
+      this.order = shuffled(length, new Random(this.seed + 7919 * (epoch + 1)));
+      this.epoch = epoch;
+    }
+    return this.order[this.drawn++ % length]!;
+  }
+}
+
+function shuffled(count: number, random: Random): number[] {
+  const order = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+interface Window {
+  readonly top: number;
+  readonly left: number;
+  readonly side: number;
+  readonly mirrored: boolean;
+}
+
+function cut({ channels, width, height, data }: Planes, target: Float32Array, { top, left, side, mirrored }: Window): void {
+  const columns = Array.from({ length: side }, (_, x) => inside(left + (mirrored ? side - 1 - x : x), width));
+  for (let c = 0, o = 0; c < channels; c++) {
+    for (let y = 0; y < side; y++) {
+      const row = (c * height + inside(top + y, height)) * width;
+      for (let x = 0; x < side; x++) target[o++] = data[row + columns[x]!]!;
+    }
+  }
+}
+
+/** A place beyond the border, mirrored at it. */
+const inside = (i: number, length: number): number => (i < 0 ? -1 - i : i < length ? i : 2 * length - 1 - i);

@@ -1,0 +1,42 @@
+/** The end of learning with batch normalisation: the statistics of many batches become part of the convolutions. */
+import { fold, type Normalised } from '../families/batch-norm.ts';
+import type { Values } from '../families/family.ts';
+import { toModel } from '../graph/model.ts';
+import type { Value } from '../graph/value.ts';
+import { floats, Session } from '../runtime/session.ts';
+import type { Batches } from './stages.ts';
+import type { Weights } from './weights.ts';
+
+/** Batches over which the statistics are averaged. */
+const BATCHES = 32;
+
+/** @param inputs the model's inputs, as the batches give them */
+export async function foldStatistics(
+  { training, statistics }: Normalised,
+  inputs: Values,
+  weights: Weights,
+  batches: Batches,
+): Promise<void> {
+  const outputs: Record<string, Value> = {};
+  let read = inputs;
+  for (let t = 1; t <= training.depth; t++) {
+    for (const [name, { mean, variance }] of Object.entries(statistics(t, read))) {
+      outputs[`mean ${name}`] = mean;
+      outputs[`variance ${name}`] = variance;
+    }
+    read = { ...inputs, ...training.layer(t, read) };
+  }
+  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+  const session = await Session.load(toModel({ outputs, weights: known }));
+  const sums = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, new Float32Array(Number(shape[0]))]));
+  for (let i = 0; i < BATCHES; i++) {
+    const batch = batches.next();
+    const found = await session.run(Object.fromEntries(session.inputs.map(({ name }) => [name, batch[name]!])));
+    for (const [name, sum] of sums) floats(found[name]!).forEach((value, c) => (sum[c]! += value / BATCHES));
+  }
+  await session.release();
+  for (const name of sums.keys()) {
+    const [kind, block] = name.split(' ') as [string, string];
+    if (kind === 'mean') fold(weights, block, { mean: sums.get(name)!, variance: sums.get(`variance ${block}`)! });
+  }
+}
