@@ -19,7 +19,7 @@ export const depth: Bench = {
     const recovery = await defaultBundle(options.modelsDir, 'sparse-recovery');
     const denoise = await defaultBundle(options.modelsDir, 'denoise');
     const fewShot = await defaultBundle(options.modelsDir, 'few-shot');
-    const signals = freshSignals(await matrixOf(recovery.manifest, options.modelsDir), { sparsity: 0.1, snr: [20, 30, 40] }, 64);
+    const signals = freshSignals(await matrixOf(recovery.manifest, options.modelsDir), { sparsity: 0.1, snr: [20, 30, 40] }, 256);
     const images = (await cleanImages(options)).slice(0, IMAGES);
     return [
       ...(await against(options, recovery, signals.conditions(recovery.manifest, 1), 1)),
