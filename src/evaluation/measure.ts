@@ -59,7 +59,7 @@ export async function measure(
 ): Promise<Pick<Manifest, 'threshold' | 'thresholds' | 'measured'>> {
   const engine = await startEngine(modelsDir, [manifest.name]);
   try {
-    const tolerance = TOLERANCE[manifest.task as keyof typeof TOLERANCE];
+    const tolerance = TOLERANCE[manifest.task];
     const { exits, ...thresholds } = await calibrate(
       engine,
       manifest,

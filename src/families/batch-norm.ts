@@ -32,7 +32,7 @@ export interface Normalised {
   /** What is trained. */
   readonly training: Family;
   /** What layer `t` normalises, by the convolution's name. */
-  statistics(t: number, read: Values): Readonly<Record<string, Statistics<Value>>>;
+  readonly statistics: (t: number, read: Values) => Readonly<Record<string, Statistics<Value>>>;
 }
 
 /** Defines the parameters `layer-NAME` [K,C,k,k], `scale-NAME`, `shift-NAME` and, folded, `bias-NAME`, all [K,1,1]. */
