@@ -30,7 +30,7 @@ const THRESHOLDS = [...Array.from({ length: 19 }, (_, i) => 0.05 * (i + 1)), 0.9
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
   const setting = await look(options);
-  return [await atLastExit(setting), await overall(setting)];
+  return [atLastExit(setting), await overall(setting)];
 }
 
 /** Costs of leaving at each exit: operations, or ms. */
