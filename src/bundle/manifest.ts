@@ -44,8 +44,6 @@ const Measurement = Type.Object({
   /** Half the width of the quality's 95 % confidence interval, where it is a mean over samples that are drawn. */
   half_width: Type.Optional(Type.Number()),
   full_depth_quality: Type.Number(),
-  /** Half the width of the 95 % confidence interval of `quality`. */
-  quality_ci95: Type.Optional(Type.Number()),
   mean_depth: Type.Number(),
   max_depth: Type.Integer(),
   ms_per_sample: Type.Number(),

@@ -41,7 +41,6 @@ export async function evaluate(
     metric: metric.name,
     quality: round(metric.total(adaptive.map(({ part }) => part))),
     ...(metric.halfWidth && { half_width: round(metric.halfWidth(adaptive.map(({ part }) => part))) }),
-    ...(metric.halfWidth && { quality_ci95: round(metric.halfWidth(adaptive.map(({ part }) => part))) }),
     full_depth_quality: round(metric.total(full.map(({ part }) => part))),
     mean_depth: round(mean(adaptive.map(({ depth }) => depth))),
     max_depth: manifest.depth,

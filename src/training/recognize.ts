@@ -44,6 +44,8 @@ export const recognizeDefaults: Record<RecognizeConfig['form'], RecognizeConfig>
   },
 };
 
+export const recognizeFamily = (config: RecognizeConfig, classes: number): Family => defineSdn({ ...config, classes }).family;
+
 export interface RecognizeBatches {
   /** `image` [N,C,crop,crop] in [0,1] and `truth` [N,K], to learn layers from. */
   readonly layers: Batches;

@@ -25,6 +25,8 @@ beforeAll(async () => {
   const quick = { steps: 2, rate: 1e-3, beta: 1 };
   const small = { side: 8, features: 4, depth: 2, exits: [1, 2], shots: [1, 1], queries: 1 };
   await writeFile(join(place, 'quick-few-shot.json'), JSON.stringify({ ...small, warmUp: quick, stageOne: quick, stageTwo: { steps: 2 } }));
+  const network = { side: 8, widths: [4, 4], blocks: [1, 1], exits: [1, 2], crop: 8, batch: 4 };
+  await writeFile(join(place, 'quick-recognize.json'), JSON.stringify({ ...network, stageOne: { steps: 3 }, stageTwo: { steps: 2 } }));
   for (let k = 0; k < 5; k++) {
     await mkdir(join(place, 'classes', `class-${k}`), { recursive: true });
     for (let i = 0; i < 3; i++) {
@@ -51,7 +53,7 @@ beforeAll(async () => {
 function command(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const cli = resolve('dist/cli.js');
   // A reproduction is about the committed bundles; what is trained here stays here.
-  const env = args[0] === 'reproduce' ? { ...process.env, MODELS_DIR: resolve('models') } : process.env;
+  const env = args[0] === 'reproduce' && args[1] !== 'recognize' ? { ...process.env, MODELS_DIR: resolve('models') } : process.env;
   return new Promise((done) => {
     execFile(process.execPath, [cli, ...args], { cwd: place, env }, (error, out, err) => {
       done({ code: error ? Number(error.code ?? 1) : 0, out, err });
@@ -158,6 +160,36 @@ describe('few-shot', () => {
   }, 60_000);
 });
 
+describe('recognition', () => {
+  it('learns the classes of a folder, is evaluated by any rule, and reproduces its tables on other images', async () => {
+    const of = ['recognize', '--data', 'classes'];
+    const trained = await command('train', ...of, '--config', 'quick-recognize.json', '--threads', '1');
+    expect(trained).toMatchObject({ code: 0 });
+    const directory = join(place, 'models', 'recognize-classes');
+    const { manifest } = await loadBundle(directory);
+    expect(manifest).toMatchObject({
+      task: 'recognize',
+      depth: 2,
+      policies: ['pi', 'confidence'],
+      task_files: ['labels.json'],
+      training: { data: '10 images of 5 classes' },
+    });
+    expect(manifest.thresholds!.confidence).toBeGreaterThan(0);
+    expect(JSON.parse(await readFile(join(directory, 'labels.json'), 'utf8'))).toEqual([0, 1, 2, 3, 4].map((k) => `class-${k}`));
+    expect(manifest.measured!.threshold[0]).toMatchObject({ metric: 'accuracy', n: 5 });
+    const evaluated = await command('evaluate', ...of, '--rule', 'confidence', '--threshold', '1', '--count', '5', '--json');
+    expect(JSON.parse(evaluated.out)).toMatchObject({ task: 'recognize', rows: [{ mean_depth: 2, max_depth: 2, n: 5 }] });
+    const reproduced = await command('reproduce', ...of, '--out', 'recognition');
+    expect(reproduced).toMatchObject({ code: 0 });
+    for (const heading of ['Every exit', 'Over-thinking', 'At the accuracy of the last exit', 'By threshold'])
+      expect(reproduced.out).toContain(`## ${heading}\n`);
+    expect(reproduced.out).toMatch(/\| patience +\| +0\.\d+ \| +\d+\.\d\d \|/);
+    expect(await readdir(join(place, 'recognition'))).toEqual(
+      expect.arrayContaining(['accuracy-over-flops.svg', 'accuracy-over-time.svg', 'exits.svg']),
+    );
+  }, 120_000);
+});
+
 describe('a command that cannot work says what to change before it begins', () => {
   it.each<[string, RegExp, string[]]>([
     ['no task', /Say what to train/, ['train']],
@@ -188,6 +220,8 @@ describe('a command that cannot work says what to change before it begins', () =
       /has 5 classes; training and the measurement need 4 each/,
       ['train', 'few-shot', '--data', 'classes', '--ways', '4'],
     ],
+    ['no class folders to recognise', /recognize needs a folder with one folder/, ['train', 'recognize']],
+    ['images without classes', /holds images itself/, ['train', 'recognize', '--data', 'images']],
     ['ways that are none', /--ways must be a positive number/, ['train', 'few-shot', '--data', 'classes', '--ways', 'all']],
     ['nothing to evaluate', /Say which task/, ['evaluate']],
     ['a model that is not there', /There is no model nobody/, ['evaluate', 'sparse-recovery', '--model', 'nobody']],
