@@ -7,6 +7,7 @@ import type { ImageLimits } from './denoise.ts';
 import { readJsonBody } from './json.ts';
 import { chooseModel } from './model.ts';
 import { depthFields, jsonAnswer, readablePi } from './report.ts';
+import { softmax } from '../util/softmax.ts';
 
 /** The most of each where the manifest sets no bound of its own: images to learn from, classes, queries. */
 const BOUNDS = { S: 256, K: 64, Q: 512 };
@@ -159,11 +160,4 @@ function encode(result: RunResult, labels: readonly string[], output: string): T
   });
   const { timing, ...fields } = depthFields(result);
   return jsonAnswer({ ...fields, labels, predictions, depth, reason, pi: readablePi(pi), timing });
-}
-
-function softmax(logits: Float32Array): number[] {
-  const top = Math.max(...logits);
-  const weights = Array.from(logits, (value) => Math.exp(value - top));
-  const sum = weights.reduce((a, b) => a + b, 0);
-  return weights.map((weight) => weight / sum);
 }

@@ -5,6 +5,7 @@ import type { DecodedRequest, RunResult, TaskAnswer, TaskDecoder } from '../engi
 import type { ImageLimits } from './denoise.ts';
 import { chooseModel } from './model.ts';
 import { depthFields, jsonAnswer, readablePi } from './report.ts';
+import { softmax } from '../util/softmax.ts';
 
 /** Classes that an answer lists. */
 const LISTED = 5;
@@ -34,12 +35,4 @@ function encode(result: RunResult, labels: readonly string[], output: string): T
     .slice(0, LISTED);
   const { model, ...fields } = depthFields(result);
   return jsonAnswer({ model, label: scores[0]!.label, scores, depth, reason, pi: readablePi(pi), ...fields });
-}
-
-/** Probabilities from logits. */
-function softmax(logits: Float32Array): number[] {
-  const top = Math.max(...logits);
-  const shares = Array.from(logits, (value) => Math.exp(value - top));
-  const sum = shares.reduce((a, b) => a + b, 0);
-  return shares.map((share) => share / sum);
 }

@@ -4,6 +4,7 @@ import { loadBundles } from '../../bundle/read.ts';
 import type { Manifest } from '../../bundle/manifest.ts';
 import { recognizeConditions } from '../../evaluation/data.ts';
 import { readRecognizable, startEngine } from '../../evaluation/measure.ts';
+import { softmax } from '../../util/softmax.ts';
 import type { ReproduceOptions } from '../report.ts';
 
 /** One image. */
@@ -47,7 +48,7 @@ export async function look({ data, modelsDir, quick, onProgress }: ReproduceOpti
       for (const depth of manifest.exits) results.push(await engine.run(manifest.name, [sample], { rule: 'fixed', depth }));
       seen.push({
         truth: truth[0]!,
-        scores: results.map(({ samples }) => softmax(samples[0]!.outputs[output]!.data)),
+        scores: results.map(({ samples }) => Float32Array.from(softmax(samples[0]!.outputs[output]!.data))),
         pi: results.at(-1)!.samples[0]!.pi.slice(0, manifest.exits.length - 1),
         ms: results.map(({ timing }) => timing.computeMs),
       });
@@ -57,11 +58,4 @@ export async function look({ data, modelsDir, quick, onProgress }: ReproduceOpti
   } finally {
     await engine.close();
   }
-}
-
-function softmax(logits: Float32Array): Float32Array {
-  const top = Math.max(...logits);
-  const shares = logits.map((value) => Math.exp(value - top));
-  const sum = shares.reduce((a, b) => a + b, 0);
-  return shares.map((share) => share / sum);
 }
