@@ -13,7 +13,6 @@ import { unroll } from '../training/unroll.ts';
 import { initialWeights, type Weights } from '../training/weights.ts';
 import type { Family } from '../families/family.ts';
 import { Random } from '../data/random.ts';
-import { availableParallelism } from 'node:os';
 import { defaultTiles } from '../tasks/tiles.ts';
 import type { Planes } from '../codecs/images.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
@@ -21,8 +20,8 @@ import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts
 import { startService } from './service.ts';
 import { median } from '../util/median.ts';
 
-/** As the engine's one worker has them. */
-const THREADS = Math.min(availableParallelism(), 2);
+/** As the engine's worker has them, and the service's by default. */
+const THREADS = 1;
 
 export const engine: Bench = {
   name: 'engine',
@@ -109,7 +108,7 @@ async function tiles(running: Engine, { manifest }: Bundle, clean: Planes): Prom
 async function serving(options: BenchOptions): Promise<Row> {
   const clean = (await cleanImages(options))[0]!;
   const body = Buffer.from(await toPng(noisySquare(clean, 512, 35)));
-  const service = await startService(options.modelsDir, { WORKERS: '1', INTRA_OP_THREADS: String(THREADS) });
+  const service = await startService(options.modelsDir, { WORKERS: '1' });
   const shares: number[] = [];
   for (let i = 0; i < 8; i++) {
     const begin = performance.now();

@@ -71,15 +71,19 @@ const start = ({ modelsDir }: BenchOptions, name: string, workers: number): Prom
     shed: false,
   });
 
-/** The median of three rounds in which every worker has one request, ms for each request of a round. */
-async function round3(workers: number, request: () => Promise<unknown>): Promise<number> {
+/** The least time to measure at, ms: short requests are repeated. */
+const LEAST = 500;
+
+/** Rounds in which every worker has one request: the median after the first, three at least, ms for each request of a round. */
+async function timed(workers: number, request: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
-  for (let i = 0; i < 3; i++) {
+  const start = performance.now();
+  while (times.length < 4 || performance.now() - start < LEAST) {
     const begin = performance.now();
     await Promise.all(Array.from({ length: workers }, request));
     times.push((performance.now() - begin) / workers);
   }
-  return median(times);
+  return median(times.slice(1));
 }
 
 /** Whole requests without HTTP: PNG in, PNG out, at the calibrated threshold. */
@@ -91,7 +95,7 @@ async function overPixels(options: BenchOptions): Promise<ByWorkers> {
     const engine = await start(options, manifest.name, workers);
     const points = [];
     for (const [i, body] of images.entries()) {
-      const ms = await round3(workers, () => engine.perform({ task: 'denoise', contentType: 'image/png', body, stopping: {} }));
+      const ms = await timed(workers, () => engine.perform({ task: 'denoise', contentType: 'image/png', body, stopping: {} }));
       points.push({ x: SIDES[i]! ** 2, y: ms });
     }
     await engine.close();
@@ -110,7 +114,7 @@ async function overSamples(options: BenchOptions): Promise<ByWorkers> {
     const engine = await start(options, manifest.name, workers);
     const points = [];
     for (const count of SAMPLES) {
-      const ms = await round3(workers, () => engine.run(manifest.name, samples.slice(0, count)));
+      const ms = await timed(workers, () => engine.run(manifest.name, samples.slice(0, count)));
       points.push({ x: count, y: (1000 * count) / ms });
     }
     await engine.close();

@@ -117,16 +117,18 @@ async function read(
     });
   const stored = bits === 16 ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
   const pixels = info.width * info.height;
-  const most = 2 ** bits - 1;
-  const plane = (c: number, target: Float32Array): Float32Array => {
-    for (let i = 0, from = c; i < pixels; i++, from += info.channels) target[i] = stored[from]! / most;
-    return target;
-  };
+  const plane = (c: number, target: Float32Array): Float32Array => fill(target, stored, c, info.channels, 1 / (2 ** bits - 1));
   const planes = new Float32Array(channels * pixels);
   for (let c = 0; c < channels; c++) plane(Math.min(c, info.channels - 1), planes.subarray(c * pixels, (c + 1) * pixels));
   const hasAlpha = meta.hasAlpha && info.channels > channels;
   const alpha = hasAlpha ? plane(info.channels - 1, new Float32Array(pixels)) : undefined;
   return { channels, width: info.width, height: info.height, data: planes, bits, alpha };
+}
+
+/** Every `step`-th number from `from` on, times `scale`. A function of its own: as a closure it takes three times as long. */
+function fill(target: Float32Array, numbers: Uint8Array | Uint16Array, from: number, step: number, scale: number): Float32Array {
+  for (let i = 0; i < target.length; i++, from += step) target[i] = numbers[from]! * scale;
+  return target;
 }
 
 /**

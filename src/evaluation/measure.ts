@@ -1,5 +1,4 @@
 /** What a manifest says of a bundle's quality and time: the threshold calibrated on one set of data, the rows on another. */
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { LABELS, readLabels } from '../bundle/labels.ts';
 import type { Manifest } from '../bundle/manifest.ts';
@@ -76,7 +75,7 @@ export async function measure(
   }
 }
 
-/** An engine as the service would start it, with one worker so that times are those of a request alone. */
+/** An engine as the service starts it by default, but for one worker, so that times are those of a request alone. */
 export function startEngine(modelsDir: string, only?: readonly string[]): Promise<Engine> {
   return Engine.start({
     modelsDir,
@@ -85,7 +84,7 @@ export function startEngine(modelsDir: string, only?: readonly string[]): Promis
     settings: { maxPixels: 40e6 },
     provider: 'cpu',
     workers: 1,
-    threads: Math.min(availableParallelism(), 2),
+    threads: 1,
     maxPending: 1e9,
   });
 }

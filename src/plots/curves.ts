@@ -21,12 +21,14 @@ export interface CurvesOptions {
   readonly curves: readonly Curve[];
 }
 
+const scaleOf = ({ scale }: Axis) => (scale === 'log' ? ({ type: 'log' } as const) : ({ type: 'linear', zero: false } as const));
+
 /** One quantity over another, a line with its points for each curve; points with a label carry it beside them. */
 export function curves({ title, x, y, curves: all }: CurvesOptions): Promise<string> {
   const values = (some: readonly Curve[]) => some.flatMap(({ name, points }) => points.map((point) => ({ ...point, name })));
   const encoding = {
-    x: { field: 'x', type: 'quantitative', title: x.title, scale: { type: x.scale ?? 'linear', zero: false, nice: x.scale !== 'log' } },
-    y: { field: 'y', type: 'quantitative', title: y.title, scale: { type: y.scale ?? 'linear', zero: false, reverse: y.reverse ?? false } },
+    x: { field: 'x', type: 'quantitative', title: x.title, scale: { ...scaleOf(x), nice: x.scale !== 'log' } },
+    y: { field: 'y', type: 'quantitative', title: y.title, scale: { ...scaleOf(y), reverse: y.reverse ?? false } },
     color: {
       field: 'name',
       type: 'nominal',

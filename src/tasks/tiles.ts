@@ -75,6 +75,8 @@ export function joinTiles(
   parts: readonly Array32[],
   blend: number,
 ): Float32Array {
+  const [whole] = parts as [Array32];
+  if (tiles.length === 1 && whole.data.length === channels * width * height) return whole.data;
   const result = new Float32Array(channels * width * height);
   tiles.forEach(({ x, y }, t) => {
     const { data, dims } = parts[t]!;
@@ -85,7 +87,8 @@ export function joinTiles(
       for (let i = 0; i < down.length; i++) {
         const target = (c * height + y.from + i) * width + x.from;
         const source = (c * h + i) * w;
-        for (let j = 0; j < across.length; j++) result[target + j]! += down[i]! * across[j]! * data[source + j]!;
+        const weight = down[i]!;
+        for (let j = 0; j < across.length; j++) result[target + j]! += weight * across[j]! * data[source + j]!;
       }
     }
   });
