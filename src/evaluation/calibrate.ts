@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Condition } from './data.ts';
 import { metricFor } from './evaluate.ts';
 import type { Metric } from './quality.ts';
-import { exitAt, qualityAt, trace, type Traced } from './trace.ts';
+import { exitAt, qualityAt, trace, type Judged, type Traced } from './trace.ts';
 import { median } from '../util/median.ts';
 
 export interface Calibration {
@@ -51,17 +51,17 @@ export async function calibrate(
  * @param costs of stopping at each exit
  */
 export function cheapestThreshold(
-  traced: readonly (readonly Traced[])[],
+  traced: readonly (readonly Judged[])[],
   costs: readonly number[],
   metric: Metric,
   tolerance: number,
 ): number {
-  const quality = (pick: (sample: Traced) => number): number[] => traced.map((list) => qualityAt(list, metric, pick));
+  const quality = (pick: (sample: Judged) => number): number[] => traced.map((list) => qualityAt(list, metric, pick));
   const full = quality(() => costs.length - 1);
   let best = { threshold: 1, cost: Number.POSITIVE_INFINITY };
   for (let step = 1; step < 200; step++) {
     const threshold = step / 200;
-    const stopAt = (sample: Traced): number => exitAt(sample, threshold);
+    const stopAt = (sample: Judged): number => exitAt(sample, threshold);
     const losses = quality(stopAt).map((value, i) => metric.loss(full[i]!, value));
     const fits = losses.reduce((a, b) => a + b, 0) / losses.length <= tolerance && losses.every((loss) => loss <= 2 * tolerance);
     const cost = traced.flat().reduce((sum, sample) => sum + costs[stopAt(sample)]!, 0);

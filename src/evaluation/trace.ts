@@ -4,11 +4,14 @@ import type { Engine } from '../engine/engine.ts';
 import type { Case } from './data.ts';
 import type { Metric } from './quality.ts';
 
-export interface Traced {
+export interface Judged {
   /** π at every exit but the last. */
   readonly pi: readonly number[];
   /** What the sample adds to the quality at every exit. */
   readonly parts: readonly (readonly [number, number])[];
+}
+
+export interface Traced extends Judged {
   /** Compute up to every exit, ms; samples of one request share it equally. */
   readonly ms: readonly number[];
 }
@@ -50,11 +53,11 @@ export async function trace(
 }
 
 /** The exit, from 0, at which a sample leaves under one threshold for all exits. */
-export function exitAt({ pi, parts }: Traced, threshold: number): number {
+export function exitAt({ pi, parts }: Judged, threshold: number): number {
   const at = pi.findIndex((value) => value > threshold);
   return at < 0 ? parts.length - 1 : at;
 }
 
 /** The quality when every sample leaves at the exit that is picked for it. */
-export const qualityAt = (traced: readonly Traced[], metric: Metric, pick: (sample: Traced) => number): number =>
+export const qualityAt = <T extends Judged>(traced: readonly T[], metric: Metric, pick: (sample: T) => number): number =>
   metric.total(traced.map((sample) => sample.parts[pick(sample)]!));

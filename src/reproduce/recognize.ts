@@ -1,6 +1,7 @@
 /** Recognition: the paper's fourth experiment, how often early exits know better, and which rule makes the most of them. */
 import { exits } from './recognize/exits.ts';
+import { objective } from './recognize/objective.ts';
 import { rules } from './recognize/rules.ts';
 import type { Reproduction } from './report.ts';
 
-export const recognize: Reproduction = { title: 'Recognition', parts: [exits, rules] };
+export const recognize: Reproduction = { title: 'Recognition', parts: [exits, objective, rules] };

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { exitAt } from '../../src/evaluation/trace.ts';
 import { flopsUpTo } from '../../src/reproduce/recognize/cost.ts';
-import { calibrationError, certainty, confidence, patience, tracedBy } from '../../src/reproduce/recognize/signals.ts';
+import { calibrationError, certainty, confidence, patience, judgedBy } from '../../src/reproduce/recognize/signals.ts';
 import { manifest } from '../tasks/fixtures.ts';
 
 const seen = (truth: number, ...scores: number[][]) => ({
   truth,
   scores: scores.map((row) => Float32Array.from(row)),
   pi: [0.2, 0.7],
-  ms: [1, 2, 3],
 });
 
 describe('what a stop rule can go by', () => {
@@ -27,10 +26,10 @@ describe('what a stop rule can go by', () => {
   });
 
   it('takes the place of π in the one comparison', () => {
-    const [traced] = tracedBy([one], confidence);
-    expect(exitAt(traced!, 0.6)).toBe(1);
-    expect(exitAt(traced!, 0.8)).toBe(2);
-    expect(traced!.parts.map(([value]) => value)).toEqual([100, 0, 100]);
+    const [judged] = judgedBy([one], confidence);
+    expect(exitAt(judged!, 0.6)).toBe(1);
+    expect(exitAt(judged!, 0.8)).toBe(2);
+    expect(judged!.parts.map(([value]) => value)).toEqual([100, 0, 100]);
   });
 
   it('has a calibration error of the distance between confidence and accuracy, bin by bin', () => {

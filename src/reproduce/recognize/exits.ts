@@ -1,16 +1,16 @@
 /** What every exit knows: its accuracy, what the best exit of each image would reach, and how often depth does harm. */
 import { accuracy, halfWidth95 } from '../../evaluation/quality.ts';
 import { curves } from '../../plots/curves.ts';
-import { median } from '../../util/median.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { flopsUpTo } from './cost.ts';
-import { look, type Seen } from './setting.ts';
+import { look, recognizers, type Seen } from './setting.ts';
 import { calibrationError, right } from './signals.ts';
 
 export const exits: Part = { name: 'exits', about: 'Accuracy and calibration of every exit; over-thinking.', run };
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const { manifest, folder, seen } = await look(options);
+  const [model] = await recognizers(options.modelsDir);
+  const { manifest, folder, seen, ms } = await look(options, model);
   const last = manifest.exits.length - 1;
   const percent = (pick: (one: Seen) => boolean): number[] => seen.map((one) => (pick(one) ? 100 : 0));
   const share = (pick: (one: Seen) => boolean): number => accuracy.total(percent(pick).map((value) => [value, 1] as const));
@@ -31,7 +31,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
           rows: manifest.exits.map((exit, i) => [
             `layer ${exit}`,
             `${((100 * flops[i]!) / flops[last]!).toFixed(0)} %`,
-            median(seen.map(({ ms }) => ms[i]!)).toFixed(2),
+            ms[i]!.toFixed(2),
             known[i]!.toFixed(2),
             errors[i]!.toFixed(2),
           ]),

@@ -1,13 +1,12 @@
 /** Which rule makes the most of the exits: the learnt policy, confidence, entropy, patience, and one depth for all. */
 import { cheapestThreshold } from '../../evaluation/calibrate.ts';
 import { accuracy } from '../../evaluation/quality.ts';
-import { exitAt, qualityAt, type Traced } from '../../evaluation/trace.ts';
+import { exitAt, qualityAt, type Judged } from '../../evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
-import { median } from '../../util/median.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { flopsUpTo } from './cost.ts';
-import { look, type Setting } from './setting.ts';
-import { certainty, confidence, learnt, patience, tracedBy, type Signal } from './signals.ts';
+import { look, recognizers, type Setting } from './setting.ts';
+import { certainty, confidence, learnt, patience, judgedBy, type Signal } from './signals.ts';
 
 export const rules: Part = { name: 'rules', about: 'Accuracy over compute and time, by stop rule.', run };
 
@@ -29,7 +28,8 @@ const TOLERANCE = 0.2;
 const THRESHOLDS = [...Array.from({ length: 19 }, (_, i) => 0.05 * (i + 1)), 0.97, 0.98, 0.99, 0.995];
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const setting = await look(options);
+  const [model] = await recognizers(options.modelsDir);
+  const setting = await look(options, model);
   return [atLastExit(setting), await overall(setting)];
 }
 
@@ -39,15 +39,13 @@ interface Costs {
   readonly ms: readonly number[];
 }
 
-function costsOf({ manifest, seen }: Setting, policy = false): Costs {
-  return {
-    flops: manifest.exits.map((_, i) => flopsUpTo(manifest, i, policy)),
-    ms: manifest.exits.map((_, i) => median(seen.map(({ ms }) => ms[i]!))),
-  };
-}
+const costsOf = ({ manifest, ms }: Setting, policy = false): Costs => ({
+  flops: manifest.exits.map((_, i) => flopsUpTo(manifest, i, policy)),
+  ms,
+});
 
-const mean = (traced: readonly Traced[], costs: readonly number[], pick: (one: Traced) => number): number =>
-  traced.reduce((sum, one) => sum + costs[pick(one)]!, 0) / traced.length;
+const mean = (judged: readonly Judged[], costs: readonly number[], pick: (one: Judged) => number): number =>
+  judged.reduce((sum, one) => sum + costs[pick(one)]!, 0) / judged.length;
 
 /** Thresholds chosen on every other image, figures from the rest. */
 function atLastExit(setting: Setting): Section {
@@ -56,28 +54,28 @@ function atLastExit(setting: Setting): Section {
   const tuning = seen.filter((_, i) => i % 2 === 0);
   const test = seen.filter((_, i) => i % 2 === 1);
   const plain = costsOf(setting);
-  const row = (name: string, tau: string, traced: readonly Traced[], costs: Costs, pick: (one: Traced) => number) => [
+  const row = (name: string, tau: string, judged: readonly Judged[], costs: Costs, pick: (one: Judged) => number) => [
     name,
     tau,
-    qualityAt(traced, accuracy, pick).toFixed(2),
-    mean(traced, manifest.exits, pick).toFixed(2),
-    `${((100 * mean(traced, costs.flops, pick)) / plain.flops[last]!).toFixed(0)} %`,
-    `${((100 * mean(traced, costs.ms, pick)) / plain.ms[last]!).toFixed(0)} %`,
+    qualityAt(judged, accuracy, pick).toFixed(2),
+    mean(judged, manifest.exits, pick).toFixed(2),
+    `${((100 * mean(judged, costs.flops, pick)) / plain.flops[last]!).toFixed(0)} %`,
+    `${((100 * mean(judged, costs.ms, pick)) / plain.ms[last]!).toFixed(0)} %`,
   ];
-  const traced = tracedBy(test, learnt);
+  const judged = judgedBy(test, learnt);
   return {
     heading: 'At the accuracy of the last exit',
-    text: `Each rule's threshold is the cheapest that gives up at most ${TOLERANCE} points on every other image; the figures come from the ${test.length} others. FLOPs and time are shares of all layers'; time is the median of one image a request.`,
+    text: `Each rule's threshold is the cheapest that gives up at most ${TOLERANCE} points on every other image; the figures come from the ${test.length} others. FLOPs and time are shares of all layers'; time is that of one image a request, with the policy in every layer.`,
     tables: [
       {
         columns: ['rule', 'threshold', 'accuracy, %', 'mean depth', 'FLOPs', 'time'],
         rows: [
           ...all.map(({ name, signal, policy }) => {
             const costs = costsOf(setting, policy);
-            const tau = cheapestThreshold([tracedBy(tuning, signal)], costs.flops, accuracy, TOLERANCE);
-            return row(name, tau.toFixed(3), tracedBy(test, signal), costs, (one) => exitAt(one, tau));
+            const tau = cheapestThreshold([judgedBy(tuning, signal)], costs.flops, accuracy, TOLERANCE);
+            return row(name, tau.toFixed(3), judgedBy(test, signal), costs, (one) => exitAt(one, tau));
           }),
-          ...manifest.exits.map((exit, i) => row(`every image at depth ${exit}`, '–', traced, plain, () => i)),
+          ...manifest.exits.map((exit, i) => row(`every image at depth ${exit}`, '–', judged, plain, () => i)),
         ],
       },
     ],
@@ -90,14 +88,14 @@ async function overall(setting: Setting): Promise<Section> {
   const plain = costsOf(setting);
   const lines = (cost: keyof Costs) => [
     ...all.map(({ name, signal, policy }) => {
-      const traced = tracedBy(seen, signal);
+      const judged = judgedBy(seen, signal);
       const costs = costsOf(setting, policy)[cost];
-      return { name, points: THRESHOLDS.map((tau) => pointAt(traced, costs, plain[cost][last]!, (one) => exitAt(one, tau))) };
+      return { name, points: THRESHOLDS.map((tau) => pointAt(judged, costs, plain[cost][last]!, (one) => exitAt(one, tau))) };
     }),
     {
       name: 'every image at one depth',
       points: manifest.exits.map((exit, i) => ({
-        ...pointAt(tracedBy(seen, learnt), plain[cost], plain[cost][last]!, () => i),
+        ...pointAt(judgedBy(seen, learnt), plain[cost], plain[cost][last]!, () => i),
         label: String(exit),
       })),
     },
@@ -117,7 +115,7 @@ async function overall(setting: Setting): Promise<Section> {
   };
 }
 
-const pointAt = (traced: readonly Traced[], costs: readonly number[], whole: number, pick: (one: Traced) => number) => ({
-  x: mean(traced, costs, pick) / whole,
-  y: qualityAt(traced, accuracy, pick),
+const pointAt = (judged: readonly Judged[], costs: readonly number[], whole: number, pick: (one: Judged) => number) => ({
+  x: mean(judged, costs, pick) / whole,
+  y: qualityAt(judged, accuracy, pick),
 });

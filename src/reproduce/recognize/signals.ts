@@ -1,6 +1,6 @@
 /** What a stop rule can go by at an exit: numbers from 0 to 1, larger where it had better stop. */
 import { argmax } from '../../evaluation/quality.ts';
-import type { Traced } from '../../evaluation/trace.ts';
+import type { Judged } from '../../evaluation/trace.ts';
 import type { Seen } from './setting.ts';
 
 /** One number at every exit but the last. */
@@ -33,8 +33,8 @@ export const patience: Signal = ({ scores }) => {
 export const right = ({ scores, truth }: Seen, exit: number): boolean => argmax(scores[exit]!) === truth;
 
 /** The images as thresholds are tried on: the signal in the place of π, accuracy as what an exit is worth. */
-export const tracedBy = (seen: readonly Seen[], signal: Signal): Traced[] =>
-  seen.map((one) => ({ pi: signal(one), parts: one.scores.map((_, exit) => [right(one, exit) ? 100 : 0, 1] as const), ms: one.ms }));
+export const judgedBy = (seen: readonly Seen[], signal: Signal): Judged[] =>
+  seen.map((one) => ({ pi: signal(one), parts: one.scores.map((_, exit) => [right(one, exit) ? 100 : 0, 1] as const) }));
 
 /**
  * Expected calibration error at one exit, percent: the mean distance between confidence and accuracy over bins of equal
