@@ -2,9 +2,11 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { SCHEMA_VERSION, type Manifest } from '../bundle/manifest.ts';
+import { readManifest } from '../bundle/read.ts';
 import { writeBundle, writeManifest } from '../bundle/write.ts';
 import { measure } from '../evaluation/measure.ts';
 import { readWeights } from '../training/from-bundle.ts';
+import type { Weights } from '../training/weights.ts';
 import { denoisePlan } from './plans/denoise.ts';
 import { fewShotPlan } from './plans/few-shot.ts';
 import { parseFlags, positive, type Flags, type Plan } from './plans/plan.ts';
@@ -41,6 +43,7 @@ export async function train(args: string[]): Promise<void> {
 
 async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   const folder = join('checkpoints', plan.name);
+  const from = flags.from === undefined ? undefined : await start(join(MODELS, flags.from));
   const bar = new ProgressBar();
   let interrupted = false;
   const interrupt = (): void => void (interrupted = true);
@@ -52,7 +55,7 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
       folder,
       resume: flags.resume,
       checkpointSeconds: 60,
-      ...(flags.from !== undefined && { from: await readWeights(join(MODELS, flags.from)) }),
+      ...(from && { from: from.weights }),
       onProgress: (progress) => bar.update(progress),
       interrupted: () => interrupted,
     })
@@ -75,7 +78,7 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
       ...(plan.baseline && { baseline: true }),
       ...lowered,
       ...(plan.limits && { limits: plan.limits }),
-      training: trained.provenance,
+      training: { ...trained.provenance, ...(from && { from: from.provenance }) },
       task_files: [...plan.taskFiles.keys()],
     },
     new Map([...contents, ...plan.taskFiles]),
@@ -85,4 +88,11 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   await writeManifest(directory, { ...manifest, ...measured });
   console.table(measured.measured!.threshold.map(({ condition, ...row }) => ({ ...condition, ...row })));
   console.log(`Ready: npm start serves it; ask for it with ?model=${plan.name}, at the calibrated threshold ${measured.threshold}.`);
+}
+
+/** What a bundle gives to start from: its weights, and how it came by them. */
+async function start(directory: string): Promise<{ weights: Weights; provenance: Record<string, unknown> }> {
+  const weights = await readWeights(directory);
+  const { name, training } = await readManifest(directory);
+  return { weights, provenance: { name, ...training } };
 }

@@ -85,7 +85,8 @@ describe('train and evaluate', () => {
       'tuned',
     );
     expect(again).toMatchObject({ code: 0 });
-    expect(await readdir(join(place, 'models'))).toContain('tuned');
+    const { manifest: tuned } = await loadBundle(join(place, 'models', 'tuned'));
+    expect(tuned.training.from).toEqual({ name: 'sparse-recovery-a', ...manifest.training });
 
     const evaluated = await command('evaluate', 'sparse-recovery', '--model', 'tuned', '--count', '5', '--json');
     expect(evaluated.code).toBe(0);
@@ -181,7 +182,7 @@ describe('recognition', () => {
     expect(JSON.parse(evaluated.out)).toMatchObject({ task: 'recognize', rows: [{ mean_depth: 2, max_depth: 2, n: 5 }] });
     const reproduced = await command('reproduce', ...of, '--out', 'recognition');
     expect(reproduced).toMatchObject({ code: 0 });
-    for (const heading of ['Every exit', 'Over-thinking', 'At the accuracy of the last exit', 'By threshold'])
+    for (const heading of ['Every exit', 'Over-thinking', 'Weights of the exits', 'At the accuracy of the last exit', 'By threshold'])
       expect(reproduced.out).toContain(`## ${heading}\n`);
     expect(reproduced.out).toMatch(/\| patience +\| +0\.\d+ \| +\d+\.\d\d \|/);
     expect(await readdir(join(place, 'recognition'))).toEqual(
