@@ -5,10 +5,11 @@ import { matrixOf } from '../evaluation/measure.ts';
 import { builtUrl } from '../util/built-url.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
 import { inTurn, round, type Bench, type Row } from './row.ts';
+import { startService } from './service.ts';
 
 export const isolation: Bench = {
   name: 'isolation',
-  about: 'Workers as child processes against threads: one recovery, one 512×512 image, 64 recoveries at once; the start.',
+  about: 'Workers as child processes against threads: one recovery, one 512×512 image, 64 recoveries at once; the start; memory.',
   async run(options) {
     const { modelsDir } = options;
     const recovery = await defaultBundle(modelsDir, 'sparse-recovery');
@@ -45,12 +46,27 @@ export const isolation: Bench = {
         await row('64 recoveries at once', crowd, 20),
         await row('one image of 512×512', image, 8),
         { benchmark: 'isolation', what: 'start of a worker, processes over threads', value: round(starts), unit: '×' },
+        ...(process.platform === 'linux' ? [await memory(modelsDir)] : []),
       ];
     } finally {
       await Promise.all([processes.close(), threads.close()]);
     }
   },
 };
+
+/** Of the service as it starts with all models, with its default number of workers. */
+async function memory(modelsDir: string): Promise<Row> {
+  const after = async (kind: Isolation): Promise<number> => {
+    const service = await startService(modelsDir, { ISOLATION: kind });
+    const bytes = await service.memory();
+    await service.close();
+    return bytes / 2 ** 20;
+  };
+  const [processes, threads] = [await after('process'), await after('thread')];
+  const detail = `${processes.toFixed(0)} and ${threads.toFixed(0)} MiB`;
+  const what = 'resident memory of the service after its start, processes over threads';
+  return { benchmark: 'isolation', what, value: round(processes / threads), unit: '×', detail };
+}
 
 const perform = (engine: Engine, task: string, contentType: string, body: Uint8Array): Promise<unknown> =>
   engine.perform({ task, contentType, body, stopping: {} });

@@ -1,6 +1,7 @@
 /** The service in a process of its own, as `npm start` runs it, for load over a socket. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import autocannon from 'autocannon';
 import { builtUrl } from '../util/built-url.ts';
@@ -10,6 +11,8 @@ export interface Service {
   readonly url: string;
   /** The value of a metric without labels, or of its first series. */
   metric(name: string): Promise<number>;
+  /** Resident memory of its process and those of its workers, bytes, as Linux tells it. */
+  memory(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -35,11 +38,19 @@ export async function startService(modelsDir: string, env: Record<string, string
       if (!line) throw new Error(`There is no metric ${name}.`);
       return Number(line.slice(line.lastIndexOf(' ') + 1));
     },
+    memory: () => resident(child.pid!),
     async close() {
       child.kill('SIGTERM');
       await once(child, 'exit');
     },
   };
+}
+
+async function resident(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter((id) => id !== '');
+  const theirs = await Promise.all(children.map((id) => resident(Number(id))));
+  return theirs.reduce((a, b) => a + b, 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(status)![1]));
 }
 
 export interface Load {
