@@ -3,10 +3,11 @@
  * residual block of two 3×3 convolutions; an exit pools its features over the image and reads the classes out of them.
  * The first convolution works at half resolution, and every later stage halves the sides again.
  */
-import { linear, logSoftmax } from '../graph/functions.ts';
+import { linear, logSoftmax, rootMeanSquare } from '../graph/functions.ts';
 import {
   add,
   concat,
+  div,
   exp,
   kthLargest,
   mul,
@@ -136,7 +137,7 @@ function defineHead(parameters: Parameters, t: number, width: number, classes: n
 
 /**
  * A small perceptron on what the exit says (its largest two probabilities, the entropy, the agreement with the exit before)
- * and on the features it says it from.
+ * and on the features it says it from, brought to unit size.
  */
 function definePolicy(
   parameters: Parameters,
@@ -161,7 +162,8 @@ function definePolicy(
     const first = reduceMax(shares, [1], true);
     const agreement = reduceSum(mul(shares, exp(logSoftmax(earlier ?? logits, 1))), [1], true);
     const said = concat([first, kthLargest(shares, 2), entropy, agreement], 1);
-    const x = concat([mul(said, 2), pool(features)], 1);
+    const pooled = pool(features);
+    const x = concat([mul(said, 2), div(pooled, rootMeanSquare(pooled, [1]))], 1);
     return reshape(linear(relu(linear(x, w1, b1)), w2, b2), [logits.shape[0]!]);
   };
 }

@@ -9,13 +9,16 @@ export function withDefaults<T extends object>(defaults: T, given: unknown, path
       throw new Error(`${path} has no ${key}; it may have ${[...Object.keys(defaults), ...Object.keys(optional)].join(', ')}.`);
     }
     const like = known ?? optional[key];
-    if (kind(value) !== kind(like) && !(key === 'beta' && (value === 'uniform' || value === 'last'))) {
+    if (kind(value) !== kind(like) && !(key === 'beta' && isTemperature(value))) {
       throw new Error(`${key} in ${path} must be ${kind(like)}, not ${JSON.stringify(value)}.`);
     }
     result[key] = kind(like) === 'an object' && like ? withDefaults(like, value, key) : value;
   }
   return result as T;
 }
+
+/** What Stage I takes as its temperature, whatever the default is. */
+const isTemperature = (value: unknown): boolean => typeof value === 'number' || value === 'uniform' || value === 'last';
 
 /** Keys that a default leaves out. */
 const optional: Record<string, object | number> = { minutes: 1, prior: [] };
