@@ -26,6 +26,7 @@ export async function fewShotPlan(flags: Flags): Promise<Plan> {
   const ways = flags.ways === undefined ? undefined : [positive('--ways', flags.ways)];
   const asked = ways ? { ...defaults, ways, stageTwo: { ...defaults.stageTwo, ways } } : defaults;
   const config = await readConfig<FewShotConfig>({ ...asked, form }, flags);
+  if (!['first', 'second'].includes(config.order)) throw new Error(`order must be first or second, not ${config.order}.`);
   const read = (folder: string): Promise<LabelledImages> => readClassFolders(folder, config);
   const all = await read(flags.data);
   const folder = basename(flags.data);
