@@ -127,7 +127,7 @@ export function fewShotStages(config: FewShotConfig, batches: FewShotBatches): {
 }
 
 /** Stage II on a table with a row for each task: the summaries that the policy sees, and the losses of the exits. */
-function policyStage(family: Family, config: FewShotConfig, { policyTasks, random }: FewShotBatches): Stage {
+function policyStage(family: Family, config: FewShotConfig, batches: FewShotBatches): Stage {
   const { stageTwo } = config;
   const { inputs, targets } = tasksInputs(0, config);
   const columns: Record<string, Value> = {};
@@ -142,11 +142,11 @@ function policyStage(family: Family, config: FewShotConfig, { policyTasks, rando
   const losses = family.exits.map((t) => decibels(add(reshape(rows(`loss-${t}`), [stageTwo.batch]), ENOUGH)));
   const logits = family.exits.slice(0, -1).map((t) => family.policy(t, { summary: rows(`summary-${t}`) }));
   let table: Table | undefined;
-  const next = (): Record<string, Tensor> => drawRows(table!, stageTwo.batch, random);
+  const next = (): Record<string, Tensor> => drawRows(table!, stageTwo.batch, batches.random);
   return {
     ...stageTwoOf(family, { losses, logits, costs: sharesOf(family, perTask) }, stageTwo, { next }),
     async start(weights, threads, onProgress) {
-      table = await tabulate(columns, weights, { count: stageTwo.tasks, threads, next: policyTasks(), onProgress });
+      table = await tabulate(columns, weights, { count: stageTwo.tasks, threads, next: batches.policyTasks(), onProgress });
     },
   };
 }

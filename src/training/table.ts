@@ -16,7 +16,7 @@ export type Table = ReadonlyMap<string, readonly Float32Array[]>;
 export async function tabulate(
   outputs: Values,
   weights: Weights,
-  { count, threads, next, onProgress }: { count: number; threads: number; next(): Tensors; onProgress(share: number): void },
+  { count, threads, next, onProgress }: { count: number; threads: number; next: () => Tensors; onProgress: (share: number) => void },
 ): Promise<Table> {
   const known = new Map([...weights].map(([name, data]) => [name, { data }]));
   const session = await Session.load(toModel({ outputs, weights: known }), { threads });

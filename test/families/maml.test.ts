@@ -142,13 +142,19 @@ describe('the meta-gradient', () => {
       const [wide, narrow] = [await by(1e-3), await by(3e-4)];
       return Math.abs(wide - narrow) < 0.02 * Math.max(1, Math.abs(wide)) ? wide : undefined;
     };
-    const release = async (): Promise<void> => void (await Promise.all([session!.release(), alone!.release()]));
+    const release = () => Promise.all([session!.release(), alone!.release()]);
     return { depth: family.depth, learnt, weights, found: await run(session!), difference, release };
   }
 
+  let prepared: Record<'first' | 'second', Awaited<ReturnType<typeof prepare>>>;
+  beforeAll(async () => {
+    prepared = { first: await prepare('first'), second: await prepare('second') };
+  });
+  afterAll(() => Promise.all(Object.values(prepared).map(({ release }) => release())));
+
   /** d loss / d parameters by the graph and by differences, along a few coordinates of each. */
   async function compare(order: 'first' | 'second'): Promise<(readonly [graph: number, difference: number])[]> {
-    const { learnt, found, difference, release } = await prepare(order);
+    const { learnt, found, difference } = prepared[order];
     const pairs: (readonly [number, number])[] = [];
     for (const [name, { value }] of learnt) {
       const count = elements(value.shape);
@@ -157,7 +163,6 @@ describe('the meta-gradient', () => {
         if (expected !== undefined) pairs.push([found[`d ${name}`]![k]!, expected]);
       }
     }
-    await release();
     return pairs;
   }
 
@@ -180,7 +185,7 @@ describe('the meta-gradient', () => {
    * inner product of −g_t with that by θ_0. By θ_T itself no step is differentiated, so the last step sizes tell it in any order.
    */
   const byStepSizes = async (order: 'first' | 'second') => {
-    const { depth, learnt, weights, found, difference, release } = await prepare(order);
+    const { depth, learnt, weights, found, difference } = prepared[order];
     const pairs: (readonly [graph: number, expected: number])[] = [];
     const last: (readonly [graph: number, expected: number])[] = [];
     for (const [name] of learnt.filter(([key]) => /^(kernel|scale|shift)/.test(key))) {
@@ -194,7 +199,6 @@ describe('the meta-gradient', () => {
         if (measured !== undefined) last.push([found[`d ${rate}`]![0]!, measured]);
       }
     }
-    await release();
     return { pairs, last };
   };
 

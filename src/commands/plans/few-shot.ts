@@ -55,8 +55,8 @@ function testOn(
   const settings = { settings: settingsFor(waysToTest(ways), shots), count: TASKS, queries, turns };
   const test = fewShotTasks(images, folder, settings);
   if (!apart) return test;
-  const { conditions } = fewShotTasks(policy, folder, settings);
-  return { ...test, calibration: (manifest) => conditions(manifest, CALIBRATION_SEED) };
+  const known = fewShotTasks(policy, folder, settings);
+  return { ...test, calibration: (manifest) => known.conditions(manifest, CALIBRATION_SEED) };
 }
 
 /** The most classes of a task in training, and five. */
