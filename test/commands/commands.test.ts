@@ -197,7 +197,7 @@ describe('few-shot, compared', () => {
     expect(reproduced.out).toMatch(/\| 1 shot +(\| +\d+\.\d\d ){4}\|/);
     expect(reproduced.out).toMatch(/normalised together \|\n.*\n\| 2-way, 1 shot/);
     expect(await readdir(join(place, 'few-shot'))).toContain('steps.svg');
-  }, 120_000);
+  }, 180_000);
 });
 
 describe('recognition', () => {
