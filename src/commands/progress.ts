@@ -8,7 +8,13 @@ export class ProgressBar {
   private printedAt = 0;
 
   update({ stage, step, progress, loss, stepsPerSecond, secondsLeft }: Progress): void {
-    const words = { stage, step, loss: loss.toPrecision(4), rate: stepsPerSecond.toPrecision(3), left: duration(secondsLeft) };
+    const words = {
+      stage,
+      step,
+      loss: Number.isNaN(loss) ? '–' : loss.toPrecision(4),
+      rate: stepsPerSecond.toPrecision(3),
+      left: duration(secondsLeft),
+    };
     if (!process.stderr.isTTY) {
       if (performance.now() - this.printedAt < 30_000 && progress < 1) return;
       this.printedAt = performance.now();

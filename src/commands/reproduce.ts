@@ -6,7 +6,7 @@ import type { Manifest } from '../bundle/manifest.ts';
 import { denoise } from '../reproduce/denoise.ts';
 import { fewShot } from '../reproduce/few-shot.ts';
 import { recognize } from '../reproduce/recognize.ts';
-import { toMarkdown, type Part, type Reproduction, type Section } from '../reproduce/report.ts';
+import { toMarkdown, type Part, type ReproduceOptions, type Reproduction, type Section } from '../reproduce/report.ts';
 import { sparseRecovery } from '../reproduce/sparse-recovery.ts';
 import { WorkBar } from './progress.ts';
 
@@ -23,12 +23,17 @@ const parts = (reproduction: Reproduction): string =>
 
 const usage = `npm run reproduce -- TASK [PART …]
   --data DIR   clean test images, for the tasks that need them   --quick     a fraction of it all, to see that it runs
-  --out DIR    where report and plots go (default reports/TASK)
+  --out DIR    where report and plots go (default reports/TASK)   --model NAME   another bundle than few-shot-omniglot (few-shot)
 ${Object.entries(reproductions)
   .map(([task, reproduction]) => `  ${task}\n${parts(reproduction)}`)
   .join('\n')}`;
 
-const options = { data: { type: 'string' }, out: { type: 'string' }, quick: { type: 'boolean', default: false } } as const;
+const options = {
+  data: { type: 'string' },
+  model: { type: 'string' },
+  out: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+} as const;
 
 /**
  * Measures the parts that are asked for, or all; prints each as soon as it is there. The report in the folder holds every
@@ -41,11 +46,13 @@ export async function reproduce(args: string[]): Promise<void> {
   if (!reproduction) throw new Error(`${task ? `There is nothing to reproduce for ${task}` : 'Say what to reproduce'}:\n${usage}`);
   const unknown = wanted.find((name) => !reproduction.parts.some((part) => part.name === name));
   if (unknown !== undefined) throw new Error(`${task} has no part ${unknown}:\n${usage}`);
+  if (values.model !== undefined && !reproduction.byName) throw new Error(`The bundle that is measured cannot be chosen for ${task}.`);
   const chosen = reproduction.parts.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
   const folder = values.out ?? join('reports', task);
   await mkdir(folder, { recursive: true });
   for (const part of chosen) {
-    const sections = await measure(part, { quick: values.quick, ...(values.data !== undefined && { data: values.data }) });
+    const { quick, data, model } = values;
+    const sections = await measure(part, { quick, ...(data !== undefined && { data }), ...(model !== undefined && { model }) });
     const markdown = sections.map(toMarkdown).join('\n\n');
     console.log(`${markdown}\n`);
     await writePart(folder, part, sections, markdown);
@@ -54,7 +61,7 @@ export async function reproduce(args: string[]): Promise<void> {
   console.error(`Wrote ${join(folder, 'report.md')}.`);
 }
 
-async function measure(part: Part, given: { data?: string; quick: boolean }): Promise<Section[]> {
+async function measure(part: Part, given: Pick<ReproduceOptions, 'data' | 'model' | 'quick'>): Promise<Section[]> {
   const bar = new WorkBar();
   try {
     return await part.run({

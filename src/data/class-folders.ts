@@ -100,6 +100,32 @@ export function holdOut(data: LabelledImages, share: number, random: Random): { 
   };
 }
 
+/** Images of the class that has the fewest. */
+export function fewestImages({ labels, classes }: LabelledImages): number {
+  const counts = labels.map(() => 0);
+  for (const k of classes) counts[k]!++;
+  return Math.min(...counts);
+}
+
+/** Takes `count` whole classes out, drawn by `random`. */
+export function holdOutClasses(data: LabelledImages, count: number, random: Random): { training: LabelledImages; held: LabelledImages } {
+  const left = data.labels.map((_, k) => k);
+  const held = new Set(Array.from({ length: count }, () => left.splice(random.integer(left.length), 1)[0]!));
+  return { training: classesOf(data, (k) => !held.has(k)), held: classesOf(data, (k) => held.has(k)) };
+}
+
+/** The images of some classes. */
+function classesOf({ labels, images, classes }: LabelledImages, wanted: (k: number) => boolean): LabelledImages {
+  const chosen = labels.flatMap((_, k) => (wanted(k) ? [k] : []));
+  const place = new Map(chosen.map((k, i) => [k, i]));
+  const which = images.flatMap((_, i) => (wanted(classes[i]!) ? [i] : []));
+  return {
+    labels: chosen.map((k) => labels[k]!),
+    images: which.map((i) => images[i]!),
+    classes: which.map((i) => place.get(classes[i]!)!),
+  };
+}
+
 /** The images with these numbers; the labels stay. */
 export const pickImages = ({ labels, images, classes }: LabelledImages, which: readonly number[]): LabelledImages => ({
   labels,

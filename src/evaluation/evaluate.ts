@@ -25,8 +25,12 @@ export async function evaluate(
     const adaptive: Figure[] = [];
     const full: Figure[] = [];
     for (const { sample, truth } of cases) {
-      adaptive.push(figure(await engine.run(manifest.name, [sample], stopping), truth, manifest, metric));
-      full.push(figure(await engine.run(manifest.name, [sample], { rule: 'fixed', depth: manifest.depth }), truth, manifest, metric));
+      const run = async (rule: StoppingParameters): Promise<Figure> =>
+        figure(await engine.run(manifest.name, [sample], rule), truth, manifest, metric);
+      const chosen = await run(stopping);
+      adaptive.push(chosen);
+      // A path of one exit is the same whatever the rule.
+      full.push(manifest.exits.length === 1 ? chosen : await run({ rule: 'fixed', depth: manifest.depth }));
       onSample();
     }
     seen.push({ label, adaptive, full });

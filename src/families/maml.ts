@@ -139,7 +139,7 @@ export function defineMaml(config: MamlConfig): Family {
       const moved = step(t, p, gradients, support);
       return statesOf(moved, forward(moved, images), support);
     },
-    policy: (t, read) => policies.get(t)!(unwrap(read.summary!)),
+    policy: (t, read) => policies.get(t)!(read.summary!),
     decode(_, read): Values {
       const p = classifier(read);
       const by = transductive ? undefined : { means: held(read, 'mean'), deviations: held(read, 'deviation') };
@@ -178,7 +178,7 @@ function defineParameters(parameters: Parameters, { channels, side, features, de
   });
   // A support that is told apart by far gives no gradient; at a higher temperature it still does.
   const tempers = steps.map((t) => (t === 1 ? scalar(1) : parameters.define(`temper-${t}`, [], constant(1, 0.25))));
-  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, SCALARS + width, hidden)]));
+  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, hidden)]));
   return { initial, rates, tempers, policies };
 }
 
@@ -243,29 +243,36 @@ function lossOf(logits: Value, { labels, weights, ways }: Support): Value {
   return div(neg(reduceSum(mul(mul(labels, logSoftmax(logits, 1)), weights))), ways);
 }
 
-const SCALARS = 5;
+/** Numbers of a summary. */
+const SEEN = 5;
 
-/** What the policy sees of the support after a step, [SCALARS + D]: its loss, its size, how far its classes lie apart, its mean features. */
+/**
+ * What the policy sees of the support after a step, [SEEN], each brought to about unit size: its loss, the images of a class,
+ * the classes, how far the probabilities are from the labels, and how far the classes lie apart. The features themselves
+ * are left out: there are too many for the few hundred tasks that a policy learns from.
+ */
 function summary(logits: Value, features: Value, support: Support): Value {
   const { labels, weights, ways, shots, means } = support;
   const misses = div(reduceSum(mul(square(sub(exp(logSoftmax(logits, 1)), labels)), weights)), ways);
-  const pooled = reduceMean(features, [0], true);
-  const spread = reduceMean(square(sub(matmul(means, features), pooled)));
-  const scalars = [log(add(lossOf(logits, support), 1e-3)), log(shots), log(ways), misses, spread];
-  return concat([...scalars.map((value) => reshape(value, [1])), reshape(pooled, [known(pooled.shape[1])])], 0);
+  const spread = reduceMean(square(sub(matmul(means, features), reduceMean(features, [0], true))));
+  const loss = mul(add(log(add(lossOf(logits, support), 1e-3)), 5), 0.5);
+  return concat(
+    [loss, log(shots), sub(log(ways), 2), mul(misses, 5), mul(spread, 5)].map((value) => reshape(value, [1])),
+    0,
+  );
 }
 
-/** A small perceptron on the summary. */
-function definePolicy(parameters: Parameters, t: number, width: number, hidden: number): (seen: Value) => Value {
+/** A small perceptron on the summaries of N tasks [N,SEEN] → [N]. */
+function definePolicy(parameters: Parameters, t: number, hidden: number): (seen: Value) => Value {
   const define = (name: string, shape: readonly number[], deviation: number): Value => {
     const length = shape.reduce((a, b) => a * b, 1);
     return parameters.define(`policy-${t}-${name}`, shape, deviation > 0 ? normal(length, deviation) : constant(length, 0), 'policy');
   };
-  const w1 = define('w1', [width, hidden], Math.sqrt(1 / width));
+  const w1 = define('w1', [SEEN, hidden], Math.sqrt(1 / SEEN));
   const b1 = define('b1', [hidden], 0);
   const w2 = define('w2', [hidden, 1], Math.sqrt(1 / hidden));
   const b2 = define('b2', [1], 0);
-  return (seen) => reshape(linear(relu(linear(reshape(seen, [1, width]), w1, b1)), w2, b2), [1]);
+  return (seen) => reshape(linear(relu(linear(seen, w1, b1)), w2, b2), [seen.shape[0]!]);
 }
 
 /** The state that holds a parameter's adapted values (fast weights). */

@@ -4,4 +4,4 @@ import { steps } from './few-shot/steps.ts';
 import { transductive } from './few-shot/transductive.ts';
 import type { Reproduction } from './report.ts';
 
-export const fewShot: Reproduction = { title: 'Few-shot learning', parts: [accuracy, steps, transductive] };
+export const fewShot: Reproduction = { title: 'Few-shot learning', byName: true, parts: [accuracy, steps, transductive] };

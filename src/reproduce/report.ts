@@ -26,6 +26,8 @@ export interface ReproduceOptions {
   readonly modelsDir: string;
   /** A folder of clean test images, for the tasks that need one. */
   readonly data?: string;
+  /** The bundle that is measured, where a reproduction lets it be named. */
+  readonly model?: string;
   /** A fraction of samples and steps: to see that it runs, not to believe its figures. */
   readonly quick: boolean;
   /** @param share of the part that is done, 0..1 */
@@ -41,6 +43,8 @@ export interface Part {
 
 export interface Reproduction {
   readonly title: string;
+  /** Whether the bundle that is measured may be named. */
+  readonly byName?: true;
   readonly parts: readonly Part[];
 }
 

@@ -175,6 +175,14 @@ function toPorts(values: Values): Port[] {
   return Object.entries(values).map(([name, { shape }]) => ({ name, dtype: 'float32', shape: [...(shape satisfies Shape)] }));
 }
 
+/** The share of the whole path's operations that stopping at each exit takes, the read-out among them; the last is 1. */
+export function sharesOf(family: Family, unit: FlopsUnit): number[] {
+  const inputs: Values = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+  const { segments, heads } = flops(cut(family, inputs), inputs, unit);
+  const upTo = heads.map((head, i) => segments.slice(0, i + 1).reduce((sum, segment) => sum + segment, head));
+  return upTo.map((value) => value / upTo.at(-1)!);
+}
+
 function flops(pieces: readonly Piece[], inputs: Values, { per, symbols, divisor }: FlopsUnit): Manifest['flops'] {
   const count = (values: readonly Value[], except: readonly Value[]): number =>
     Math.round((countFlops(values, except, symbols) / divisor) * 100) / 100;

@@ -1,13 +1,16 @@
 /** How MAML-stop learns: tasks drawn from many classes, adapted step by step, judged by their queries after every step. */
 import { oneHot, type Episode, type EpisodeOptions } from '../data/episodes.ts';
+import type { Random } from '../data/random.ts';
 import type { Family, Values } from '../families/family.ts';
 import { defineMaml, type MamlConfig } from '../families/maml.ts';
 import { logSoftmax } from '../graph/functions.ts';
-import { add, concat, input, mul, neg, reduceMean, reduceSum } from '../graph/operators.ts';
-import type { Value } from '../graph/value.ts';
+import { add, concat, input, mul, neg, reduceMean, reduceSum, reshape } from '../graph/operators.ts';
+import { known, type Value } from '../graph/value.ts';
 import { tensor, type Tensor } from '../runtime/session.ts';
+import { perTask, sharesOf } from './export.ts';
 import type { Stage } from './loop.ts';
-import { decibels, stageOneOf, stageTwoOf, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import { decibels, stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import { drawRows, tabulate, type Table } from './table.ts';
 import { unroll } from './unroll.ts';
 
 export interface FewShotConfig extends MamlConfig, EpisodeOptions {
@@ -16,13 +19,37 @@ export interface FewShotConfig extends MamlConfig, EpisodeOptions {
   /** Tasks a training step sees. */
   readonly batch: number;
   readonly seed: number;
+  /** The share of the classes that the layers do not learn from: the policy does, and the threshold is calibrated on them. */
+  readonly held: number;
   /** The first step alone, which is cheap: the blocks learn features whose class means tell classes apart. */
   readonly warmUp: StageOneConfig;
   readonly stageOne: StageOneConfig;
-  readonly stageTwo: StageTwoConfig;
+  readonly stageTwo: PolicyConfig;
 }
 
-const common = { hidden: 16, queries: 2, batch: 1, seed: 1, features: 32, depth: 4, exits: [1, 2, 3, 4], order: 'second' } as const;
+/** The layers are frozen, so tasks are adapted once; every step of the policy draws from what became of them. */
+export interface PolicyConfig extends StageTwoConfig {
+  /** How many tasks; */
+  readonly tasks: number;
+  /** the numbers of classes they may have; the queries of each class, as many as there are images for, so that losses are sure; */
+  readonly ways: readonly number[];
+  readonly queries: number;
+  /** and how many of them a step draws. */
+  readonly batch: number;
+}
+
+const common = {
+  hidden: 16,
+  queries: 2,
+  batch: 1,
+  seed: 1,
+  held: 0.1,
+  features: 32,
+  depth: 4,
+  exits: [1, 2, 3, 4],
+  order: 'second',
+} as const;
+const imitation = { steps: 1000, rate: 1e-2, beta: 0.1, lambda: 0.3, divergence: 'forward', tasks: 400, queries: 10, batch: 64 } as const;
 
 /** The recipe for each kind of images: drawings, whose turned images are other classes, and photographs. */
 export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotConfig, 'form'>> = {
@@ -36,7 +63,7 @@ export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotCon
     turns: true,
     warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
     stageOne: { steps: 1500, rate: 5e-4, beta: 0.1 },
-    stageTwo: { steps: 500, rate: 3e-3, beta: 0.1, lambda: 0.3, divergence: 'forward' },
+    stageTwo: { ...imitation, ways: [20, 5] },
   },
   photographs: {
     ...common,
@@ -49,12 +76,16 @@ export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotCon
     turns: false,
     warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
     stageOne: { steps: 1500, rate: 5e-4, beta: 0.1 },
-    stageTwo: { steps: 500, rate: 3e-3, beta: 0.1, lambda: 0.3, divergence: 'forward' },
+    stageTwo: { ...imitation, ways: [5] },
   },
 };
 
 /** Adds to the cross-entropy of the queries: tasks that are answered this well need no further step. */
 const ENOUGH = 0.01;
+
+/** Class folders that tasks can be drawn from at all. */
+export const leastClasses = ({ ways, stageTwo, turns }: FewShotConfig): number =>
+  Math.ceil(Math.max(...ways, ...stageTwo.ways) / (turns ? 4 : 1));
 
 export const fewShotFamily = (config: FewShotConfig): Family =>
   defineMaml({ ...config, exits: config.form === 'fixed' ? [config.depth] : config.exits });
@@ -75,25 +106,49 @@ export function toBatch(episodes: readonly Episode[], { channels, side }: MamlCo
   );
 }
 
-export function fewShotStages(config: FewShotConfig, nextBatch: () => Record<string, Tensor>): { family: Family; stages: Stage[] } {
+export interface FewShotBatches extends Batches {
+  /** Begins anew with the tasks that the policy learns from, one at a time. */
+  policyTasks(): () => Record<string, Tensor>;
+  /** Draws from what became of them. */
+  readonly random: Random;
+}
+
+export function fewShotStages(config: FewShotConfig, batches: FewShotBatches): { family: Family; stages: Stage[] } {
   const family = fewShotFamily(config);
-  const batches = { next: nextBatch };
   const tasks = Array.from({ length: config.batch }, (_, i) => tasksInputs(i, config));
-  const unrolled = tasks.map(({ inputs, targets }) => {
-    const { outputs, logits } = unroll(family, inputs);
-    return { losses: outputs.map((read) => crossEntropy(read, targets)), logits };
-  });
+  const unrolled = tasks.map(({ inputs, targets }) => unroll(family, inputs).outputs.map((read) => crossEntropy(read, targets)));
   const firsts = tasks.map(({ inputs, targets }) => crossEntropy(family.decode!(1, { ...inputs, ...family.layer(1, inputs) }), targets));
-  const losses = family.exits.map((_, i) => stack(unrolled.map((task) => task.losses[i]!)));
+  const losses = family.exits.map((_, i) => stack(unrolled.map((task) => task[i]!)));
   const stages = [
     { ...stageOneOf(family, [stack(firsts)], config.warmUp, batches), name: 'warm-up' },
     stageOneOf(family, losses, config.stageOne, batches),
   ];
-  if (config.form === 'fixed') return { family, stages };
-  const errors = losses.map((loss) => add(loss, ENOUGH));
-  const logits = family.exits.slice(0, -1).map((_, i) => stack(unrolled.map((task) => task.logits[i]!)));
-  const costs = family.exits.map((exit) => exit / family.depth);
-  return { family, stages: [...stages, stageTwoOf(family, { losses: errors.map(decibels), logits, costs }, config.stageTwo, batches)] };
+  return { family, stages: config.form === 'fixed' ? stages : [...stages, policyStage(family, config, batches)] };
+}
+
+/** Stage II on a table with a row for each task: the summaries that the policy sees, and the losses of the exits. */
+function policyStage(family: Family, config: FewShotConfig, batches: FewShotBatches): Stage {
+  const { stageTwo } = config;
+  const { inputs, targets } = tasksInputs(0, config);
+  const columns: Record<string, Value> = {};
+  let read: Values = inputs;
+  for (let t = 1; t <= family.depth; t++) {
+    read = { ...inputs, ...family.layer(t, read) };
+    if (!family.exits.includes(t)) continue;
+    columns[`loss-${t}`] = crossEntropy(family.decode!(t, read), targets);
+    if (t < family.depth) columns[`summary-${t}`] = read.summary!;
+  }
+  const rows = (name: string): Value => input(name, [stageTwo.batch, known(columns[name]!.shape.at(-1))]);
+  const losses = family.exits.map((t) => decibels(add(reshape(rows(`loss-${t}`), [stageTwo.batch]), ENOUGH)));
+  const logits = family.exits.slice(0, -1).map((t) => family.policy(t, { summary: rows(`summary-${t}`) }));
+  let table: Table | undefined;
+  const next = (): Record<string, Tensor> => drawRows(table!, stageTwo.batch, batches.random);
+  return {
+    ...stageTwoOf(family, { losses, logits, costs: sharesOf(family, perTask) }, stageTwo, { next }),
+    async start(weights, threads, onProgress) {
+      table = await tabulate(columns, weights, { count: stageTwo.tasks, threads, next: batches.policyTasks(), onProgress });
+    },
+  };
 }
 
 /** The graph's inputs for task `i`; sizes differ from task to task. */

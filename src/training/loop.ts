@@ -21,6 +21,11 @@ export interface Stage {
   readonly minutes?: number;
   /** The next batch, and whatever else the step reads. */
   batch(progress: number): Tensors;
+  /**
+   * Called before the first step, and again where a run goes on: equal weights must make it prepare the same.
+   * @param onProgress takes the share of it that is done, 0..1; throws where the run is to end
+   */
+  start?(weights: Weights, threads: number, onProgress: (share: number) => void): Promise<void>;
   /** Called with what was learnt when the stage ends. */
   finish?(weights: Weights): Promise<void>;
 }
@@ -120,6 +125,12 @@ async function restore(stages: readonly Stage[], { folder, weights, source, conf
 
 async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Record<string, Spent>>, resumed?: Resumed): Promise<Spent> {
   const { weights, threads } = options;
+  const start = performance.now();
+  await stage.start?.(weights, threads, (share) => {
+    const secondsLeft = ((performance.now() - start) / 1000) * (1 / share - 1);
+    options.onProgress({ stage: `${stage.name}, before it`, step: 0, progress: share, loss: Number.NaN, stepsPerSecond: 0, secondsLeft });
+    if (options.interrupted?.()) throw new Interrupted(`Stopped before the steps of ${stage.name}.`);
+  });
   const trainer = await Trainer.create(
     { loss: stage.loss, learn: stage.learn, weights, threads, ...(stage.adam && { adam: stage.adam }) },
     resumed?.optimiser,
@@ -129,7 +140,7 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
   const curve = [...(resumed?.saved.curve ?? [])];
   const before = resumed?.saved.seconds ?? 0;
   const firstStep = step;
-  const start = performance.now();
+  const firstAt = performance.now();
   const seconds = (): number => before + (performance.now() - start) / 1000;
   let saved = performance.now();
   const save = async (): Promise<void> => {
@@ -157,7 +168,7 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
     step++;
     loss = Number.isNaN(loss) ? seen.loss![0]! : 0.99 * loss + 0.01 * seen.loss![0]!;
     if (Math.floor(POINTS * progress()) > Math.floor(POINTS * now)) curve.push([step, Number(loss.toPrecision(4))]);
-    const stepsPerSecond = ((step - firstStep) / (performance.now() - start)) * 1000;
+    const stepsPerSecond = ((step - firstStep) / (performance.now() - firstAt)) * 1000;
     const secondsLeft = stage.minutes ? stage.minutes * 60 - seconds() : (stage.steps - step) / stepsPerSecond;
     options.onProgress({ stage: stage.name, step, progress: Math.min(progress(), 1), loss, stepsPerSecond, secondsLeft });
     if (options.interrupted?.()) {

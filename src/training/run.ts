@@ -1,6 +1,6 @@
 /** A training run from its options to the lowered model: data, stages, progress, checkpoints. */
 import type { Planes } from '../codecs/images.ts';
-import { holdOut, type LabelledImages } from '../data/class-folders.ts';
+import { fewestImages, holdOut, holdOutClasses, type LabelledImages } from '../data/class-folders.ts';
 import { EpisodeSampler } from '../data/episodes.ts';
 import { PatchSampler } from '../data/images.ts';
 import { LabelledSampler } from '../data/labelled-batches.ts';
@@ -10,7 +10,7 @@ import type { Family } from '../families/family.ts';
 import { tensor } from '../runtime/session.ts';
 import { denoiseStages, usualError, type DenoiseConfig } from './denoise.ts';
 import { lower, perPixel, perSample, perTask, type Lowered } from './export.ts';
-import { fewShotStages, toBatch, type FewShotConfig } from './few-shot.ts';
+import { fewShotStages, leastClasses, toBatch, type FewShotConfig } from './few-shot.ts';
 import { runStages, type LoopOptions, type Source } from './loop.ts';
 import { recognizeStages, type RecognizeConfig } from './recognize.ts';
 import { recoveryStages, type RecoveryConfig } from './sparse-recovery.ts';
@@ -106,13 +106,23 @@ export const splitForPolicy = ({ held, seed }: RecognizeConfig, data: LabelledIm
 /** Learns to learn from a few images, from the images of many classes. */
 export async function trainFewShot(config: FewShotConfig, images: LabelledImages, options: RunOptions): Promise<Trained> {
   const random = new Random(config.seed);
-  const sampler = new EpisodeSampler(images, random, config);
-  const next = () =>
+  const { layers, policy } = classesForPolicy(config, images);
+  const draw = (sampler: EpisodeSampler, count: number) =>
     toBatch(
-      Array.from({ length: config.batch }, () => sampler.next()),
+      Array.from({ length: count }, () => sampler.next()),
       config,
     );
-  const { family, stages } = fewShotStages(config, next);
+  const sampler = new EpisodeSampler(layers, random, config);
+  const { family, stages } = fewShotStages(config, {
+    next: () => draw(sampler, config.batch),
+    policyTasks() {
+      const { ways, queries: most } = config.stageTwo;
+      const queries = Math.max(config.queries, Math.min(most, fewestImages(policy) - config.shots[1]));
+      const tasks = new EpisodeSampler(policy, new Random(config.seed + 2), { ...config, ways, queries });
+      return () => draw(tasks, 1);
+    },
+    random,
+  });
   const weights = startingWeights(family, random, options.from);
   const spent = await runStages(stages, { ...options, weights, source: sourceOf(random), config });
   return {
@@ -121,11 +131,30 @@ export async function trainFewShot(config: FewShotConfig, images: LabelledImages
   };
 }
 
+/**
+ * The classes whose tasks the layers learn from, and those whose tasks the policy learns from: others, since on classes that
+ * the layers know the first step is better than it will be. The same where there are too few, or no policy.
+ */
+export function classesForPolicy(
+  config: FewShotConfig,
+  images: LabelledImages,
+): { layers: LabelledImages; policy: LabelledImages; apart: boolean } {
+  const least = leastClasses(config);
+  const classes = images.labels.length;
+  const count = Math.max(least, Math.floor(config.held * classes));
+  if (config.form === 'fixed' || config.held === 0 || classes - count < least) return { layers: images, policy: images, apart: false };
+  const { training, held } = holdOutClasses(images, count, new Random(config.seed + 1));
+  return { layers: training, policy: held, apart: true };
+}
+
 function startingWeights(family: Family, random: Random, from: Weights = new Map()): Weights {
   const weights = initialWeights(family, random.normal);
   for (const [name, data] of from) {
-    if (family.parameters.get(name)?.role === 'constant') continue;
-    if (weights.get(name)?.length !== data.length) {
+    const role = family.parameters.get(name)?.role;
+    const fits = weights.get(name)?.length === data.length;
+    // What does not fit of a policy, since it sees something else, is drawn anew.
+    if (role === 'constant' || (role === 'policy' && !fits)) continue;
+    if (!fits) {
       throw new Error(`The weights to start from have a ${name} of ${data.length} values, which this model has not.`);
     }
     weights.set(name, data);

@@ -24,7 +24,10 @@ beforeAll(async () => {
   );
   const quick = { steps: 2, rate: 1e-3, beta: 1 };
   const small = { side: 8, features: 4, depth: 2, exits: [1, 2], shots: [1, 1], queries: 1 };
-  await writeFile(join(place, 'quick-few-shot.json'), JSON.stringify({ ...small, warmUp: quick, stageOne: quick, stageTwo: { steps: 2 } }));
+  await writeFile(
+    join(place, 'quick-few-shot.json'),
+    JSON.stringify({ ...small, warmUp: quick, stageOne: quick, stageTwo: { steps: 2, tasks: 4 } }),
+  );
   const network = { side: 8, widths: [4, 4], blocks: [1, 1], exits: [1, 2], crop: 8, batch: 4 };
   await writeFile(join(place, 'quick-recognize.json'), JSON.stringify({ ...network, stageOne: { steps: 3 }, stageTwo: { steps: 2 } }));
   for (let k = 0; k < 5; k++) {
@@ -34,7 +37,16 @@ beforeAll(async () => {
       await sharp({ create: { width: 10, height: 10, channels: 3, background } }).toFile(join(place, 'classes', `class-${k}`, `${i}.png`));
     }
   }
+  for (let k = 0; k < 6; k++) {
+    await mkdir(join(place, 'characters', `character-${k}`), { recursive: true });
+    for (let i = 0; i < 7; i++) {
+      const noise = { type: 'gaussian', mean: 40 * k + 20, sigma: 10 } as const;
+      const image = sharp({ create: { width: 10, height: 10, channels: 3, background: '#888', noise } });
+      await image.toFile(join(place, 'characters', `character-${k}`, `${i}.png`));
+    }
+  }
   await writeFile(join(place, 'odd.json'), JSON.stringify({ stepsize: 3 }));
+  await writeFile(join(place, 'third.json'), JSON.stringify({ order: 'third' }));
   await mkdir(join(place, 'empty'));
   await mkdir(join(place, 'images'));
   for (let i = 0; i < 3; i++) {
@@ -53,7 +65,10 @@ beforeAll(async () => {
 function command(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const cli = resolve('dist/cli.js');
   // A reproduction is about the committed bundles; what is trained here stays here.
-  const env = args[0] === 'reproduce' && args[1] !== 'recognize' ? { ...process.env, MODELS_DIR: resolve('models') } : process.env;
+  const env =
+    args[0] === 'reproduce' && !['recognize', 'few-shot'].includes(args[1]!)
+      ? { ...process.env, MODELS_DIR: resolve('models') }
+      : process.env;
   return new Promise((done) => {
     execFile(process.execPath, [cli, ...args], { cwd: place, env }, (error, out, err) => {
       done({ code: error ? Number(error.code ?? 1) : 0, out, err });
@@ -161,6 +176,30 @@ describe('few-shot', () => {
   }, 60_000);
 });
 
+describe('few-shot, compared', () => {
+  it('the model that stops stands beside the same of fixed steps, with intervals, steps by shots, and the transductive figures', async () => {
+    const of = ['train', 'few-shot', '--data', 'characters', '--ways', '2', '--config', 'quick-few-shot.json', '--threads', '1'];
+    expect(await command(...of)).toMatchObject({ code: 0 });
+    const { manifest } = await loadBundle(join(place, 'models', 'few-shot-characters'));
+    expect(manifest.training).toMatchObject({ data: '28 images of 4 classes', stages: { 'stage-2': { steps: 2 } } });
+    expect(await command(...of, '--form', 'fixed', '--name', 'few-shot-characters-fixed')).toMatchObject({ code: 0 });
+    const { manifest: fixed } = await loadBundle(join(place, 'models', 'few-shot-characters-fixed'));
+    expect(fixed).toMatchObject({ exits: [2], baseline: true });
+    const [row] = fixed.measured!.threshold;
+    expect([row!.quality, row!.ms_per_sample]).toEqual([row!.full_depth_quality, row!.full_depth_ms_per_sample]);
+
+    const reproduced = await command(
+      ...['reproduce', 'few-shot', '--model', 'few-shot-characters', '--data', 'characters', '--quick', '--out', 'few-shot'],
+    );
+    expect(reproduced).toMatchObject({ code: 0 });
+    expect(reproduced.out).toMatch(/\| tasks +\| +MAML, 2 steps, ours \| MAML-stop, ours \| MAML-stop, all 2 steps \| mean steps \|/);
+    expect(reproduced.out).toMatch(/\| 2-way, 1 shot +\| +\d+\.\d\d ± \d+\.\d\d \| +\d+\.\d\d ± \d+\.\d\d \|/);
+    expect(reproduced.out).toMatch(/\| 1 shot +(\| +\d+\.\d\d ){4}\|/);
+    expect(reproduced.out).toMatch(/normalised together \|\n.*\n\| 2-way, 1 shot/);
+    expect(await readdir(join(place, 'few-shot'))).toContain('steps.svg');
+  }, 180_000);
+});
+
 describe('recognition', () => {
   it('learns the classes of a folder, is evaluated by any rule, and reproduces its tables on other images', async () => {
     const of = ['recognize', '--data', 'classes'];
@@ -215,6 +254,13 @@ describe('a command that cannot work says what to change before it begins', () =
     ['a file that is no image', /a\.png cannot be read/, ['train', 'denoise', '--data', 'broken']],
     ['images smaller than a patch', /at least 64×64/, ['train', 'denoise', '--data', 'images']],
     ['no class folders', /few-shot needs a folder/, ['train', 'few-shot']],
+    [
+      'an order that is none',
+      /order must be first or second, not third/,
+      ['train', 'few-shot', '--data', 'classes', '--config', 'third.json'],
+    ],
+    ['no such few-shot model', /no model nobody for few-shot/, ['reproduce', 'few-shot', '--model', 'nobody', '--data', 'classes']],
+    ['a model where none can be chosen', /cannot be chosen for denoise/, ['reproduce', 'denoise', '--model', 'denoise-gray']],
     ['class folders that are not there', /no folder nowhere/, ['train', 'few-shot', '--data', 'nowhere']],
     [
       'fewer classes than a task has',

@@ -1,17 +1,19 @@
 /** Training for few-shot learning: a folder with a folder of images for each class. */
 import { basename } from 'node:path';
-import { readClassFolders, type LabelledImages } from '../../data/class-folders.ts';
+import { holdOutClasses, readClassFolders, type LabelledImages } from '../../data/class-folders.ts';
 import { Random } from '../../data/random.ts';
 import { fewShotTasks, settingsFor } from '../../evaluation/few-shot.ts';
 import type { TestData } from '../../evaluation/measure.ts';
-import { fewShotDefaults, type FewShotConfig } from '../../training/few-shot.ts';
-import { trainFewShot } from '../../training/run.ts';
+import { fewShotDefaults, leastClasses, type FewShotConfig } from '../../training/few-shot.ts';
+import { classesForPolicy, trainFewShot } from '../../training/run.ts';
 import { formOf, positive, readConfig, slug, type Flags, type Plan } from './plan.ts';
 
 /** What a bundle's manifest promises: classes, images to learn from and queries of a request. */
 const LIMITS = { K: 64, S: 256, Q: 512 };
 /** The share of classes that are kept to measure on, where no folder is named for it. */
 const HELD_OUT = 0.2;
+/** Seed of the tasks that the threshold is calibrated on. */
+const CALIBRATION_SEED = 9_001;
 /** Tasks of each kind that the threshold is calibrated on, and that are measured. */
 const TASKS = 60;
 
@@ -21,15 +23,16 @@ export async function fewShotPlan(flags: Flags): Promise<Plan> {
     throw new Error('--channels must be 1 (gray drawings) or 3 (colour).');
   const form = formOf<FewShotConfig['form']>(flags, { stop: 0, fixed: 0 }, 'stop');
   const defaults = fewShotDefaults[flags.channels === '1' ? 'drawings' : 'photographs'];
-  const ways = flags.ways === undefined ? defaults.ways : [positive('--ways', flags.ways)];
-  const config = await readConfig<FewShotConfig>({ ...defaults, ways, form }, flags);
+  const ways = flags.ways === undefined ? undefined : [positive('--ways', flags.ways)];
+  const asked = ways ? { ...defaults, ways, stageTwo: { ...defaults.stageTwo, ways } } : defaults;
+  const config = await readConfig<FewShotConfig>({ ...asked, form }, flags);
+  if (!['first', 'second'].includes(config.order)) throw new Error(`order must be first or second, not ${config.order}.`);
   const read = (folder: string): Promise<LabelledImages> => readClassFolders(folder, config);
   const all = await read(flags.data);
   const folder = basename(flags.data);
   const { training, test } =
-    flags.validate === undefined
-      ? heldOut(all, folder, config)
-      : { training: all, test: testOn(await read(flags.validate), basename(flags.validate), config) };
+    flags.validate === undefined ? heldOut(all, folder, config) : { training: all, test: await read(flags.validate) };
+  const name = flags.validate === undefined ? `held out of ${folder}` : basename(flags.validate);
   return {
     task: 'few-shot',
     name: flags.name ?? slug(`few-shot-${folder}`),
@@ -37,13 +40,24 @@ export async function fewShotPlan(flags: Flags): Promise<Plan> {
     baseline: form === 'fixed',
     limits: LIMITS,
     taskFiles: new Map(),
-    test,
+    test: testOn(test, name, config, classesForPolicy(config, training)),
     run: (run) => trainFewShot(config, training, run),
   };
 }
 
-const testOn = (images: LabelledImages, folder: string, { ways, shots, queries, turns }: FewShotConfig): TestData =>
-  fewShotTasks(images, folder, { settings: settingsFor(waysToTest(ways), shots), count: TASKS, queries, turns });
+/** Measured on the tasks of `images`; calibrated on those of the classes that are the policy's alone, where it has any. */
+function testOn(
+  images: LabelledImages,
+  folder: string,
+  { ways, shots, queries, turns }: FewShotConfig,
+  { policy, apart }: ReturnType<typeof classesForPolicy>,
+): TestData {
+  const settings = { settings: settingsFor(waysToTest(ways), shots), count: TASKS, queries, turns };
+  const test = fewShotTasks(images, folder, settings);
+  if (!apart) return test;
+  const known = fewShotTasks(policy, folder, settings);
+  return { ...test, calibration: (manifest) => known.conditions(manifest, CALIBRATION_SEED) };
+}
 
 /** The most classes of a task in training, and five. */
 const waysToTest = (ways: readonly number[]): number[] => {
@@ -52,34 +66,15 @@ const waysToTest = (ways: readonly number[]): number[] => {
 };
 
 /** Some classes are kept from training, at least as many as a task has. */
-function heldOut(all: LabelledImages, folder: string, config: FewShotConfig): { training: LabelledImages; test: TestData } {
-  const order = all.labels.map((_, k) => k);
-  const random = new Random(config.seed);
-  const least = Math.ceil(Math.max(...config.ways) / (config.turns ? 4 : 1));
-  const count = Math.max(least, Math.floor(HELD_OUT * order.length));
-  if (order.length - count < least) {
+function heldOut(all: LabelledImages, folder: string, config: FewShotConfig): { training: LabelledImages; test: LabelledImages } {
+  const least = leastClasses(config);
+  const classes = all.labels.length;
+  const count = Math.max(least, Math.floor(HELD_OUT * classes));
+  if (classes - count < least) {
     throw new Error(
-      `${folder} has ${order.length} classes; training and the measurement need ${least} each. Give more, name others by --validate, or lower --ways.`,
+      `${folder} has ${classes} classes; training and the measurement need ${least} each. Give more, name others by --validate, or lower --ways.`,
     );
   }
-  const kept = new Set(Array.from({ length: count }, () => order.splice(random.integer(order.length), 1)[0]!));
-  return {
-    training: classesOf(all, (k) => !kept.has(k)),
-    test: testOn(
-      classesOf(all, (k) => kept.has(k)),
-      `held out of ${folder}`,
-      config,
-    ),
-  };
-}
-
-/** The images of some classes. */
-function classesOf({ labels, images, classes }: LabelledImages, wanted: (k: number) => boolean): LabelledImages {
-  const chosen = labels.flatMap((_, k) => (wanted(k) ? [k] : []));
-  const which = images.flatMap((_, i) => (wanted(classes[i]!) ? [i] : []));
-  return {
-    labels: chosen.map((k) => labels[k]!),
-    images: which.map((i) => images[i]!),
-    classes: which.map((i) => chosen.indexOf(classes[i]!)),
-  };
+  const { training, held } = holdOutClasses(all, count, new Random(config.seed));
+  return { training, test: held };
 }

@@ -6,10 +6,10 @@ import { toModel } from '../../graph/model.ts';
 import { input } from '../../graph/operators.ts';
 import { floats, Session, tensor } from '../../runtime/session.ts';
 import { readWeights } from '../../training/from-bundle.ts';
-import { fewShotFamily, type FewShotConfig } from '../../training/few-shot.ts';
+import { fewShotFamily } from '../../training/few-shot.ts';
 import { unroll } from '../../training/unroll.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { bundles, percent, published, testTasks } from './setting.ts';
+import { compared, percent, testTasks } from './setting.ts';
 
 export const transductive: Part = {
   name: 'transductive',
@@ -17,25 +17,26 @@ export const transductive: Part = {
   run,
 };
 
+const TASKS = 200;
+
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const [manifest] = await bundles(options.modelsDir);
-  const config = manifest!.training.config as FewShotConfig;
-  const weights = await readWeights(join(options.modelsDir, manifest!.name));
-  const conditions = await testTasks(manifest!, options, published, 200);
-  const rows: string[][] = published.map(({ name }) => [name]);
+  const models = await compared(options);
+  const weights = await readWeights(join(options.modelsDir, models.stop.name));
+  const conditions = await testTasks(models, options, models.rows, TASKS);
+  const rows: string[][] = models.rows.map(({ name }) => [name]);
   for (const [way, together] of [false, true].entries()) {
-    const family = fewShotFamily({ ...config, transductive: together });
+    const family = fewShotFamily({ ...models.config, transductive: together });
     const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
     const { logits } = unroll(family, inputs).outputs.at(-1)! as { logits: ReturnType<typeof input> };
     const constants = new Map([...weights].map(([name, data]) => [name, { data }]));
     const session = await Session.load(toModel({ outputs: { logits }, weights: constants }));
     for (const [i, condition] of conditions.entries()) {
-      options.onProgress(published[i]!.name, (way + i / conditions.length) / 2);
+      options.onProgress(models.rows[i]!.name, (way + i / conditions.length) / 2);
       rows[i]!.push(await measure(session, condition));
     }
     await session.release();
   }
-  const columns = ['Omniglot, all steps', 'normalised by the support', 'normalised together'];
+  const columns = ['all steps', 'normalised by the support', 'normalised together'];
   return [{ heading: 'Inductive and transductive', tables: [{ columns, rows }] }];
 }
 

@@ -1,0 +1,49 @@
+/** What a graph makes of many samples, computed once: for a stage that learns little from samples that cost much. */
+import type { Random } from '../data/random.ts';
+import type { Values } from '../families/family.ts';
+import { toModel } from '../graph/model.ts';
+import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
+import type { Weights } from './weights.ts';
+
+/** For each column, by its name, one row a sample. */
+export type Table = ReadonlyMap<string, readonly Float32Array[]>;
+
+/**
+ * @param outputs the columns; a sample gives each in any shape, which is read as one row
+ * @param next the inputs of the next sample
+ * @param onProgress takes the share of the samples that is done, 0..1
+ */
+export async function tabulate(
+  outputs: Values,
+  weights: Weights,
+  { count, threads, next, onProgress }: { count: number; threads: number; next: () => Tensors; onProgress: (share: number) => void },
+): Promise<Table> {
+  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+  const session = await Session.load(toModel({ outputs, weights: known }), { threads });
+  const table = new Map(Object.keys(outputs).map((name) => [name, [] as Float32Array[]]));
+  try {
+    for (let i = 0; i < count; i++) {
+      const sample = next();
+      const found = await session.run(Object.fromEntries(session.inputs.map(({ name }) => [name, sample[name]!])));
+      for (const [name, rows] of table) rows.push(floats(found[name]!).slice());
+      onProgress((i + 1) / count);
+    }
+  } finally {
+    await session.release();
+  }
+  return table;
+}
+
+/** `count` rows drawn with replacement, the same of every column: [count,width] by the column's name. */
+export function drawRows(table: Table, count: number, random: Random): Tensors {
+  const samples = [...table.values()][0]!.length;
+  const chosen = Array.from({ length: count }, () => random.integer(samples));
+  return Object.fromEntries(
+    [...table].map(([name, rows]) => {
+      const width = rows[0]!.length;
+      const data = new Float32Array(count * width);
+      chosen.forEach((which, i) => data.set(rows[which]!, i * width));
+      return [name, tensor(data, [count, width])];
+    }),
+  );
+}
