@@ -41,9 +41,9 @@ export interface SdnConfig {
 export const defaultSdn: Omit<SdnConfig, 'classes'> = {
   channels: 3,
   side: 32,
-  widths: [36, 72, 144],
-  blocks: [1, 2, 2],
-  exits: [1, 2, 3, 4, 5],
+  widths: [48, 96, 192],
+  blocks: [1, 2, 3],
+  exits: [1, 2, 3, 4, 5, 6],
   hidden: 32,
 };
 

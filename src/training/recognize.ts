@@ -14,8 +14,8 @@ export interface RecognizeConfig extends Omit<SdnConfig, 'classes'> {
   readonly batch: number;
   readonly seed: number;
   /**
-   * Side of the cut-outs that the layers learn from, pixels. Smaller ones are as good as many more images, and cheaper by
-   * the square; the statistics and the policy come from whole images.
+   * Side of the cut-outs that the layers learn from, pixels. Smaller ones are cheaper, for a first part of the training; the
+   * statistics and the policy come from whole images.
    */
   readonly crop: number;
   /** Pixels by which whole images are shifted. */
@@ -34,12 +34,12 @@ export const recognizeDefaults: Record<RecognizeConfig['form'], RecognizeConfig>
     ...defaultSdn,
     batch: 64,
     seed: 1,
-    crop: 24,
-    shift: 2,
+    crop: 32,
+    shift: 4,
     mirror: true,
-    smoothing: 0.05,
+    smoothing: 0.1,
     held: 0.05,
-    stageOne: { steps: 20_000, rate: 4e-3, beta: 'uniform', adam: { weightDecay: 0.02 } },
+    stageOne: { steps: 20_000, rate: 3e-3, beta: 'uniform', adam: { weightDecay: 0.2, beta2: 0.99 } },
     stageTwo: { steps: 400, rate: 2e-3, beta: 0.3, lambda: 0.5, divergence: 'forward' },
   },
 };
