@@ -10,12 +10,14 @@ import {
   labelledImages,
   matrixOf,
   noisyImages,
+  ownSignals,
   readRecognizable,
   startEngine,
   type TestData,
 } from '../evaluation/measure.ts';
 import { pickImages, readClassFolders } from '../data/class-folders.ts';
 import { readImageFolder } from '../data/images.ts';
+import { readSignals } from '../data/signal-files.ts';
 import { fewShotTasks } from '../evaluation/few-shot.ts';
 import { ruleNames, type RuleName, type StoppingParameters } from '../stopping/rule.ts';
 
@@ -23,6 +25,7 @@ export const usage = `npm run evaluate -- sparse-recovery|denoise|few-shot|recog
   --model NAME       the task's default where absent       --data DIR        clean images (denoise)
   --sigma 35,45      noise levels (denoise)                --clipped         noise as in an 8-bit file (denoise)
   --snr 20,30,40     noise levels, dB (sparse-recovery)    --sparsity 0.1    share of entries that are not zero
+  --data S.npy       signals of one's own, a row each (sparse-recovery)
   --data DIR         a folder of class folders (few-shot, recognize)
   --ways 20,5        classes of a task (few-shot)
   --shots 1-5,1,5    images of a class (few-shot)          --queries 5       queries of a class (few-shot)
@@ -89,8 +92,10 @@ async function testData(manifest: Manifest, values: Values): Promise<TestData> {
   if (manifest.task === 'recognize') return recognizeData(manifest, values.data!, count);
   if (manifest.task === 'few-shot') return fewShotData(manifest, values, count);
   if (manifest.task !== 'denoise') {
-    const signals = { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') };
-    return freshSignals(await matrixOf(manifest, MODELS), signals, count ?? 1000);
+    const matrix = await matrixOf(manifest, MODELS);
+    if (values.data !== undefined)
+      return ownSignals(matrix, await readSignals(values.data, matrix), basename(values.data), list('snr'), count ?? 1000);
+    return freshSignals(matrix, { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') }, count ?? 1000);
   }
   const { images } = await readImageFolder(values.data!, Number(manifest.inputs[0]!.shape[1]) === 1 ? 1 : 3);
   return noisyImages(images.slice(0, count), basename(values.data!), { sigmas: list('sigma'), clipped: values.clipped });

@@ -47,7 +47,9 @@ export async function reproduce(args: string[]): Promise<void> {
   const unknown = wanted.find((name) => !reproduction.parts.some((part) => part.name === name));
   if (unknown !== undefined) throw new Error(`${task} has no part ${unknown}:\n${usage}`);
   if (values.model !== undefined && !reproduction.byName) throw new Error(`The bundle that is measured cannot be chosen for ${task}.`);
-  const chosen = reproduction.parts.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+  const chosen = reproduction.parts.filter(({ name, needsData }) =>
+    wanted.length === 0 ? !needsData || values.data !== undefined : wanted.includes(name),
+  );
   const folder = values.out ?? join('reports', task);
   await mkdir(folder, { recursive: true });
   for (const part of chosen) {

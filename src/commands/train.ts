@@ -21,14 +21,14 @@ const plans: Partial<Record<Manifest['task'], (flags: Flags) => Promise<Plan>>> 
   'few-shot': fewShotPlan,
 };
 
-export const usage = `npm run train -- sparse-recovery [--matrix A.npy] [--form vamp|coupled|published]
+export const usage = `npm run train -- sparse-recovery [--matrix A.npy] [--data SIGNALS.npy] [--form vamp|coupled|published]
 npm run train -- denoise --data DIR [--channels 1|3] [--form half|published]
 npm run train -- recognize --data DIR [--channels 1|3], with a folder of images in DIR for each class
 npm run train -- few-shot --data DIR [--ways N] [--channels 1|3] [--form stop|fixed]
   --config FILE   JSON over the defaults        --name NAME     the bundle's name
   --minutes N     time for the first stage      --from NAME     start from that bundle's weights
   --resume        go on from the checkpoint     --validate DIR  data to measure on where the task has any;
-                                                                a tenth of DIR is held out without it
+                                                                a tenth of --data is held out without it
   --default       serve it when no model is named`;
 
 const MODELS = process.env.MODELS_DIR ?? 'models';

@@ -33,6 +33,13 @@ function conditioned(rows: number, columns: number, random: Random, condition: n
   return u.mmul(Dense.diag(scale)).mmul(u.transpose()).mmul(gaussian);
 }
 
+/** Signals of one's own [count,n], row after row. */
+export interface Signals {
+  readonly count: number;
+  readonly length: number;
+  readonly data: Float32Array;
+}
+
 export interface SignalOptions {
   /** The share of entries that are not zero. */
   readonly sparsity: number;
@@ -40,6 +47,8 @@ export interface SignalOptions {
   readonly snr: readonly number[];
   /** What the entries that are not zero are drawn from; all of variance one. */
   readonly values?: 'normal' | 'laplace' | 'sign';
+  /** Where given, the signals are rows of these, taken at random, and the sparsity and the values say nothing. */
+  readonly signals?: Signals | undefined;
 }
 
 export interface SignalBatch {
@@ -55,6 +64,7 @@ export interface SignalBatch {
 export class SignalSampler {
   private readonly batch: SignalBatch;
   private readonly noise: Float32Array;
+  private readonly everywhere: readonly number[];
 
   constructor(
     private readonly matrix: Matrix,
@@ -68,6 +78,7 @@ export class SignalSampler {
       snr: new Float32Array(count),
     };
     this.noise = new Float32Array(matrix.rows);
+    this.everywhere = Array.from({ length: matrix.columns }, (_, j) => j);
   }
 
   next(): SignalBatch {
@@ -82,7 +93,13 @@ export class SignalSampler {
   }
 
   /** Fills the signal; gives the places that are not zero. */
-  private draw(signal: Float32Array): number[] {
+  private draw(signal: Float32Array): readonly number[] {
+    const { signals } = this.options;
+    if (signals) {
+      const from = this.random.integer(signals.count) * signal.length;
+      signal.set(signals.data.subarray(from, from + signal.length));
+      return this.everywhere;
+    }
     const support: number[] = [];
     for (let j = 0; j < signal.length; j++) {
       const present = this.random.uniform() < this.options.sparsity;
@@ -120,4 +137,20 @@ export class SignalSampler {
         return ((random.uniform() < 0.5 ? -1 : 1) * -Math.log(1 - random.uniform())) / Math.SQRT2;
     }
   }
+}
+
+/** Those whose number is kept. */
+export function pickSignals({ count, length, data }: Signals, keep: (i: number) => boolean): Signals {
+  const kept = Array.from({ length: count }, (_, i) => i).filter(keep);
+  const picked = new Float32Array(kept.length * length);
+  kept.forEach((i, to) => picked.set(data.subarray(i * length, (i + 1) * length), to * length));
+  return { count: kept.length, length, data: picked };
+}
+
+/** The root mean square of every entry over the signals, [n]; of those that hardly occur a millionth of the largest. */
+export function scalesOf({ count, length, data }: Signals): Float32Array {
+  const powers = new Float64Array(length);
+  data.forEach((value, i) => (powers[i % length]! += value * value));
+  const least = 1e-12 * powers.reduce((a, b) => Math.max(a, b), 1e-30);
+  return Float32Array.from(powers, (power) => Math.sqrt(Math.max(power, least) / count));
 }

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { readNpy } from '../codecs/npy.ts';
 import type { Planes } from '../codecs/images.ts';
 import { readClassFolders, type LabelledImages } from '../data/class-folders.ts';
-import type { Matrix } from '../data/sparse-recovery.ts';
+import type { Matrix, Signals } from '../data/sparse-recovery.ts';
 import { Engine } from '../engine/engine.ts';
 import { calibrate } from './calibrate.ts';
 import { denoiseConditions, recognizeConditions, recoveryConditions, type Condition } from './data.ts';
@@ -29,6 +29,12 @@ export interface TestData {
 export const freshSignals = (matrix: Matrix, { sparsity, snr }: { sparsity: number; snr: readonly number[] }, count = 300): TestData => ({
   name: 'fresh signals',
   conditions: (_, seed) => recoveryConditions(matrix, snr, count, seed, { sparsity }),
+});
+
+/** Signals of one's own, taken at random, with fresh noise. @param snrs signal-to-noise ratios, dB */
+export const ownSignals = (matrix: Matrix, signals: Signals, name: string, snrs: readonly number[], count = 300): TestData => ({
+  name: `${signals.count} signals, ${name}`,
+  conditions: (_, seed) => recoveryConditions(matrix, snrs, count, seed, { sparsity: 1, signals }),
 });
 
 /** Images with fresh noise, as it is or as an 8-bit file holds it. */

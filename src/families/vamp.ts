@@ -4,6 +4,10 @@
  * posterior mean under a sparse prior, each corrected so that the other sees its error as fresh noise. Prior, noise level
  * and error levels are not told but learnt: a few numbers a layer, so that a model for a new matrix is trained in minutes.
  *
+ * Where the entries of the signals are known to differ in size, as the coefficients of images do, the signal is counted in
+ * units of those sizes, so that the linear estimate knows them; every entry has a prior, an error and a correction of its
+ * own, and the prior's variance follows the sample (textured or flat), as in a Gaussian scale mixture.
+ *
  * A layer's two products are small, so for a request alone every operator counts: sums over the spectrum are products with
  * constants, logarithms are taken of all levels at once, and what is linear in them is folded into the weights.
  */
@@ -34,6 +38,8 @@ export interface VampConfig {
   readonly depth: number;
   /** Width of the hidden layers of the level estimator and of the policy. */
   readonly hidden: number;
+  /** The root mean square of each entry of the signals [n], where they differ. */
+  readonly scales?: Float32Array | undefined;
 }
 
 export const defaultVamp: Omit<VampConfig, 'matrix'> = { depth: 12, hidden: 12 };
@@ -47,9 +53,9 @@ const TINY = 1e-10;
  * (`prediction`, [N,n]), the variances of its error and of the noise (`levels`, [N,2]), the estimate (`signal`, [N,n]) and
  * the error it expects of itself (`uncertainty`, [N,1]).
  */
-export function defineVamp({ matrix, depth, hidden }: VampConfig): Family {
+export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Family {
   const { rows: m, columns: n } = matrix;
-  const { left, values, right } = singularValues(matrix);
+  const { left, values, right } = singularValues(scales ? scaled(matrix, scales) : matrix);
   const k = values.length;
   const seen = right.map((value, i) => value * values[Math.floor(i / n)]!);
   const parameters = new Parameters();
@@ -58,13 +64,16 @@ export function defineVamp({ matrix, depth, hidden }: VampConfig): Family {
     b: parameters.define('rotated-matrix', [k, n], () => seen, 'constant'),
     bt: parameters.define('rotated-matrix-transposed', [n, k], () => transposed(seen, k, n), 'constant'),
     powers: parameters.define('powers', [k], () => values.map((value) => value * value), 'constant'),
-    shares: parameters.define('shares', [k, 1], () => values.map((value) => (value * value) / n), 'constant'),
+    shares: scales
+      ? parameters.define('shares', [k, n], () => seen.map((value) => value * value), 'constant')
+      : parameters.define('shares', [k, 1], () => values.map((value) => (value * value) / n), 'constant'),
+    scales: scales && parameters.define('scales', [n], () => scales, 'constant'),
     bands: parameters.define('bands', [k, BANDS], () => bandMeans(k), 'constant'),
     features: parameters.define('level-features', [BANDS + 2, BANDS + 2], () => levelFeatures(), 'constant'),
     policyFeatures: parameters.define('policy-features', [4, 4], () => policyFeatures.slice(), 'constant'),
   };
   const power = values.reduce((sum, value) => sum + value * value, 0) / k;
-  const layers = Array.from({ length: depth }, (_, i) => defineLayer(parameters, constants, i + 1, hidden));
+  const layers = Array.from({ length: depth }, (_, i) => defineLayer(parameters, constants, i + 1, hidden, scales ? n : 1));
   const policies = layers.slice(0, -1).map((_, i) => definePolicy(parameters, constants, i + 1, hidden));
 
   return {
@@ -78,20 +87,21 @@ export function defineVamp({ matrix, depth, hidden }: VampConfig): Family {
       const layer = layers[t - 1]!;
       const rotated = read.rotated ?? matmul(read.measurements!, constants.u);
       const residual = read.prediction ? sub(rotated, matmul(read.prediction, constants.bt)) : rotated;
-      const { variance, noise } = layer.levels(residual, (squares) => read.levels ?? firstLevels(squares, power));
+      const { variance, noise, activity } = layer.levels(residual, (squares) => read.levels ?? firstLevels(squares, power));
       const { step, error } = linearStage(residual, constants, variance, noise);
       const moved = read.prediction ? add(read.prediction, step) : step;
-      const { mean, meanSquare, posterior } = layer.shrink(moved, error);
+      const { mean, posterior } = layer.shrink(moved, error, activity);
+      const signal = constants.scales ? mul(mean, constants.scales) : mean;
       // ⟨η′⟩ of the posterior mean is its posterior variance over the variance of the error it saw.
       const slope = clip(div(posterior, error), 1e-4, 0.95);
       const ratio = div(slope, sub(1, slope));
       return {
         rotated,
         prediction: add(mean, mul(sub(mean, moved), ratio)),
-        levels: concat([mul(error, ratio), noise], 1),
-        signal: mean,
-        size: meanSquare,
-        uncertainty: posterior,
+        levels: concat([overEntries(mul(error, ratio)), noise], 1),
+        signal,
+        size: reduceMean(square(signal), [1], true),
+        uncertainty: constants.scales ? overEntries(mul(posterior, square(constants.scales))) : posterior,
       };
     },
     policy: (t, read) => policies[t - 1]!(read),
@@ -103,9 +113,10 @@ interface Constants {
   readonly u: Value;
   readonly b: Value;
   readonly bt: Value;
-  /** s², and as a column that averages over the entries of the signal. */
+  /** s², and what gives their share in the entries of the signal: in their mean, [k,1], or in each, [k,n]. */
   readonly powers: Value;
   readonly shares: Value;
+  readonly scales: Value | undefined;
   readonly bands: Value;
   readonly features: Value;
   readonly policyFeatures: Value;
@@ -117,7 +128,17 @@ function firstLevels(squares: Value, power: number): Value {
   return concat([mul(total, 1 / power), mul(total, 1e-3)], 1);
 }
 
-/** The linear minimum-mean-square-error step, scaled to be unbiased, and its error's variance. */
+/** Of what is one number a sample already, [N,1], or one an entry, [N,n]: [N,1]. */
+const overEntries = (values: Value): Value => (values.shape[1] === 1 ? values : reduceMean(values, [1], true));
+
+/** A diag(scales). */
+const scaled = ({ rows, columns, data }: Matrix, scales: Float32Array): Matrix => ({
+  rows,
+  columns,
+  data: data.map((value, i) => value * scales[i % columns]!),
+});
+
+/** The linear minimum-mean-square-error step, scaled to be unbiased, and its error's variance: of all entries, or of each. */
 function linearStage(residual: Value, { b, powers, shares }: Constants, variance: Value, noise: Value): { step: Value; error: Value } {
   const inverse = reciprocal(add(powers, div(noise, variance)));
   const share = matmul(inverse, shares);
@@ -128,18 +149,23 @@ function linearStage(residual: Value, { b, powers, shares }: Constants, variance
 interface Levels {
   readonly variance: Value;
   readonly noise: Value;
+  /** The logarithm of the signal's variance in units of the usual, [N,1]; where entries are scaled. */
+  readonly activity?: Value;
 }
 
-function defineLayer(parameters: Parameters, { bands, features }: Constants, t: number, hidden: number) {
+/** @param entries how many priors there are: one for all, or n */
+function defineLayer(parameters: Parameters, { bands, features }: Constants, t: number, hidden: number, entries: number) {
   const name = (part: string): string => `layer-${t}-${part}`;
-  const number = (part: string, value: number): Value => parameters.define(name(part), [1], constant(1, value));
+  const number = (part: string, value: number): Value => parameters.define(name(part), [entries], constant(entries, value));
+  const outputs = entries > 1 ? 3 : 2;
   const inputs = BANDS + 2;
   const w1 = parameters.define(name('levels-w1'), [inputs, hidden], normal(inputs * hidden, 0.3));
   const b1 = parameters.define(name('levels-b1'), [hidden], constant(hidden, 0));
-  const w2 = parameters.define(name('levels-w2'), [hidden, 2], constant(2 * hidden, 0));
-  const b2 = parameters.define(name('levels-b2'), [2], constant(2, 0));
-  const odds = number('log-odds', -2.2);
-  const slab = number('log-slab', 0);
+  const w2 = parameters.define(name('levels-w2'), [hidden, outputs], constant(outputs * hidden, 0));
+  const b2 = parameters.define(name('levels-b2'), [outputs], constant(outputs, 0));
+  // A tenth of the entries, of variance one; where entries are scaled half of them, so that the mean square is one.
+  const odds = number('log-odds', entries > 1 ? 0 : -2.2);
+  const slab = number('log-slab', entries > 1 ? Math.LN2 : 0);
   const trust = number('log-trust', 0);
 
   return {
@@ -148,15 +174,19 @@ function defineLayer(parameters: Parameters, { bands, features }: Constants, t: 
       const squares = square(residual);
       const expected = before(squares);
       const logs = log(concat([add(matmul(squares, bands), TINY), expected], 1));
-      const correction = linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2);
-      const levels = add(mul(expected, exp(clip(correction, -8, 8))), TINY);
-      return { variance: slice(levels, 1, 0, 1), noise: slice(levels, 1, 1, 2) };
+      const found = clip(linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2), -8, 8);
+      const levels = add(mul(expected, exp(outputs > 2 ? slice(found, 1, 0, 2) : found)), TINY);
+      return {
+        variance: slice(levels, 1, 0, 1),
+        noise: slice(levels, 1, 1, 2),
+        ...(outputs > 2 && { activity: slice(found, 1, 2, 3) }),
+      };
     },
 
-    /** Mean, its mean square and the posterior variance (averaged over the entries) of x given x + N(0, error), for x zero or from a normal slab. */
-    shrink(seen: Value, error: Value): { mean: Value; meanSquare: Value; posterior: Value } {
+    /** Mean and posterior variance (averaged over the entries, where they are alike) of x given x + N(0, error), for x zero or from a normal slab. */
+    shrink(seen: Value, error: Value, activity: Value | undefined): { mean: Value; posterior: Value } {
       const seenError = mul(error, exp(trust));
-      const slabVariance = exp(slab);
+      const slabVariance = activity ? exp(add(slab, activity)) : exp(slab);
       const sum = add(seenError, slabVariance);
       const weight = div(slabVariance, sum);
       const rest = div(seenError, sum);
@@ -166,7 +196,7 @@ function defineLayer(parameters: Parameters, { bands, features }: Constants, t: 
       const mean = mul(active, ifActive);
       // E x² − (E x)², entry by entry: active (ifActive² + v) − mean², with v the variance of an entry that is not zero.
       const spread = add(mul(mean, sub(ifActive, mean)), mul(active, mul(slabVariance, rest)));
-      return { mean, meanSquare: reduceMean(square(mean), [1], true), posterior: reduceMean(spread, [1], true) };
+      return { mean, posterior: entries > 1 ? spread : reduceMean(spread, [1], true) };
     },
   };
 }

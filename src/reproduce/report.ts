@@ -38,6 +38,8 @@ export interface ReproduceOptions {
 export interface Part {
   readonly name: string;
   readonly about: string;
+  /** Left out without `--data`, unless it is asked for by name. */
+  readonly needsData?: true;
   run(options: ReproduceOptions): Promise<Section[]>;
 }
 

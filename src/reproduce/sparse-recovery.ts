@@ -2,8 +2,12 @@
 import type { Reproduction } from './report.ts';
 import { ablations } from './sparse-recovery/ablations.ts';
 import { depth } from './sparse-recovery/depth.ts';
+import { naturalImages } from './sparse-recovery/natural-images.ts';
 import { robustness } from './sparse-recovery/robustness.ts';
 import { table } from './sparse-recovery/table.ts';
 import { time } from './sparse-recovery/time.ts';
 
-export const sparseRecovery: Reproduction = { title: 'Sparse recovery', parts: [table, depth, time, robustness, ablations] };
+export const sparseRecovery: Reproduction = {
+  title: 'Sparse recovery',
+  parts: [table, depth, time, robustness, ablations, naturalImages],
+};

@@ -31,5 +31,6 @@ export async function readFamily(directory: string): Promise<Family> {
   if (task === 'recognize') return recognizeFamily(config as RecognizeConfig, Number(outputs[0]!.shape[1]));
   if (task === 'denoise') return denoiseFamily(config as DenoiseConfig);
   const { shape, data } = readNpy(await readFile(join(directory, 'matrix.npy')));
-  return recoveryFamily(config as RecoveryConfig, { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) });
+  const scales = (await readWeights(directory)).get('scales');
+  return recoveryFamily(config as RecoveryConfig, { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) }, scales);
 }

@@ -5,7 +5,7 @@ import { EpisodeSampler } from '../data/episodes.ts';
 import { PatchSampler } from '../data/images.ts';
 import { LabelledSampler } from '../data/labelled-batches.ts';
 import { Random } from '../data/random.ts';
-import { SignalSampler, type Matrix } from '../data/sparse-recovery.ts';
+import { scalesOf, SignalSampler, type Matrix, type Signals } from '../data/sparse-recovery.ts';
 import type { Family } from '../families/family.ts';
 import { tensor } from '../runtime/session.ts';
 import { denoiseStages, usualError, type DenoiseConfig } from './denoise.ts';
@@ -49,20 +49,25 @@ export async function trainDenoise(config: DenoiseConfig, images: readonly Plane
 }
 
 /** Learns to recover sparse signals from measurements through a given matrix. */
-export async function trainRecovery(config: RecoveryConfig, matrix: Matrix, options: RunOptions): Promise<Trained> {
+export async function trainRecovery(config: RecoveryConfig, matrix: Matrix, options: RunOptions, signals?: Signals): Promise<Trained> {
   const random = new Random(config.seed);
   const { batch } = config;
-  const sampler = new SignalSampler(matrix, random, batch, config);
+  const sampler = new SignalSampler(matrix, random, batch, { ...config, signals });
   const next = () => {
     const { measurements, signals } = sampler.next();
     return { measurements: tensor(measurements, [batch, matrix.rows]), truth: tensor(signals, [batch, matrix.columns]) };
   };
-  const { family, stages } = recoveryStages(config, matrix, { next });
+  const { family, stages } = recoveryStages(config, matrix, { next }, signals && scalesOf(signals));
   const weights = startingWeights(family, random, options.from);
   const spent = await runStages(stages, { ...options, weights, source: sourceOf(random), config });
   return {
     lowered: lower(family, weights, perSample),
-    provenance: { config, stages: spent, data: `drawn for a matrix of ${matrix.rows}×${matrix.columns}`, seed: config.seed },
+    provenance: {
+      config,
+      stages: spent,
+      data: signals ? `${signals.count} signals` : `drawn for a matrix of ${matrix.rows}×${matrix.columns}`,
+      seed: config.seed,
+    },
   };
 }
 

@@ -49,10 +49,10 @@ export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = 
   published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 2 }, stageTwo },
 };
 
-export function recoveryFamily({ form, depth }: Pick<RecoveryConfig, 'form' | 'depth'>, matrix: Matrix): Family {
+export function recoveryFamily({ form, depth }: Pick<RecoveryConfig, 'form' | 'depth'>, matrix: Matrix, scales?: Float32Array): Family {
   switch (form) {
     case 'vamp':
-      return defineVamp({ ...defaultVamp, matrix, depth });
+      return defineVamp({ ...defaultVamp, matrix, depth, scales });
     case 'coupled':
       return defineCoupledLista({ ...defaultCoupled, matrix, depth });
     case 'published':
@@ -67,9 +67,14 @@ export const ENOUGH = 1e-4;
  * The batches' inputs: `measurements` [N,m] and `truth` [N,n]. The loss is the logarithm of the relative error, so that
  * every noise level counts the same.
  */
-export function recoveryStages(config: RecoveryConfig, matrix: Matrix, batches: Batches): { family: Family; stages: Stage[] } {
+export function recoveryStages(
+  config: RecoveryConfig,
+  matrix: Matrix,
+  batches: Batches,
+  scales?: Float32Array,
+): { family: Family; stages: Stage[] } {
   const { batch } = config;
-  const family = recoveryFamily(config, matrix);
+  const family = recoveryFamily(config, matrix, scales);
   const measurements = input('measurements', [batch, matrix.rows]);
   const truth = input('truth', [batch, matrix.columns]);
   const unrolled = unroll(family, { measurements });

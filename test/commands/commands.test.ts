@@ -17,6 +17,10 @@ beforeAll(async () => {
   await writeFile(join(place, 'cube.npy'), writeNpy({ shape: [2, 2, 2], data: new Float32Array(8) }));
   await writeFile(join(place, 'nan.npy'), writeNpy({ shape: [2, 2], data: new Float32Array(4).fill(Number.NaN) }));
   await writeFile(join(place, 'words.npy'), 'these are words');
+  const signals = Float32Array.from({ length: 30 * 20 }, (_, i) => Math.sin(i * i) / (1 + (i % 20)));
+  await writeFile(join(place, 'signals.npy'), writeNpy({ shape: [30, 20], data: signals }));
+  await writeFile(join(place, 'one-signal.npy'), writeNpy({ shape: [1, 20], data: signals.slice(0, 20) }));
+  await writeFile(join(place, 'holes.npy'), writeNpy({ shape: [2, 20], data: new Float32Array(40).fill(Number.POSITIVE_INFINITY) }));
   await writeFile(join(place, 'quick.json'), JSON.stringify({ depth: 3, batch: 8, stageOne: { steps: 4 }, stageTwo: { steps: 3 } }));
   await writeFile(
     join(place, 'quick-denoise.json'),
@@ -116,6 +120,17 @@ describe('train and evaluate', () => {
     }
   }, 60_000);
 
+  it('learn from signals of one’s own, with a tenth held out to measure on', async () => {
+    const of = ['sparse-recovery', '--data', 'signals.npy'];
+    const trained = await command('train', ...of, '--matrix', 'A.npy', '--config', 'quick.json', '--name', 'own', '--threads', '1');
+    expect(trained).toMatchObject({ code: 0 });
+    const { manifest } = await loadBundle(join(place, 'models', 'own'));
+    expect(manifest).toMatchObject({ training: { data: '27 signals' }, outputs: [{ shape: ['N', 20] }] });
+    expect(manifest.measured!.data).toMatch(/^3 signals, held out of signals\.npy/);
+    const evaluated = await command('evaluate', ...of, '--model', 'own', '--snr', '30', '--count', '4', '--json');
+    expect(JSON.parse(evaluated.out)).toMatchObject({ rows: [{ condition: { snr_db: 30 }, metric: 'nmse_db', n: 4 }] });
+  }, 60_000);
+
   it('learn from a folder of images, with one held out to measure on', async () => {
     const trained = await command('train', 'denoise', '--data', 'images', '--config', 'quick-denoise.json', '--threads', '1');
     expect(trained).toMatchObject({ code: 0 });
@@ -153,6 +168,32 @@ describe('reproduce', () => {
     expect(out).toMatch(/denoise-gray, every image at depth 12 +(\| \d\d\.\d\d ){7}/);
     const plots = ['depth-by-noise.svg', 'map-depth.svg', 'map-noisy.png', 'quality-over-time.svg'];
     expect(await readdir(join(place, 'denoising'))).toEqual(expect.arrayContaining(plots));
+  }, 60_000);
+});
+
+describe('compressed sensing', () => {
+  it('of images is reproduced beside FISTA, with a picture', async () => {
+    const { code, out } = await command(
+      'reproduce',
+      'sparse-recovery',
+      'natural-images',
+      '--quick',
+      '--data',
+      'photos',
+      '--out',
+      'sensing',
+    );
+    expect(code).toBe(0);
+    const [, ...figures] = /\| \*\*mean\*\*(.*)\|/.exec(out)![1]!.split('|').map(Number);
+    expect(figures).toHaveLength(7);
+    const [, ista = 0, , fista = 0, full = 0, adaptive = 0, depth = 0] = figures;
+    expect(fista).toBeGreaterThan(ista);
+    expect(full).toBeGreaterThan(20);
+    expect(full - adaptive).toBeLessThan(0.3);
+    expect(depth).toBeGreaterThanOrEqual(1);
+    expect(await readdir(join(place, 'sensing'))).toEqual(expect.arrayContaining(['natural-images.jpg', 'natural-images-depth.svg']));
+    const { width, height } = await sharp(join(place, 'sensing', 'natural-images.jpg')).metadata();
+    expect([width, height]).toEqual([3 * 128 + 16, 128]);
   }, 60_000);
 });
 
@@ -235,6 +276,7 @@ describe('a command that cannot work says what to change before it begins', () =
     ['no task', /Say what to train/, ['train']],
     ['nothing to reproduce', /nothing to reproduce for dreaming/, ['reproduce', 'dreaming']],
     ['no test images', /denoise needs a folder of clean test images/, ['reproduce', 'denoise', 'gray']],
+    ['no images to sense', /natural-images needs a folder of clean test images/, ['reproduce', 'sparse-recovery', 'natural-images']],
     ['an unknown part', /sparse-recovery has no part speed/, ['reproduce', 'sparse-recovery', 'speed']],
     ['an unknown task', /no training for dreaming/, ['train', 'dreaming']],
     ['an unknown flag', /--speed/, ['train', 'sparse-recovery', '--speed', '9']],
@@ -243,6 +285,19 @@ describe('a command that cannot work says what to change before it begins', () =
     ['a matrix of three dimensions', /shape is \(2, 2, 2\), not \(m, n\)/, ['train', 'sparse-recovery', '--matrix', 'cube.npy']],
     ['a matrix with holes', /not finite/, ['train', 'sparse-recovery', '--matrix', 'nan.npy']],
     ['a file that is no matrix', /words\.npy is not a matrix/, ['train', 'sparse-recovery', '--matrix', 'words.npy']],
+    [
+      'signals that do not fit the matrix',
+      /nan\.npy is not a list of signals.*\(2, 2\), not \(count, 20\)/,
+      ['train', 'sparse-recovery', '--matrix', 'A.npy', '--data', 'nan.npy'],
+    ],
+    ['signals with holes', /holes\.npy.*not finite/, ['train', 'sparse-recovery', '--matrix', 'A.npy', '--data', 'holes.npy']],
+    ['signals that are not there', /no file S\.npy/, ['train', 'sparse-recovery', '--matrix', 'A.npy', '--data', 'S.npy']],
+    [
+      'other signals that do not fit',
+      /cube\.npy.*\(2, 2, 2\), not/,
+      ['train', 'sparse-recovery', '--matrix', 'A.npy', '--data', 'signals.npy', '--validate', 'cube.npy'],
+    ],
+    ['one signal', /One signal is too few/, ['train', 'sparse-recovery', '--matrix', 'A.npy', '--data', 'one-signal.npy']],
     ['an unknown key', /odd\.json has no stepsize/, ['train', 'sparse-recovery', '--config', 'odd.json']],
     ['a configuration that is no JSON', /words\.npy is not JSON/, ['train', 'sparse-recovery', '--config', 'words.npy']],
     ['no checkpoint to go on from', /checkpoint/, ['train', 'sparse-recovery', '--resume', '--name', 'nothing']],

@@ -1,7 +1,7 @@
 import { Matrix as Dense, SVD } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
-import { measurementMatrix, SignalSampler, type Matrix } from '../../src/data/sparse-recovery.ts';
+import { measurementMatrix, pickSignals, scalesOf, SignalSampler, type Matrix } from '../../src/data/sparse-recovery.ts';
 
 const dense = ({ rows, columns, data }: Matrix): Dense => Dense.from1DArray(rows, columns, Array.from(data));
 
@@ -84,5 +84,36 @@ describe('SignalSampler', () => {
     const sampler = new SignalSampler(matrix, new Random(4), 3, { sparsity: 0.2, snr: [30] });
     const first = sampler.next().signals.slice();
     expect(sampler.next().signals).not.toEqual(first);
+  });
+});
+
+describe('signals of one’s own', () => {
+  const matrix = measurementMatrix(30, 60, new Random(1));
+  const signals = { count: 3, length: 60, data: Float32Array.from({ length: 180 }, (_, i) => Math.sin(i)) };
+
+  it('are measured as they are, whichever row comes, and all rows come', () => {
+    const batch = new SignalSampler(matrix, new Random(2), 40, { sparsity: 1, snr: [200], signals }).next();
+    const seen = new Set<number>();
+    for (let i = 0; i < 40; i++) {
+      const signal = batch.signals.subarray(i * 60, (i + 1) * 60);
+      const row = [0, 1, 2].find((r) => signal.every((value, j) => value === signals.data[r * 60 + j]));
+      expect(row).toBeDefined();
+      seen.add(row!);
+      const clean = dense(matrix)
+        .mmul(Dense.columnVector(Array.from(signal)))
+        .to1DArray();
+      clean.forEach((value, j) => expect(batch.measurements[i * 30 + j]).toBeCloseTo(value, 4));
+    }
+    expect(seen.size).toBe(3);
+  });
+
+  it('have a root mean square of each entry, never zero, and can be told apart by number', () => {
+    const few = { count: 2, length: 3, data: Float32Array.of(3, 0, 1, 4, 0, 1) };
+    const [first, second, third] = scalesOf(few);
+    expect(first).toBeCloseTo(Math.sqrt(12.5), 5);
+    expect(second).toBeGreaterThan(0);
+    expect(second).toBeLessThan(1e-5);
+    expect(third).toBeCloseTo(1, 6);
+    expect(pickSignals(few, (i) => i === 1)).toEqual({ count: 1, length: 3, data: Float32Array.of(4, 0, 1) });
   });
 });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
-import { SignalSampler } from '../../src/data/sparse-recovery.ts';
+import { measurementMatrix, SignalSampler } from '../../src/data/sparse-recovery.ts';
 import { singularValues } from '../../src/families/matrix.ts';
 import { defaultVamp, defineVamp } from '../../src/families/vamp.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input } from '../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
+import type { Family } from '../../src/families/family.ts';
 import { unroll } from '../../src/training/unroll.ts';
 import { initialWeights, type Weights } from '../../src/training/weights.ts';
 import { smallMatrix } from '../support/small.ts';
@@ -15,14 +16,18 @@ const family = defineVamp({ ...defaultVamp, matrix: smallMatrix, depth: DEPTH })
 const { rows: m, columns: n } = smallMatrix;
 
 /** The signal after each layer and the logit of each exit, from the graph. */
-async function fromGraph(weights: Weights, measurements: Float32Array): Promise<{ signals: Float32Array[]; logits: number[] }> {
-  const { outputs, logits } = unroll(family, { measurements: input('measurements', ['N', m]) });
+async function fromGraph(
+  weights: Weights,
+  measurements: Float32Array,
+  of: Family = family,
+): Promise<{ signals: Float32Array[]; logits: number[] }> {
+  const { outputs, logits } = unroll(of, { measurements: input('measurements', ['N', measurements.length]) });
   const named = Object.fromEntries([
     ...outputs.map(({ signal }, i) => [`signal-${i}`, signal!] as const),
     ...logits.map((logit, i) => [`logit-${i}`, logit] as const),
   ]);
   const session = await Session.load(toModel({ outputs: named, weights: new Map([...weights].map(([name, data]) => [name, { data }])) }));
-  const found = await session.run({ measurements: tensor(measurements, [1, m]) });
+  const found = await session.run({ measurements: tensor(measurements, [1, measurements.length]) });
   await session.release();
   return {
     signals: outputs.map((_, i) => Float32Array.from(floats(found[`signal-${i}`]!))),
@@ -121,5 +126,46 @@ describe('unfolded VAMP', () => {
     const { signals, logits } = await fromGraph(initialWeights(family, new Random(1).normal), new Float32Array(m));
     for (const signal of signals) expect([...signal].every((x) => x === 0)).toBe(true);
     for (const logit of logits) expect(Number.isFinite(logit)).toBe(true);
+  });
+});
+
+describe('unfolded VAMP of entries that differ in size', () => {
+  const matrix = measurementMatrix(4, 6, new Random(4));
+  const scales = Float32Array.of(3, 2, 1, 0.5, 0.2, 0.1);
+  const scaled = defineVamp({ ...defaultVamp, matrix, depth: 2, scales });
+
+  it('begins as the linear estimate of normal signals, A told their sizes, where every entry is certain to be active', async () => {
+    const weights = initialWeights(scaled, new Random(1).normal);
+    weights.get('layer-1-log-odds')!.fill(30);
+    weights.get('layer-1-log-slab')!.fill(0);
+    const measurements = Float32Array.of(0.4, -1, 0.7, 0.2);
+    const { signals, logits } = await fromGraph(weights, measurements, scaled);
+    // Every entry with its unbiased step and that step's error is back at the linear estimate, for a prior variance of one;
+    // what the layer takes for the signal's variance and the noise's is its first guess.
+    const { left, values, right } = singularValues({ ...matrix, data: matrix.data.map((a, i) => a * scales[i % 6]!) });
+    const rotated = [...values].map((_, i) => measurements.reduce((sum, b, row) => sum + b * left[row * 4 + i]!, 0));
+    const total = mean(rotated.map((z) => z * z));
+    const [variance, noise] = [total / mean([...values].map((s) => s * s)), 1e-3 * total];
+    for (let j = 0; j < 6; j++) {
+      let [step, share] = [0, 0];
+      values.forEach((s, i) => {
+        const inverse = 1 / (s * s + noise / variance);
+        step += inverse * s * right[i * 6 + j]! * rotated[i]!;
+        share += inverse * (s * right[i * 6 + j]!) ** 2;
+      });
+      const error = variance * (1 / share - 1);
+      expect(signals[0]![j]).toBeCloseTo((scales[j]! * (step / share)) / (1 + error), 4);
+    }
+    expect(logits.every(Number.isFinite)).toBe(true);
+  });
+
+  it('has a prior for every entry', async () => {
+    const weights = initialWeights(scaled, new Random(1).normal);
+    const measurements = Float32Array.of(0.4, -1, 0.7, 0.2);
+    const before = (await fromGraph(weights, measurements, scaled)).signals[0]!;
+    weights.get('layer-1-log-odds')![2] = -30;
+    const after = (await fromGraph(weights, measurements, scaled)).signals[0]!;
+    after.forEach((value, j) => expect(value).toBeCloseTo(j === 2 ? 0 : before[j]!, 6));
+    expect(Math.abs(before[2]!)).toBeGreaterThan(1e-3);
   });
 });

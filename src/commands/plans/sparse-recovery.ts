@@ -1,10 +1,10 @@
-/** Training for sparse recovery: fresh signals through a given matrix, or that of the published experiment. */
-import { access, readFile } from 'node:fs/promises';
+/** Training for sparse recovery: signals that are drawn or one's own, through a given matrix or that of the published experiment. */
 import { parse } from 'node:path';
-import { readNpy, writeNpy } from '../../codecs/npy.ts';
+import { writeNpy } from '../../codecs/npy.ts';
 import { Random } from '../../data/random.ts';
-import { measurementMatrix, type Matrix } from '../../data/sparse-recovery.ts';
-import { freshSignals } from '../../evaluation/measure.ts';
+import { readMatrix, readSignals } from '../../data/signal-files.ts';
+import { measurementMatrix, pickSignals, type Matrix, type Signals } from '../../data/sparse-recovery.ts';
+import { freshSignals, ownSignals, type TestData } from '../../evaluation/measure.ts';
 import { trainRecovery } from '../../training/run.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../../training/sparse-recovery.ts';
 import { formOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
@@ -17,27 +17,34 @@ export async function recoveryPlan(flags: Flags): Promise<Plan> {
   const config = await readConfig<RecoveryConfig>(recoveryDefaults[form], flags);
   const matrix = flags.matrix === undefined ? measurementMatrix(250, 500, new Random(MATRIX_SEED)) : await readMatrix(flags.matrix);
   const { rows, columns, data } = matrix;
+  const own = flags.data === undefined ? undefined : await split(flags, flags.data, matrix, config);
   return {
     task: 'sparse-recovery',
     name: flags.name ?? (flags.matrix === undefined ? 'sparse-recovery' : slug(`sparse-recovery-${parse(flags.matrix).name}`)),
     description: `Recovers sparse signals of ${columns} numbers from ${rows} measurements.`,
     baseline: form === 'published',
     taskFiles: new Map([['matrix.npy', writeNpy({ shape: [rows, columns], data })]]),
-    test: freshSignals(matrix, config),
-    run: (run) => trainRecovery(config, matrix, run),
+    test: own?.test ?? freshSignals(matrix, config),
+    run: (run) => trainRecovery(config, matrix, run, own?.training),
   };
 }
 
-async function readMatrix(file: string): Promise<Matrix> {
-  await access(file).catch(() => {
-    throw new Error(`There is no file ${file}.`);
-  });
-  try {
-    const { shape, data } = readNpy(await readFile(file));
-    if (shape.length !== 2 || shape[0]! < 1 || shape[1]! < 1) throw new RangeError(`its shape is (${shape.join(', ')}), not (m, n)`);
-    if (!data.every(Number.isFinite)) throw new RangeError('it holds numbers that are not finite');
-    return { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) };
-  } catch (error) {
-    throw new Error(`${file} is not a matrix that can be read: ${(error as Error).message}`, { cause: error });
-  }
+/** The signals to learn from, and those to measure on: another file's, or every tenth of the same. */
+async function split(
+  { validate }: Flags,
+  file: string,
+  matrix: Matrix,
+  { snr }: RecoveryConfig,
+): Promise<{ training: Signals; test: TestData }> {
+  const signals = await readSignals(file, matrix);
+  if (validate !== undefined)
+    return { training: signals, test: ownSignals(matrix, await readSignals(validate, matrix), parse(validate).base, snr) };
+  if (signals.count < 2)
+    throw new Error('One signal is too few: one must be held out to measure on. Add signals, or name others by --validate.');
+  const every = Math.min(10, signals.count);
+  const held = (i: number): boolean => i % every === every - 1;
+  return {
+    training: pickSignals(signals, (i) => !held(i)),
+    test: ownSignals(matrix, pickSignals(signals, held), `held out of ${parse(file).base}`, snr),
+  };
 }

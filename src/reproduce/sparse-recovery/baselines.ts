@@ -60,25 +60,30 @@ function initialStates({ states }: Iteration, measurements: Float32Array, count:
 
 /**
  * ISTA and, with momentum, FISTA (Beck & Teboulle 2009) for ½‖b − A x‖² + ρ‖x‖₁, with steps of 1/λ_max(AᵀA).
- * @param penalty ρ
+ * @param penalty ρ, or one for each entry of x
  */
-export function ista(matrix: Matrix, penalty: number, momentum: boolean): Iteration {
+export function ista(matrix: Matrix, penalty: number | Float32Array, momentum: boolean): Iteration {
   const { rows, columns, data } = matrix;
   const size = 1 / singularValues(matrix).values[0]! ** 2;
   const zero = { width: columns, initial: () => 0 };
+  const bounds = Float32Array.from({ length: columns }, (_, j) => size * (typeof penalty === 'number' ? penalty : penalty[j]!));
   let t = 1;
   return {
-    weights: { a: { data, dims: [rows, columns] }, at: { data: transposed(data, rows, columns), dims: [columns, rows] } },
+    weights: {
+      bounds: { data: bounds, dims: [columns] },
+      a: { data, dims: [rows, columns] },
+      at: { data: transposed(data, rows, columns), dims: [columns, rows] },
+    },
     states: { signal: zero, from: zero },
     schedule(i) {
       const before = i === 0 ? 1 : t;
       t = (1 + Math.sqrt(1 + 4 * before * before)) / 2;
       return momentum ? (before - 1) / t : 0;
     },
-    step({ measurements, a, at, signal, from, schedule }) {
+    step({ measurements, bounds, a, at, signal, from, schedule }) {
       const residual = sub(measurements!, matmul(from!, at!));
       const moved = add(from!, mul(matmul(residual, a!), size));
-      const next = mul(sign(moved), relu(sub(abs(moved), penalty * size)));
+      const next = mul(sign(moved), relu(sub(abs(moved), bounds!)));
       return { signal: next, from: add(next, mul(sub(next, signal!), schedule!)) };
     },
   };

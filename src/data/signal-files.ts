@@ -1,0 +1,32 @@
+/** Measurement matrices and signals of one's own, from `.npy` files. */
+import { access, readFile } from 'node:fs/promises';
+import { readNpy } from '../codecs/npy.ts';
+import type { Matrix, Signals } from './sparse-recovery.ts';
+
+/** A matrix (m, n). @throws a sentence that names the file and what is wrong with it */
+export async function readMatrix(file: string): Promise<Matrix> {
+  const { count: rows, length: columns, data } = await readTable(file, 'a matrix', '(m, n)');
+  return { rows, columns, data };
+}
+
+/** Signals (count, n), one for each row, for a matrix of n columns. @throws a sentence that names the file and what is wrong with it */
+export async function readSignals(file: string, { columns }: Matrix): Promise<Signals> {
+  const shape = `(count, ${columns}), a row of ${columns} numbers for each signal, as many as the matrix has columns`;
+  return readTable(file, 'a list of signals', shape, columns);
+}
+
+async function readTable(file: string, what: string, expected: string, columns?: number): Promise<Signals> {
+  await access(file).catch(() => {
+    throw new Error(`There is no file ${file}.`);
+  });
+  try {
+    const { shape, data } = readNpy(await readFile(file));
+    const [count = 0, length = 0] = shape;
+    if (shape.length !== 2 || count < 1 || length < 1 || length !== (columns ?? length))
+      throw new RangeError(`its shape is (${shape.join(', ')}), not ${expected}`);
+    if (!data.every(Number.isFinite)) throw new RangeError('it holds numbers that are not finite');
+    return { count, length, data: Float32Array.from(data) };
+  } catch (error) {
+    throw new Error(`${file} is not ${what} that can be read: ${(error as Error).message}`, { cause: error });
+  }
+}
