@@ -144,7 +144,6 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
   const seconds = (): number => before + (performance.now() - start) / 1000;
   let saved = performance.now();
   const save = async (): Promise<void> => {
-    trainer.store();
     const meta: Saved = {
       config: options.config,
       spent: ended,
@@ -171,12 +170,15 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
     const stepsPerSecond = ((step - firstStep) / (performance.now() - firstAt)) * 1000;
     const secondsLeft = stage.minutes ? stage.minutes * 60 - seconds() : (stage.steps - step) / stepsPerSecond;
     options.onProgress({ stage: stage.name, step, progress: Math.min(progress(), 1), loss, stepsPerSecond, secondsLeft });
-    if (options.interrupted?.()) {
+    const interrupted = options.interrupted?.();
+    if (interrupted || performance.now() - saved > options.checkpointSeconds * 1000) {
+      trainer.store();
       await save();
+    }
+    if (interrupted) {
       await trainer.release();
       throw new Interrupted(`Stopped at step ${step} of ${stage.name}; go on with --resume.`);
     }
-    if (performance.now() - saved > options.checkpointSeconds * 1000) await save();
   }
   trainer.store();
   await stage.finish?.(weights);
