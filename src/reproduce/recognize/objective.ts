@@ -25,6 +25,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
           rows: [
             ...model.exits.map((exit, i) => [`layer ${exit}`, ...settings.map((setting) => share(setting, (one) => right(one, i)))]),
             ['some exit (the oracle)', ...settings.map((setting) => share(setting, atSome))],
+            ['thousand images learnt from', ...settings.map(({ manifest }) => imagesLearntFrom(manifest.training).toFixed(0))],
           ],
         },
       ],
@@ -32,8 +33,21 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   ];
 }
 
+interface Training {
+  readonly config?: { readonly batch?: number; readonly stageOne?: { readonly beta?: number | 'uniform' } };
+  readonly stages?: Readonly<Record<string, { readonly steps: number }>>;
+  /** What the training went on from. */
+  readonly from?: Training;
+}
+
 function weightsOf({ training }: Manifest): string {
-  const { stageOne } = (training.config ?? {}) as { stageOne?: { beta?: unknown } };
-  if (stageOne?.beta === undefined) return 'unknown weights';
-  return typeof stageOne.beta === 'number' ? `the oracle’s weights, β = ${stageOne.beta}` : `${String(stageOne.beta)} weights`;
+  const beta = (training as Training).config?.stageOne?.beta;
+  if (beta === undefined) return 'unknown weights';
+  return typeof beta === 'number' ? `the oracle’s weights, β = ${beta}` : `${beta} weights`;
+}
+
+/** Images that the layers saw, in thousands, one counted each time it was seen. */
+function imagesLearntFrom({ config, stages, from }: Training): number {
+  const here = ((config?.batch ?? 0) * (stages?.['stage-1']?.steps ?? 0)) / 1000;
+  return here + (from ? imagesLearntFrom(from) : 0);
 }
