@@ -4,5 +4,6 @@ import { gray } from './denoise/gray.ts';
 import { map } from './denoise/map.ts';
 import { otherNoise } from './denoise/other-noise.ts';
 import type { Reproduction } from './report.ts';
+import { training } from './training.ts';
 
-export const denoise: Reproduction = { title: 'Denoising', parts: [gray, color, otherNoise, map] };
+export const denoise: Reproduction = { title: 'Denoising', parts: [gray, color, otherNoise, map, training('denoise')] };

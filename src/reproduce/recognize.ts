@@ -3,5 +3,6 @@ import { exits } from './recognize/exits.ts';
 import { objective } from './recognize/objective.ts';
 import { rules } from './recognize/rules.ts';
 import type { Reproduction } from './report.ts';
+import { training } from './training.ts';
 
-export const recognize: Reproduction = { title: 'Recognition', parts: [exits, objective, rules] };
+export const recognize: Reproduction = { title: 'Recognition', parts: [exits, objective, rules, training('recognize')] };

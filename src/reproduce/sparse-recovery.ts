@@ -6,8 +6,9 @@ import { naturalImages } from './sparse-recovery/natural-images.ts';
 import { robustness } from './sparse-recovery/robustness.ts';
 import { table } from './sparse-recovery/table.ts';
 import { time } from './sparse-recovery/time.ts';
+import { training } from './training.ts';
 
 export const sparseRecovery: Reproduction = {
   title: 'Sparse recovery',
-  parts: [table, depth, time, robustness, ablations, naturalImages],
+  parts: [table, depth, time, robustness, ablations, naturalImages, training('sparse-recovery')],
 };

@@ -263,11 +263,18 @@ describe('recognition', () => {
     expect(JSON.parse(evaluated.out)).toMatchObject({ task: 'recognize', rows: [{ mean_depth: 2, max_depth: 2, n: 5 }] });
     const reproduced = await command('reproduce', ...of, '--out', 'recognition');
     expect(reproduced).toMatchObject({ code: 0 });
-    for (const heading of ['Every exit', 'Over-thinking', 'Weights of the exits', 'At the accuracy of the last exit', 'By threshold'])
+    for (const heading of [
+      'Every exit',
+      'Over-thinking',
+      'Weights of the exits',
+      'At the accuracy of the last exit',
+      'By threshold',
+      'How the models were learnt',
+    ])
       expect(reproduced.out).toContain(`## ${heading}\n`);
     expect(reproduced.out).toMatch(/\| patience +\| +0\.\d+ \| +\d+\.\d\d \|/);
     expect(await readdir(join(place, 'recognition'))).toEqual(
-      expect.arrayContaining(['accuracy-over-flops.svg', 'accuracy-over-time.svg', 'exits.svg']),
+      expect.arrayContaining(['accuracy-over-flops.svg', 'accuracy-over-time.svg', 'exits.svg', 'training.svg']),
     );
   }, 120_000);
 });

@@ -2,6 +2,7 @@
 import type { Manifest } from '../../bundle/manifest.ts';
 import { accuracy } from '../../evaluation/quality.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
+import { runsOf } from '../training.ts';
 import { look, recognizers, type Setting } from './setting.ts';
 import { right } from './signals.ts';
 
@@ -25,7 +26,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
           rows: [
             ...model.exits.map((exit, i) => [`layer ${exit}`, ...settings.map((setting) => share(setting, (one) => right(one, i)))]),
             ['some exit (the oracle)', ...settings.map((setting) => share(setting, atSome))],
-            ['thousand images learnt from', ...settings.map(({ manifest }) => imagesLearntFrom(manifest.training).toFixed(0))],
+            ['thousand images learnt from', ...settings.map(({ manifest }) => imagesLearntFrom(manifest).toFixed(0))],
           ],
         },
       ],
@@ -33,21 +34,12 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   ];
 }
 
-interface Training {
-  readonly config?: { readonly batch?: number; readonly stageOne?: { readonly beta?: number | 'uniform' } };
-  readonly stages?: Readonly<Record<string, { readonly steps: number }>>;
-  /** What the training went on from. */
-  readonly from?: Training;
-}
-
-function weightsOf({ training }: Manifest): string {
-  const beta = (training as Training).config?.stageOne?.beta;
+function weightsOf(manifest: Manifest): string {
+  const { beta } = (runsOf(manifest).at(-1)?.config?.stageOne ?? {}) as { beta?: number | 'uniform' };
   if (beta === undefined) return 'unknown weights';
   return typeof beta === 'number' ? `the oracle’s weights, β = ${beta}` : `${beta} weights`;
 }
 
 /** Images that the layers saw, in thousands, one counted each time it was seen. */
-function imagesLearntFrom({ config, stages, from }: Training): number {
-  const here = ((config?.batch ?? 0) * (stages?.['stage-1']?.steps ?? 0)) / 1000;
-  return here + (from ? imagesLearntFrom(from) : 0);
-}
+const imagesLearntFrom = (manifest: Manifest): number =>
+  runsOf(manifest).reduce((sum, { config, stages }) => sum + (Number(config?.batch ?? 0) * (stages?.['stage-1']?.steps ?? 0)) / 1000, 0);
