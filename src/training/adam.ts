@@ -1,7 +1,7 @@
-import { add, div, input, min, mul, reduceSum, sqrt, sub } from '../graph/operators.ts';
 import { square } from '../graph/functions.ts';
-import { scalar } from '../graph/operators.ts';
+import { add, div, input, min, mul, reduceSum, scalar, sqrt, sub } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
+import { orthogonalised } from './orthogonalised.ts';
 
 export interface AdamOptions {
   readonly beta1: number;
@@ -11,6 +11,16 @@ export interface AdamOptions {
   readonly weightDecay: number;
   /** The largest global norm of the gradients; longer ones are scaled down to it. */
   readonly clipNorm: number;
+  /** Kernels of convolutions [K,C,k,k] take orthogonalised steps instead (Muon), where given. */
+  readonly kernels?: MuonOptions;
+}
+
+/** Muon (Jordan 2024): momentum, brought to singular values of about one; the momentum is all it keeps. */
+export interface MuonOptions {
+  /** Its rate, in units of Adam's. */
+  readonly rate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
 }
 
 export const defaultAdam: AdamOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 };
@@ -24,12 +34,13 @@ export interface AdamStep {
 
 /**
  * One step of Adam (Kingma & Ba 2015) with decoupled decay, as a graph. Its own inputs are `rate`, `correction-1` and
- * `correction-2` (the bias corrections 1 − βᵢᵗ), and the moments `m:NAME`, `v:NAME`.
+ * `correction-2` (the bias corrections 1 − βᵢᵗ), and the moments `m:NAME`, `v:NAME`; a kernel that takes orthogonalised steps
+ * has its momentum in `m:NAME`, and no `v:NAME`.
  */
 export function adamStep(
   parameters: ReadonlyMap<string, Value>,
   gradients: ReadonlyMap<string, Value>,
-  { beta1, beta2, epsilon, weightDecay, clipNorm }: AdamOptions,
+  { beta1, beta2, epsilon, weightDecay, clipNorm, kernels }: AdamOptions,
 ): AdamStep {
   const [rate, correction1, correction2] = ['rate', 'correction-1', 'correction-2'].map((name) => input(name, []));
   const squares = [...gradients.values()].map((g) => reduceSum(square(g)));
@@ -38,6 +49,13 @@ export function adamStep(
   const next: Record<string, Value> = {};
   for (const [name, p] of parameters) {
     const g = mul(gradients.get(name)!, scale);
+    if (kernels && p.shape.length === 4) {
+      const m = add(mul(input(`m:${name}`, p.shape), kernels.momentum), g);
+      const direction = orthogonalised(add(mul(m, kernels.momentum), g));
+      next[name] = sub(p, mul(add(direction, mul(p, kernels.weightDecay)), mul(rate!, kernels.rate)));
+      next[`m:${name}`] = m;
+      continue;
+    }
     const m = add(mul(input(`m:${name}`, p.shape), beta1), mul(g, 1 - beta1));
     const v = add(mul(input(`v:${name}`, p.shape), beta2), mul(square(g), 1 - beta2));
     const direction = div(div(m, correction1!), add(sqrt(div(v, correction2!)), epsilon));

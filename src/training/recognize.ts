@@ -39,7 +39,12 @@ export const recognizeDefaults: Record<RecognizeConfig['form'], RecognizeConfig>
     mirror: true,
     smoothing: 0.1,
     held: 0.05,
-    stageOne: { steps: 20_000, rate: 3e-3, beta: 'uniform', adam: { weightDecay: 0.2, beta2: 0.99 } },
+    stageOne: {
+      steps: 20_000,
+      rate: 2e-3,
+      beta: 'uniform',
+      adam: { weightDecay: 0.01, beta2: 0.99, kernels: { rate: 25, momentum: 0.9, weightDecay: 0.05 } },
+    },
     stageTwo: { steps: 400, rate: 2e-3, beta: 0.3, lambda: 0.5, divergence: 'forward' },
   },
 };

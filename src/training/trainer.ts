@@ -50,7 +50,7 @@ export class Trainer {
     for (const [name, value] of learn) {
       const dims = value.shape.map(known);
       trainer.current[name] = tensor(weights.get(name)!, dims);
-      for (const moment of [`m:${name}`, `v:${name}`]) {
+      for (const moment of [`m:${name}`, `v:${name}`].filter((key) => key in step.next)) {
         const saved = state?.moments.get(moment);
         trainer.current[moment] = saved ? tensor(saved, dims) : zeros(dims);
       }

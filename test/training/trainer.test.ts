@@ -2,12 +2,16 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/data/random.ts';
+import { singularValues } from '../../src/families/matrix.ts';
 import { square } from '../../src/graph/functions.ts';
-import { input, log, matmul, reduceMean, sub } from '../../src/graph/operators.ts';
-import { tensor } from '../../src/runtime/session.ts';
+import { toModel } from '../../src/graph/model.ts';
+import { add, input, log, matmul, mul, reduceMean, reduceSum, sub } from '../../src/graph/operators.ts';
+import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { WEIGHTS } from '../../src/training/export.ts';
 import { checkpointFile, Interrupted, type Spent } from '../../src/training/loop.ts';
+import { orthogonalised } from '../../src/training/orthogonalised.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
 import { trainRecovery } from '../../src/training/run.ts';
 import { decodeTensors } from '../../src/training/safetensors.ts';
@@ -68,6 +72,61 @@ describe('Adam', () => {
 /** What a run says of its stages, without the time they took. */
 const steady = ({ stages }: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(stages as Record<string, Spent>).map(([name, { steps, curve }]) => [name, { steps, curve }]));
+
+describe('orthogonalised steps', () => {
+  const [filters, inputs] = [4, 18];
+  const shape = [filters, 2, 3, 3];
+
+  it('have singular values of about one, and point where the gradient does', async () => {
+    const random = new Random(4);
+    for (const dims of [shape, [18, 4, 1, 1]]) {
+      const kernel = new Float32Array(72);
+      random.fillNormal(kernel);
+      const k = input('k', dims);
+      const session = await Session.load(toModel({ outputs: { y: orthogonalised(k) } }));
+      const y = floats((await session.run({ k: tensor(kernel, dims) })).y!);
+      const tall = dims[0]! > dims[1]! * dims[2]! * dims[3]!;
+      const columns = y.length / dims[0]!;
+      const { values } = singularValues({ rows: dims[0]!, columns, data: y });
+      // A tall one is longer, so that every filter moves about as far.
+      const unit = tall ? Math.sqrt(dims[0]! / columns) : 1;
+      expect(Math.min(...values) / unit).toBeGreaterThan(0.6);
+      expect(Math.max(...values) / unit).toBeLessThan(1.3);
+      expect(kernel.reduce((sum, value, i) => sum + value * y[i]!, 0)).toBeGreaterThan(0);
+    }
+  });
+
+  it('are taken by kernels alone: momentum, decay and rate as in their formula', async () => {
+    const k = input('k', shape);
+    const b = input('b', [filters]);
+    const start = new Float32Array(filters * inputs).fill(0.5);
+    const weights = new Map([
+      ['k', start],
+      ['b', new Float32Array(filters)],
+    ]);
+    const slope = new Float32Array(filters * inputs);
+    new Random(5).fillNormal(slope, 0.01);
+    const trainer = await Trainer.create({
+      loss: add(reduceSum(mul(k, input('slope', shape))), reduceSum(mul(b, 0.01))),
+      learn: new Map([
+        ['k', k],
+        ['b', b],
+      ]),
+      weights,
+      threads: 1,
+      adam: { kernels: { rate: 2, momentum: 0.5, weightDecay: 0.1 } },
+    });
+    await trainer.step({ slope: tensor(slope, shape) }, 0.01);
+    trainer.store();
+    const moved = weights.get('k')!.map((value, i) => (start[i]! - value) / 0.02 - 0.1 * start[i]!);
+    const { values } = singularValues({ rows: filters, columns: inputs, data: moved });
+    for (const value of values) expect(Math.abs(value - 0.95)).toBeLessThan(0.35);
+    expect(weights.get('b')![0]).toBeCloseTo(-0.01, 5);
+    expect([...trainer.state().moments.keys()].sort()).toEqual(['m:b', 'm:k', 'v:b']);
+    expect(trainer.state().moments.get('m:k')![7]).toBeCloseTo(slope[7]!, 5);
+    await trainer.release();
+  });
+});
 
 describe('a run', () => {
   it('learns: the loss falls, and equal seeds give equal weights', async () => {
