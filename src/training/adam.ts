@@ -25,6 +25,8 @@ export interface MuonOptions {
 
 export const defaultAdam: AdamOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 };
 
+export const defaultMuon: MuonOptions = { rate: 25, momentum: 0.9, weightDecay: 0.05 };
+
 export interface AdamStep {
   /** The new value of each parameter NAME and of its moments `m:NAME`, `v:NAME`, by the name of the input it replaces. */
   readonly next: Record<string, Value>;

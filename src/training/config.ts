@@ -1,4 +1,5 @@
 /** A user's configuration file over the defaults: every key must be known, every value of the default's kind. */
+import { defaultAdam, defaultMuon } from './adam.ts';
 
 export function withDefaults<T extends object>(defaults: T, given: unknown, path = 'the configuration'): T {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error(`${path} must be an object.`);
@@ -21,7 +22,7 @@ export function withDefaults<T extends object>(defaults: T, given: unknown, path
 const isTemperature = (value: unknown): boolean => typeof value === 'number' || value === 'uniform' || value === 'last';
 
 /** Keys that a default leaves out. */
-const optional: Record<string, object | number> = { minutes: 1, prior: [] };
+const optional: Record<string, object | number> = { minutes: 1, prior: [], adam: defaultAdam, kernels: defaultMuon };
 
 function kind(value: unknown): string {
   if (Array.isArray(value)) return 'a list';

@@ -4,6 +4,7 @@ import type { Family, Values } from '../families/family.ts';
 import { logSoftmax } from '../graph/functions.ts';
 import { input, mul, neg, reduceSum } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
+import { defaultMuon } from './adam.ts';
 import type { Stage } from './loop.ts';
 import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
 import { foldStatistics } from './statistics.ts';
@@ -43,7 +44,7 @@ export const recognizeDefaults: Record<RecognizeConfig['form'], RecognizeConfig>
       steps: 20_000,
       rate: 2e-3,
       beta: 'uniform',
-      adam: { weightDecay: 0.01, beta2: 0.99, kernels: { rate: 25, momentum: 0.9, weightDecay: 0.05 } },
+      adam: { weightDecay: 0.01, beta2: 0.99, kernels: defaultMuon },
     },
     stageTwo: { steps: 400, rate: 2e-3, beta: 0.3, lambda: 0.5, divergence: 'forward' },
   },
