@@ -5,6 +5,7 @@ import { defaultPublishedDncnn, definePublishedDncnn } from '../families/publish
 import { add, input, log, mul, reduceMean, sub } from '../graph/operators.ts';
 import { square } from '../graph/functions.ts';
 import type { Value } from '../graph/value.ts';
+import { defaultMuon } from './adam.ts';
 import { decibels, stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
 import type { Stage } from './loop.ts';
 import { foldStatistics } from './statistics.ts';
@@ -41,7 +42,8 @@ export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 
     patch: 64,
     batch: 8,
     seed: 1,
-    stageOne: { steps: 20_000, rate: 2e-3, beta: 1 },
+    // After 400 steps the errors are a quarter below those of Adam alone.
+    stageOne: { steps: 20_000, rate: 2e-3, beta: 1, adam: { kernels: { ...defaultMuon, rate: 10, weightDecay: 0 } } },
     stageTwo,
   },
   published: {
