@@ -25,7 +25,7 @@ afterAll(() => engine.close());
 describe('the committed bundles', () => {
   it('are the defaults of their tasks, one for each', () => {
     const defaults = bundles.filter(({ manifest }) => manifest.default).map(({ manifest }) => manifest.name);
-    expect(defaults.sort()).toEqual(['denoise-color', 'denoise-gray', 'few-shot-omniglot', 'sparse-recovery']);
+    expect(defaults.sort()).toEqual(['denoise-color', 'denoise-gray', 'few-shot-omniglot', 'recognize-cifar100', 'sparse-recovery']);
   });
 
   it('say how good and how fast they are, at every exit and at the calibrated threshold, and how they were made', () => {
