@@ -10,7 +10,7 @@ const rooms = {
   bench: ['training', 'evaluation', 'plots', 'engine', 'bundle', 'data', 'codecs', 'stopping', 'tasks', 'families', 'graph', 'runtime'],
   reproduce: ['plots', 'training', 'evaluation', 'engine', 'bundle', 'data', 'codecs', 'stopping', 'tasks', 'families', 'graph', 'runtime'],
   plots: [],
-  commands: ['bench', 'reproduce', 'training', 'evaluation', 'bundle', 'data', 'codecs', 'stopping'],
+  commands: ['bench', 'reproduce', 'training', 'evaluation', 'bundle', 'data', 'codecs', 'stopping', 'runtime'],
   bundle: [],
   graph: [],
   runtime: [],

@@ -5,12 +5,13 @@ import { batching } from '../bench/batching.ts';
 import { depth } from '../bench/depth.ts';
 import { engine } from '../bench/engine.ts';
 import { isolation } from '../bench/isolation.ts';
+import { providers } from '../bench/providers.ts';
 import type { Bench, Row } from '../bench/row.ts';
 import { scaling } from '../bench/scaling.ts';
 import { trainingStep } from '../bench/training-step.ts';
 import { underLoad } from '../bench/under-load.ts';
 
-const benches: readonly Bench[] = [depth, engine, batching, underLoad, isolation, scaling, trainingStep];
+const benches: readonly Bench[] = [depth, engine, batching, underLoad, isolation, scaling, providers, trainingStep];
 
 const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--json]
   --data DIR    clean images for the denoising rows; the sample picture where absent

@@ -6,6 +6,7 @@ import { readManifest } from '../bundle/read.ts';
 import { writeBundle, writeManifest } from '../bundle/write.ts';
 import { measure } from '../evaluation/measure.ts';
 import { readWeights } from '../training/from-bundle.ts';
+import { providers, requireProvider, type Provider } from '../runtime/session.ts';
 import type { Weights } from '../training/weights.ts';
 import { denoisePlan } from './plans/denoise.ts';
 import { fewShotPlan } from './plans/few-shot.ts';
@@ -29,6 +30,7 @@ npm run train -- few-shot --data DIR [--ways N] [--channels 1|3] [--form stop|fi
   --minutes N     time for the first stage      --from NAME     start from that bundle's weights
   --resume        go on from the checkpoint     --validate DIR  data to measure on where the task has any;
                                                                 a tenth of --data is held out without it
+  --provider P    what runs the steps: cpu, webgpu or cuda; measuring is done on the CPU
   --default       serve it when no model is named`;
 
 const MODELS = process.env.MODELS_DIR ?? 'models';
@@ -43,6 +45,9 @@ export async function train(args: string[]): Promise<void> {
 
 async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   const folder = join('checkpoints', plan.name);
+  const provider = flags.provider as Provider;
+  if (!providers.includes(provider)) throw new Error(`--provider must be one of ${providers.join(', ')}, not ${provider}.`);
+  await requireProvider(provider, '--provider cpu');
   const from = flags.from === undefined ? undefined : await start(join(MODELS, flags.from));
   const bar = new ProgressBar();
   let interrupted = false;
@@ -52,6 +57,7 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   const trained = await plan
     .run({
       threads: flags.threads === undefined ? availableParallelism() : positive('--threads', flags.threads),
+      provider,
       folder,
       resume: flags.resume,
       checkpointSeconds: 60,

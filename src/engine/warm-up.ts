@@ -2,7 +2,7 @@
 import { access } from 'node:fs/promises';
 import { parseDimension } from '../bundle/shape.ts';
 import type { Bundle, Refusal } from '../bundle/read.ts';
-import { whyAbsent, type Provider } from '../runtime/session.ts';
+import { requireProvider, whyAbsent, type Provider } from '../runtime/session.ts';
 import { readOut, runSegment, runWhole } from './executor.ts';
 import { Job } from './jobs.ts';
 import { clock } from './messages.ts';
@@ -31,15 +31,13 @@ export async function loadModels(
   regroup: boolean,
 ): Promise<Loaded> {
   if (provider !== 'auto') {
-    const absent = await whyAbsent(provider);
-    if (absent !== undefined)
-      throw new Error(`The ${provider} provider cannot be had here: ${absent}. ${needs[provider]} EXECUTION_PROVIDER=cpu goes without.`);
+    await requireProvider(provider, 'EXECUTION_PROVIDER=cpu');
     return loadOn(bundles, provider, threads, regroup);
   }
   const notes: string[] = [];
   let best: { loaded: Loaded; ms: number } | undefined;
   for (const candidate of ['cpu', 'webgpu', 'cuda'] as const) {
-    const absent = (await noDevice(candidate)) ?? (await whyAbsent(candidate));
+    const absent = await whyNotWorth(candidate);
     if (absent !== undefined) {
       notes.push(`${candidate} was not tried: ${absent}`);
       continue;
@@ -61,13 +59,6 @@ export async function loadModels(
   return { ...loaded, notes: [...notes, `${loaded.provider} was taken`] };
 }
 
-/** What to do about a provider that is asked for and is not there. */
-const needs: Record<Provider, string> = {
-  cpu: '',
-  webgpu: 'It needs a GPU and, on Linux, its Vulkan driver and libvulkan1.',
-  cuda: 'It needs an NVIDIA GPU, CUDA with cuDNN, and ONNX Runtime’s CUDA libraries, which "On a GPU" in the README installs.',
-};
-
 async function loadOn(bundles: readonly Bundle[], provider: Provider, threads: number, regroup: boolean): Promise<Loaded> {
   const models = new Map<string, LoadedModel>();
   const refused: Refusal[] = [];
@@ -85,17 +76,17 @@ async function loadOn(bundles: readonly Bundle[], provider: Provider, threads: n
 }
 
 /** Why a provider cannot be worth trying here; undefined where it may be. A software adapter is never taken. */
-async function noDevice(provider: Provider): Promise<string | undefined> {
+export async function whyNotWorth(provider: Provider): Promise<string | undefined> {
   if (provider === 'cpu') return undefined;
   const devices = provider === 'cuda' ? ['/dev/nvidia0', '/dev/dxg'] : ['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dxg'];
   if (process.platform !== 'linux')
-    return provider === 'cuda' && process.platform !== 'win32' ? 'there is no CUDA on this system' : undefined;
+    return provider === 'cuda' && process.platform !== 'win32' ? 'there is no CUDA on this system' : whyAbsent(provider);
   for (const device of devices) {
     const there = await access(device).then(
       () => true,
       () => false,
     );
-    if (there) return undefined;
+    if (there) return whyAbsent(provider);
   }
   return 'there is no GPU';
 }

@@ -7,7 +7,7 @@ import { readNpy } from '../codecs/npy.ts';
 import type { Planes } from '../codecs/images.ts';
 import { readClassFolders, type LabelledImages } from '../data/class-folders.ts';
 import type { Matrix, Signals } from '../data/sparse-recovery.ts';
-import { Engine } from '../engine/engine.ts';
+import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { calibrate } from './calibrate.ts';
 import { denoiseConditions, recognizeConditions, recoveryConditions, type Condition } from './data.ts';
 import { evaluate } from './evaluate.ts';
@@ -81,16 +81,20 @@ export async function measure(
   }
 }
 
-/** An engine as the service starts it by default, but for one worker, so that times are those of a request alone. */
-export function startEngine(modelsDir: string, only?: readonly string[]): Promise<Engine> {
+/** An engine with one worker, so that times are those of a request alone; as the service's by default, where nothing is said. */
+export function startEngine(
+  modelsDir: string,
+  only?: readonly string[],
+  { provider = 'cpu', threads = 1 }: Pick<EngineOptions, 'provider' | 'threads'> = {},
+): Promise<Engine> {
   return Engine.start({
     modelsDir,
     ...(only && { only }),
     entry: builtUrl(new URL('../tasks/worker.ts', import.meta.url)),
     settings: { maxPixels: 40e6 },
-    provider: 'cpu',
+    provider,
     workers: 1,
-    threads: 1,
+    threads,
     maxPending: 1e9,
   });
 }

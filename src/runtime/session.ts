@@ -1,7 +1,8 @@
 /** The only importer of onnxruntime-node: sessions, tensors and execution providers behind one small interface. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 
-export type Provider = 'cpu' | 'webgpu' | 'cuda';
+export const providers = ['cpu', 'webgpu', 'cuda'] as const;
+export type Provider = (typeof providers)[number];
 
 /** A tensor on the CPU or, where a session keeps it there, on the device. Device tensors must be disposed. */
 export type Tensor = OrtTensor;
@@ -104,4 +105,18 @@ export async function whyAbsent(provider: Provider): Promise<string | undefined>
     // Failed assertions of the library begin with the place in its source.
     return line!.replace(/^.* was false\. /, '').replace(/\.$/, '');
   }
+}
+
+/** What to do about a provider that is asked for and is not there. */
+const needs: Record<Provider, string> = {
+  cpu: '',
+  webgpu: 'It needs a GPU and, on Linux, its Vulkan driver and libvulkan1.',
+  cuda: 'It needs an NVIDIA GPU, CUDA with cuDNN, and ONNX Runtime’s CUDA libraries, which "On a GPU" in the README installs.',
+};
+
+/** @throws what is missing for a provider that cannot be loaded here, and that `without` (a setting) goes without it */
+export async function requireProvider(provider: Provider, without: string): Promise<void> {
+  const absent = await whyAbsent(provider);
+  if (absent !== undefined)
+    throw new Error(`The ${provider} provider cannot be had here: ${absent}. ${needs[provider]} ${without} goes without.`);
 }

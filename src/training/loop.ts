@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Value } from '../graph/value.ts';
-import type { Tensors } from '../runtime/session.ts';
+import type { Provider, Tensors } from '../runtime/session.ts';
 import type { AdamOptions } from './adam.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { Schedule } from './schedule.ts';
@@ -51,6 +51,8 @@ export interface LoopOptions {
   readonly weights: Weights;
   readonly source: Source;
   readonly threads: number;
+  /** What runs the steps; what comes before and after them runs on the CPU. */
+  readonly provider?: Provider;
   /** Where checkpoints go, one file that is overwritten. */
   readonly folder: string;
   readonly resume: boolean;
@@ -124,7 +126,7 @@ async function restore(stages: readonly Stage[], { folder, weights, source, conf
 }
 
 async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Record<string, Spent>>, resumed?: Resumed): Promise<Spent> {
-  const { weights, threads } = options;
+  const { weights, threads, provider } = options;
   const start = performance.now();
   await stage.start?.(weights, threads, (share) => {
     const secondsLeft = ((performance.now() - start) / 1000) * (1 / share - 1);
@@ -132,7 +134,7 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
     if (options.interrupted?.()) throw new Interrupted(`Stopped before the steps of ${stage.name}.`);
   });
   const trainer = await Trainer.create(
-    { loss: stage.loss, learn: stage.learn, weights, threads, ...(stage.adam && { adam: stage.adam }) },
+    { loss: stage.loss, learn: stage.learn, weights, threads, ...(provider && { provider }), ...(stage.adam && { adam: stage.adam }) },
     resumed?.optimiser,
   );
   let step = resumed?.saved.steps ?? 0;

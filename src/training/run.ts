@@ -17,7 +17,10 @@ import { recoveryStages, type RecoveryConfig } from './sparse-recovery.ts';
 import type { Batches } from './stages.ts';
 import { initialWeights, type Weights } from './weights.ts';
 
-export type RunOptions = Pick<LoopOptions, 'threads' | 'folder' | 'resume' | 'checkpointSeconds' | 'onProgress' | 'interrupted'> & {
+export type RunOptions = Pick<
+  LoopOptions,
+  'threads' | 'provider' | 'folder' | 'resume' | 'checkpointSeconds' | 'onProgress' | 'interrupted'
+> & {
   /** Weights to start from, by parameter name; those that are missing are drawn. */
   readonly from?: Weights;
 };

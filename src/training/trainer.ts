@@ -3,7 +3,7 @@ import { gradient } from '../graph/gradient.ts';
 import { toModel } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { known } from '../graph/value.ts';
-import { floats, scalar, Session, tensor, zeros, type Tensor, type Tensors } from '../runtime/session.ts';
+import { floats, scalar, Session, tensor, zeros, type Provider, type Tensor, type Tensors } from '../runtime/session.ts';
 import { adamStep, defaultAdam, type AdamOptions } from './adam.ts';
 import type { Weights } from './weights.ts';
 
@@ -16,6 +16,8 @@ export interface TrainerOptions {
   readonly learn: ReadonlyMap<string, Value>;
   readonly weights: Weights;
   readonly threads: number;
+  /** What runs the steps: the CPU, where nothing is said. */
+  readonly provider?: Provider;
   readonly adam?: Partial<AdamOptions>;
 }
 
@@ -40,13 +42,14 @@ export class Trainer {
 
   static async create(options: TrainerOptions, state?: OptimiserState): Promise<Trainer> {
     const adam = { ...defaultAdam, ...options.adam };
-    const { learn, loss, watch, weights, threads } = options;
+    const { learn, loss, watch, weights, threads, provider = 'cpu' } = options;
     const gradients = gradient(loss, [...learn.values()]);
     const named = new Map([...learn.keys()].map((name, i) => [name, gradients[i]!]));
     const step = adamStep(learn, named, adam);
     const next = Object.fromEntries(Object.entries(step.next).map(([name, value]) => [`next:${name}`, value]));
     const model = toModel({ outputs: { loss, norm: step.norm, ...watch, ...next } });
-    const trainer = new Trainer(await Session.load(model, { threads, spin: threads > 1 }), options, adam, state?.steps ?? 0);
+    const session = await Session.load(model, { provider, threads, spin: threads > 1 });
+    const trainer = new Trainer(session, options, adam, state?.steps ?? 0);
     for (const [name, value] of learn) {
       const dims = value.shape.map(known);
       trainer.current[name] = tensor(weights.get(name)!, dims);

@@ -18,6 +18,7 @@ const flagOptions = {
   name: { type: 'string' },
   from: { type: 'string' },
   threads: { type: 'string' },
+  provider: { type: 'string', default: 'cpu' },
   resume: { type: 'boolean', default: false },
   default: { type: 'boolean', default: false },
 } as const;

@@ -8,24 +8,29 @@ import { Job } from '../../src/engine/jobs.ts';
 import { releaseModel } from '../../src/engine/model.ts';
 import type { Sample } from '../../src/engine/types.ts';
 import { loadModels } from '../../src/engine/warm-up.ts';
-import type { Tensor } from '../../src/runtime/session.ts';
+import { whyAbsent, type Tensor } from '../../src/runtime/session.ts';
 import { expectClose } from '../graph/check.ts';
 import { startSmallService, type SmallService } from '../server/support.ts';
 import { smallModels, startSmallEngine, writeModels } from '../support/small.ts';
 
 const driver = process.env.VK_ICD_FILENAMES ?? process.env.VK_DRIVER_FILES;
-const there = driver !== undefined && existsSync(driver);
-if (!there)
+const there = {
+  webgpu: driver !== undefined && existsSync(driver),
+  cuda: existsSync('/dev/nvidia0') && (await whyAbsent('cuda')) === undefined,
+};
+if (!there.webgpu)
   console.warn("The WebGPU tests are skipped: set VK_ICD_FILENAMES to a Vulkan driver, such as the software one of Debian's chromium.");
+if (!there.cuda) console.warn('The CUDA tests are skipped: its libraries and an NVIDIA GPU are not here.');
 
-describe.skipIf(!there)('the WebGPU provider', () => {
+describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
+  const test = it.skipIf(!there[provider]);
   const random = new Random(3);
   const draw = (length: number): Float32Array => Float32Array.from({ length }, () => random.uniform());
 
-  it('gives the answers of the CPU at every exit, with the state on the device', async () => {
+  test('gives the answers of the CPU at every exit, whether the state stays on the device or not', async () => {
     const modelsDir = await writeModels(smallModels());
-    const [cpu, gpu] = [await startSmallEngine({ modelsDir }), await startSmallEngine({ modelsDir, provider: 'webgpu' })];
-    expect(gpu.provider).toBe('webgpu');
+    const [cpu, gpu] = [await startSmallEngine({ modelsDir }), await startSmallEngine({ modelsDir, provider })];
+    expect(gpu.provider).toBe(provider);
     expect(gpu.refused).toEqual([]);
     const samples: Record<string, Sample> = {
       'small-recovery': { measurements: { data: draw(12), dims: [12] } },
@@ -47,9 +52,9 @@ describe.skipIf(!there)('the WebGPU provider', () => {
     await Promise.all([cpu.close(), gpu.close()]);
   }, 120_000);
 
-  it('answers the routes as the CPU does', async () => {
+  test('answers the routes as the CPU does', async () => {
     const modelsDir = await writeModels(smallModels());
-    const services = [await startSmallService({ modelsDir }), await startSmallService({ modelsDir, provider: 'webgpu' })] as const;
+    const services = [await startSmallService({ modelsDir }), await startSmallService({ modelsDir, provider })] as const;
     const picture = await sharp(
       Uint8Array.from({ length: 3 * 40 * 30 }, () => random.integer(256)),
       {
@@ -82,32 +87,36 @@ describe.skipIf(!there)('the WebGPU provider', () => {
     for (const service of services) await service.close();
   }, 120_000);
 
-  it('leaves no tensor on the device after 1,000 requests, whatever the depth at which they stop', async () => {
-    const { bundles } = await loadBundles(await writeModels(smallModels().filter(({ name }) => name === 'small-gray')));
-    const { models } = await loadModels(bundles, 'webgpu', 1, false);
-    const model = models.get('small-gray')!;
-    const seen: Tensor[] = [];
-    for (const { session } of model.segments) {
-      const run = session.run.bind(session);
-      session.run = async (...args) => {
-        const outputs = await run(...args);
-        for (const value of Object.values(outputs)) if (value.location !== 'cpu') seen.push(value);
-        return outputs;
-      };
-    }
-    for (let i = 0; i < 1000; i++) {
-      const depth = model.manifest.exits[i % 3]!;
-      const job = new Job(i, model, [{ image: { data: draw(64), dims: [1, 8, 8] } }], { rule: 'fixed', depth }, 0);
-      for (let going = job.items; going.length > 0;) {
-        const result = await runSegment(model, going, Number.POSITIVE_INFINITY);
-        if (result.stopped.length > 0) await readOut(model, result.stopped);
-        going = result.going;
+  it.skipIf(provider !== 'webgpu' || !there.webgpu)(
+    'leaves no tensor on the device after 1,000 requests, whatever the depth at which they stop',
+    async () => {
+      const { bundles } = await loadBundles(await writeModels(smallModels().filter(({ name }) => name === 'small-gray')));
+      const { models } = await loadModels(bundles, 'webgpu', 1, false);
+      const model = models.get('small-gray')!;
+      const seen: Tensor[] = [];
+      for (const { session } of model.segments) {
+        const run = session.run.bind(session);
+        session.run = async (...args) => {
+          const outputs = await run(...args);
+          for (const value of Object.values(outputs)) if (value.location !== 'cpu') seen.push(value);
+          return outputs;
+        };
       }
-      await job.result;
-    }
-    // 334 requests stopped after one segment, 333 after two, 333 after three.
-    expect(seen.length).toBe(1999);
-    expect(seen.filter(({ location }) => location !== 'none')).toEqual([]);
-    await releaseModel(model);
-  }, 120_000);
+      for (let i = 0; i < 1000; i++) {
+        const depth = model.manifest.exits[i % 3]!;
+        const job = new Job(i, model, [{ image: { data: draw(64), dims: [1, 8, 8] } }], { rule: 'fixed', depth }, 0);
+        for (let going = job.items; going.length > 0;) {
+          const result = await runSegment(model, going, Number.POSITIVE_INFINITY);
+          if (result.stopped.length > 0) await readOut(model, result.stopped);
+          going = result.going;
+        }
+        await job.result;
+      }
+      // 334 requests stopped after one segment, 333 after two, 333 after three.
+      expect(seen.length).toBe(1999);
+      expect(seen.filter(({ location }) => location !== 'none')).toEqual([]);
+      await releaseModel(model);
+    },
+    120_000,
+  );
 });
