@@ -93,7 +93,10 @@ export function denoiseStages(config: DenoiseConfig, batches: Batches): { family
     batches,
   );
   if (!published) return { family, stages: [first, second] };
-  return { family, stages: [{ ...first, finish: (weights) => foldStatistics(published, { image }, weights, batches) }, second] };
+  return {
+    family,
+    stages: [{ ...first, finish: (weights, place) => foldStatistics(published, { image }, weights, batches, place) }, second],
+  };
 }
 
 /** A mean squared error that denoisers of this kind reach at noise level σ (of 255): about 29 dB at 25, 26 dB at 50. */

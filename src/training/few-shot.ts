@@ -145,8 +145,8 @@ function policyStage(family: Family, config: FewShotConfig, batches: FewShotBatc
   const next = (): Record<string, Tensor> => drawRows(table!, stageTwo.batch, batches.random);
   return {
     ...stageTwoOf(family, { losses, logits, costs: sharesOf(family, perTask) }, stageTwo, { next }),
-    async start(weights, threads, onProgress) {
-      table = await tabulate(columns, weights, { count: stageTwo.tasks, threads, next: batches.policyTasks(), onProgress });
+    async start(weights, place, onProgress) {
+      table = await tabulate(columns, weights, { count: stageTwo.tasks, place, next: batches.policyTasks(), onProgress });
     },
   };
 }

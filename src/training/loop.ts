@@ -2,12 +2,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Value } from '../graph/value.ts';
-import type { Provider, Tensors } from '../runtime/session.ts';
+import type { SessionOptions, Tensors } from '../runtime/session.ts';
 import type { AdamOptions } from './adam.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { Schedule } from './schedule.ts';
 import { Trainer, type OptimiserState } from './trainer.ts';
 import type { Weights } from './weights.ts';
+
+/** Where graphs run. */
+export type Place = Pick<SessionOptions, 'provider' | 'threads'>;
 
 export interface Stage {
   readonly name: string;
@@ -25,9 +28,9 @@ export interface Stage {
    * Called before the first step, and again where a run goes on: equal weights must make it prepare the same.
    * @param onProgress takes the share of it that is done, 0..1; throws where the run is to end
    */
-  start?(weights: Weights, threads: number, onProgress: (share: number) => void): Promise<void>;
+  start?(weights: Weights, place: Place, onProgress: (share: number) => void): Promise<void>;
   /** Called with what was learnt when the stage ends. */
-  finish?(weights: Weights): Promise<void>;
+  finish?(weights: Weights, place: Place): Promise<void>;
 }
 
 /** Where batches come from; its state is part of a checkpoint. */
@@ -47,12 +50,10 @@ export interface Progress {
   readonly secondsLeft: number;
 }
 
-export interface LoopOptions {
+export interface LoopOptions extends Place {
   readonly weights: Weights;
   readonly source: Source;
   readonly threads: number;
-  /** What runs the steps; what comes before and after them runs on the CPU. */
-  readonly provider?: Provider;
   /** Where checkpoints go, one file that is overwritten. */
   readonly folder: string;
   readonly resume: boolean;
@@ -126,15 +127,16 @@ async function restore(stages: readonly Stage[], { folder, weights, source, conf
 }
 
 async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Record<string, Spent>>, resumed?: Resumed): Promise<Spent> {
-  const { weights, threads, provider } = options;
+  const { weights, threads, provider = 'cpu' } = options;
+  const place = { threads, provider };
   const start = performance.now();
-  await stage.start?.(weights, threads, (share) => {
+  await stage.start?.(weights, place, (share) => {
     const secondsLeft = ((performance.now() - start) / 1000) * (1 / share - 1);
     options.onProgress({ stage: `${stage.name}, before it`, step: 0, progress: share, loss: Number.NaN, stepsPerSecond: 0, secondsLeft });
     if (options.interrupted?.()) throw new Interrupted(`Stopped before the steps of ${stage.name}.`);
   });
   const trainer = await Trainer.create(
-    { loss: stage.loss, learn: stage.learn, weights, threads, ...(provider && { provider }), ...(stage.adam && { adam: stage.adam }) },
+    { loss: stage.loss, learn: stage.learn, weights, ...place, ...(stage.adam && { adam: stage.adam }) },
     resumed?.optimiser,
   );
   let step = resumed?.saved.steps ?? 0;
@@ -183,7 +185,7 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
     }
   }
   trainer.store();
-  await stage.finish?.(weights);
+  await stage.finish?.(weights, place);
   await save();
   await trainer.release();
   return { steps: step, seconds: Math.round(seconds()), curve };

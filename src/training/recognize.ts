@@ -76,7 +76,7 @@ export function recognizeStages(config: RecognizeConfig, classes: number, batche
   return {
     family,
     stages: [
-      { ...first, finish: (weights) => foldStatistics(normalised, { image }, weights, batches.whole) },
+      { ...first, finish: (weights, place) => foldStatistics(normalised, { image }, weights, batches.whole, place) },
       stageTwoOf(family, { losses: losses(served.outputs), logits: served.logits, costs }, config.stageTwo, batches.policy),
     ],
   };

@@ -3,6 +3,7 @@ import type { Random } from '../data/random.ts';
 import type { Values } from '../families/family.ts';
 import { toModel } from '../graph/model.ts';
 import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
+import type { Place } from './loop.ts';
 import type { Weights } from './weights.ts';
 
 /** For each column, by its name, one row a sample. */
@@ -16,10 +17,10 @@ export type Table = ReadonlyMap<string, readonly Float32Array[]>;
 export async function tabulate(
   outputs: Values,
   weights: Weights,
-  { count, threads, next, onProgress }: { count: number; threads: number; next: () => Tensors; onProgress: (share: number) => void },
+  { count, place, next, onProgress }: { count: number; place: Place; next: () => Tensors; onProgress: (share: number) => void },
 ): Promise<Table> {
   const known = new Map([...weights].map(([name, data]) => [name, { data }]));
-  const session = await Session.load(toModel({ outputs, weights: known }), { threads });
+  const session = await Session.load(toModel({ outputs, weights: known }), place);
   const table = new Map(Object.keys(outputs).map((name) => [name, [] as Float32Array[]]));
   try {
     for (let i = 0; i < count; i++) {

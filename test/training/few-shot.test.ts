@@ -97,7 +97,7 @@ describe('a table', () => {
     const shares: number[] = [];
     const table = await tabulate(columns, new Map([['w', Float32Array.of(10)]]), {
       count: 3,
-      threads: 1,
+      place: { threads: 1 },
       next: () => ({ x: tensor(samples[i++]!, [1, 2]) }),
       onProgress: (share) => shares.push(share),
     });
