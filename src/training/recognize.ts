@@ -23,7 +23,7 @@ export interface RecognizeConfig extends Omit<SdnConfig, 'classes'> {
   readonly shift: number;
   readonly mirror: boolean;
   readonly smoothing: number;
-  /** The share of the images that the layers do not learn from: the policy does, and the threshold is calibrated on them. */
+  /** The share of the images that the layers do not learn from: the policy does. */
   readonly held: number;
   readonly stageOne: StageOneConfig;
   readonly stageTwo: StageTwoConfig;

@@ -107,7 +107,7 @@ export async function trainRecognize(config: RecognizeConfig, data: LabelledImag
   };
 }
 
-/** The images that the layers learn from, and those that the policy learns from and the threshold is calibrated on. */
+/** The images that the layers learn from, and those that the policy learns from. */
 export const splitForPolicy = ({ held, seed }: RecognizeConfig, data: LabelledImages): ReturnType<typeof holdOut> =>
   holdOut(data, held, new Random(seed));
 
