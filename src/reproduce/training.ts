@@ -38,12 +38,12 @@ async function section(models: readonly Manifest[]): Promise<Section> {
     runsOf(manifest).flatMap(({ config, data, seed, stages = {} }, i) => {
       const name = `${manifest.name}, run ${i + 1}`;
       if (Object.keys(stages).length === 0) return [[`${name}, of which nothing was kept`, '', '', '', '']];
-      return Object.entries(stages).map(([stage, { steps, seconds }], k) => [
+      return Object.entries(stages).map(([stage, { steps, seconds, provider }], k) => [
         k === 0 ? `${name}: ${data}, seed ${seed}` : '',
         stage,
         steps,
         String(config?.batch),
-        (seconds / 60).toFixed(0),
+        `${(seconds / 60).toFixed(0)}${provider ? ` on ${provider}` : ''}`,
       ]);
     }),
   );

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Value } from '../graph/value.ts';
-import type { SessionOptions, Tensors } from '../runtime/session.ts';
+import type { Provider, SessionOptions, Tensors } from '../runtime/session.ts';
 import type { AdamOptions } from './adam.ts';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import type { Schedule } from './schedule.ts';
@@ -71,6 +71,8 @@ export interface Spent {
   readonly seconds: number;
   /** The running mean of the loss after so many steps: some fifty points of a run. */
   readonly curve: readonly (readonly [step: number, loss: number])[];
+  /** What ran the steps, where it was not the CPU. */
+  readonly provider?: Provider;
 }
 
 interface Saved {
@@ -188,5 +190,5 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
   await stage.finish?.(weights, place);
   await save();
   await trainer.release();
-  return { steps: step, seconds: Math.round(seconds()), curve };
+  return { steps: step, seconds: Math.round(seconds()), curve, ...(provider !== 'cpu' && { provider }) };
 }
