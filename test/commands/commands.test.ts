@@ -289,6 +289,7 @@ describe('a command that cannot work says what to change before it begins', () =
     ['an unknown task', /no training for dreaming/, ['train', 'dreaming']],
     ['an unknown flag', /--speed/, ['train', 'sparse-recovery', '--speed', '9']],
     ['an unknown form', /--form must be one of vamp, coupled, published/, ['train', 'sparse-recovery', '--form', 'best']],
+    ['an unknown provider', /--provider must be one of cpu, webgpu, cuda, not gpu/, ['train', 'sparse-recovery', '--provider', 'gpu']],
     ['a matrix that is not there', /no file B\.npy/, ['train', 'sparse-recovery', '--matrix', 'B.npy']],
     ['a matrix of three dimensions', /shape is \(2, 2, 2\), not \(m, n\)/, ['train', 'sparse-recovery', '--matrix', 'cube.npy']],
     ['a matrix with holes', /not finite/, ['train', 'sparse-recovery', '--matrix', 'nan.npy']],
