@@ -24,7 +24,7 @@ async function split(perClass: number): Promise<{ measured: number[]; calibrated
   }
   const { test } = await recognizePlan(parseFlags(['recognize', '--data', data, '--channels', '1']).values);
   const manifest = { inputs: [{ name: 'image' }] } as unknown as Manifest;
-  const grays = ([{ cases }]: Condition[]): number[] => cases.map(({ sample }) => Math.round(255 * sample.image!.data[0]!));
+  const grays = (conditions: Condition[]): number[] => conditions[0]!.cases.map(({ sample }) => Math.round(255 * sample.image!.data[0]!));
   return { measured: grays(test.conditions(manifest, 0)), calibrated: grays(test.calibration!(manifest)) };
 }
 
