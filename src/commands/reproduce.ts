@@ -23,6 +23,7 @@ const parts = (reproduction: Reproduction): string =>
 
 const usage = `npm run reproduce -- TASK [PART …]
   --data DIR   clean test images, for the tasks that need them   --quick     a fraction of it all, to see that it runs
+  --learn DIR  clean images that policies learn from, for the price of compute (denoise)
   --out DIR    where report and plots go (default reports/TASK)   --model NAME   another bundle than few-shot-omniglot (few-shot)
 ${Object.entries(reproductions)
   .map(([task, reproduction]) => `  ${task}\n${parts(reproduction)}`)
@@ -30,6 +31,7 @@ ${Object.entries(reproductions)
 
 const options = {
   data: { type: 'string' },
+  learn: { type: 'string' },
   model: { type: 'string' },
   out: { type: 'string' },
   quick: { type: 'boolean', default: false },
@@ -47,14 +49,13 @@ export async function reproduce(args: string[]): Promise<void> {
   const unknown = wanted.find((name) => !reproduction.parts.some((part) => part.name === name));
   if (unknown !== undefined) throw new Error(`${task} has no part ${unknown}:\n${usage}`);
   if (values.model !== undefined && !reproduction.byName) throw new Error(`The bundle that is measured cannot be chosen for ${task}.`);
-  const chosen = reproduction.parts.filter(({ name, needsData }) =>
-    wanted.length === 0 ? !needsData || values.data !== undefined : wanted.includes(name),
+  const chosen = reproduction.parts.filter(({ name, needs }) =>
+    wanted.length === 0 ? !needs || values[needs] !== undefined : wanted.includes(name),
   );
   const folder = values.out ?? join('reports', task);
   await mkdir(folder, { recursive: true });
   for (const part of chosen) {
-    const { quick, data, model } = values;
-    const sections = await measure(part, { quick, ...(data !== undefined && { data }), ...(model !== undefined && { model }) });
+    const sections = await measure(part, values);
     const markdown = sections.map(toMarkdown).join('\n\n');
     console.log(`${markdown}\n`);
     await writePart(folder, part, sections, markdown);
@@ -63,7 +64,7 @@ export async function reproduce(args: string[]): Promise<void> {
   console.error(`Wrote ${join(folder, 'report.md')}.`);
 }
 
-async function measure(part: Part, given: Pick<ReproduceOptions, 'data' | 'model' | 'quick'>): Promise<Section[]> {
+async function measure(part: Part, given: Omit<ReproduceOptions, 'modelsDir' | 'onProgress'>): Promise<Section[]> {
   const bar = new WorkBar();
   try {
     return await part.run({

@@ -1,6 +1,7 @@
 /** Few-shot tasks drawn from labelled images: a few classes, a few images of each to learn from, and others to be asked about. */
 import type { Planes } from '../codecs/images.ts';
 import type { LabelledImages } from './class-folders.ts';
+import { cut } from './cut.ts';
 import type { Random } from './random.ts';
 
 export interface Episode {
@@ -28,6 +29,14 @@ export interface EpisodeOptions {
   readonly turns: boolean;
 }
 
+/** How each image of a task is varied. */
+export interface Variation {
+  /** It is moved by up to this many pixels each way; what comes in is mirrored at the border. */
+  readonly shift: number;
+  /** Half of the images are mirrored left to right. */
+  readonly mirror: boolean;
+}
+
 /** Draws tasks from images that are all of one size, square. */
 export class EpisodeSampler {
   private readonly classes: readonly (readonly Planes[])[];
@@ -37,6 +46,7 @@ export class EpisodeSampler {
     { labels, images, classes }: LabelledImages,
     private readonly random: Random,
     private readonly options: EpisodeOptions,
+    private readonly variation: Variation = { shift: 0, mirror: false },
   ) {
     const grouped = labels.map((): Planes[] => []);
     images.forEach((image, i) => grouped[classes[i]!]!.push(image));
@@ -69,12 +79,22 @@ export class EpisodeSampler {
       const turn = turns ? kind % 4 : 0;
       distinct(shots + queries, images.length, random).forEach((which, i) => {
         const row = i < shots ? k * shots + i : k * queries + i - shots;
-        rotate(images[which]!.data, channels, turn, (i < shots ? support : query).subarray(row * size, (row + 1) * size));
+        rotate(this.vary(images[which]!), channels, turn, (i < shots ? support : query).subarray(row * size, (row + 1) * size));
         if (i < shots) labels[row * ways + k] = 1;
         else truth[row] = k;
       });
     });
     return { ways, shots, support, labels, query, truth };
+  }
+
+  private vary(image: Planes): Float32Array {
+    const { random } = this;
+    const { shift, mirror } = this.variation;
+    if (shift === 0 && !mirror) return image.data;
+    const [top, left] = [random.integer(2 * shift + 1) - shift, random.integer(2 * shift + 1) - shift];
+    const varied = new Float32Array(image.data.length);
+    cut(image, varied, { top, left, side: image.width, mirrored: mirror && random.uniform() < 0.5 });
+    return varied;
   }
 }
 

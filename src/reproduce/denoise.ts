@@ -3,7 +3,12 @@ import { color } from './denoise/color.ts';
 import { gray } from './denoise/gray.ts';
 import { map } from './denoise/map.ts';
 import { otherNoise } from './denoise/other-noise.ts';
+import { prices } from './denoise/prices.ts';
+import { publishedForm } from './denoise/published-form.ts';
 import type { Reproduction } from './report.ts';
 import { training } from './training.ts';
 
-export const denoise: Reproduction = { title: 'Denoising', parts: [gray, color, otherNoise, map, training('denoise')] };
+export const denoise: Reproduction = {
+  title: 'Denoising',
+  parts: [gray, publishedForm, prices, color, otherNoise, map, training('denoise')],
+};

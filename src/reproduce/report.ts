@@ -26,6 +26,8 @@ export interface ReproduceOptions {
   readonly modelsDir: string;
   /** A folder of clean test images, for the tasks that need one. */
   readonly data?: string;
+  /** A folder of clean images, other than the test's, that policies learn from. */
+  readonly learn?: string;
   /** The bundle that is measured, where a reproduction lets it be named. */
   readonly model?: string;
   /** A fraction of samples and steps: to see that it runs, not to believe its figures. */
@@ -38,8 +40,8 @@ export interface ReproduceOptions {
 export interface Part {
   readonly name: string;
   readonly about: string;
-  /** Left out without `--data`, unless it is asked for by name. */
-  readonly needsData?: true;
+  /** The folder without which it is left out, unless it is asked for by name. */
+  readonly needs?: 'data' | 'learn';
   run(options: ReproduceOptions): Promise<Section[]>;
 }
 

@@ -1,5 +1,5 @@
 /** How MAML-stop learns: tasks drawn from many classes, adapted step by step, judged by their queries after every step. */
-import { oneHot, type Episode, type EpisodeOptions } from '../data/episodes.ts';
+import { oneHot, type Episode, type EpisodeOptions, type Variation } from '../data/episodes.ts';
 import type { Random } from '../data/random.ts';
 import type { Family, Values } from '../families/family.ts';
 import { defineMaml, type MamlConfig } from '../families/maml.ts';
@@ -21,6 +21,11 @@ export interface FewShotConfig extends MamlConfig, EpisodeOptions {
   readonly seed: number;
   /** The share of the classes that the layers do not learn from: the policy does, and the threshold is calibrated on them. */
   readonly held: number;
+  /** How what the layers learn from is varied; the policy and the tests see images as they are. */
+  readonly augment: Variation & {
+    /** Whether a class whose images are all turned alike is one more class to learn from (Liu et al. 2020). */
+    readonly turns: boolean;
+  };
   /** The first step alone, which is cheap: the blocks learn features whose class means tell classes apart. */
   readonly warmUp: StageOneConfig;
   readonly stageOne: StageOneConfig;
@@ -61,6 +66,7 @@ export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotCon
     ways: [20],
     shots: [1, 5],
     turns: true,
+    augment: { turns: true, shift: 0, mirror: false },
     warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
     stageOne: { steps: 1500, rate: 5e-4, beta: 0.1 },
     stageTwo: { ...imitation, ways: [20, 5] },
@@ -74,6 +80,7 @@ export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotCon
     shots: [1, 10],
     queries: 5,
     turns: false,
+    augment: { turns: true, shift: 4, mirror: true },
     warmUp: { steps: 6000, rate: 2e-3, beta: 1 },
     stageOne: { steps: 1500, rate: 5e-4, beta: 0.1 },
     stageTwo: { ...imitation, ways: [5] },

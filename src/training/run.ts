@@ -120,7 +120,7 @@ export async function trainFewShot(config: FewShotConfig, images: LabelledImages
       Array.from({ length: count }, () => sampler.next()),
       config,
     );
-  const sampler = new EpisodeSampler(layers, random, config);
+  const sampler = new EpisodeSampler(layers, random, { ...config, turns: config.augment.turns }, config.augment);
   const { family, stages } = fewShotStages(config, {
     next: () => draw(sampler, config.batch),
     policyTasks() {

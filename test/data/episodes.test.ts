@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LabelledImages } from '../../src/data/class-folders.ts';
-import { EpisodeSampler, type EpisodeOptions } from '../../src/data/episodes.ts';
+import { EpisodeSampler, type EpisodeOptions, type Variation } from '../../src/data/episodes.ts';
 import { Random } from '../../src/data/random.ts';
 
 /** Images of 2×2 whose first pixel is their class, and whose others tell which way they are turned. */
@@ -53,6 +53,27 @@ describe('an episode', () => {
       [200, 0, 300, 100],
       [300, 200, 100, 0],
     ]);
+  });
+
+  it('moves and mirrors each image by itself, and only where it is asked to', () => {
+    const seen = (variation: Variation): Set<string> => {
+      const sampler = new EpisodeSampler(images(3, 3), new Random(5), { ...options, shots: [1, 1] }, variation);
+      const found = new Set<string>();
+      for (let n = 0; n < 40; n++) {
+        const { support, query } = sampler.next();
+        for (const all of [support, query]) {
+          for (let i = 0; i < all.length; i += 4) {
+            // Which corner of the image, 0 to 3, each pixel came from.
+            found.add(Array.from(all.subarray(i, i + 4), (value) => Math.floor(value / 100)).join(''));
+          }
+        }
+      }
+      return found;
+    };
+    expect([...seen({ shift: 0, mirror: false })]).toEqual(['0123']);
+    expect([...seen({ shift: 0, mirror: true })].sort()).toEqual(['0123', '1032']);
+    // Nine places; beyond the border the image is mirrored.
+    expect(seen({ shift: 1, mirror: false })).toEqual(new Set(['0123', '0022', '1133', '0101', '0000', '1111', '2323', '2222', '3333']));
   });
 
   it('is the same for the same seed', () => {

@@ -1,16 +1,16 @@
 /** The table of the paper on gray images, and what depth buys in time. */
 import type { Manifest } from '../../bundle/manifest.ts';
-import { denoiseConditions, type Condition } from '../../evaluation/data.ts';
+import { denoiseConditions } from '../../evaluation/data.ts';
+import { evaluate } from '../../evaluation/evaluate.ts';
 import { psnr } from '../../evaluation/quality.ts';
-import { exitAt, qualityAt, trace, type Traced } from '../../evaluation/trace.ts';
+import { exitAt, trace, type Traced } from '../../evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
 import { histograms } from '../../plots/histograms.ts';
 import { decibels, frequencies } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { published } from './published.ts';
 import { GRAY, SEED, SIGMAS, withModels, type Setting } from './setting.ts';
-import { calibrated, meanDepth, ours, sigmaColumns, type Pick } from './tables.ts';
-import { median } from '../../util/median.ts';
+import { calibrated, costs, measuredRows, ours, sigmaColumns, type Pick } from './tables.ts';
 
 export const gray: Part = {
   name: 'gray',
@@ -20,19 +20,18 @@ export const gray: Part = {
 
 async function run({ engine, manifests, images, folder }: Setting, { onProgress }: ReproduceOptions): Promise<Section[]> {
   const manifest = manifests[0]!;
-  const noises = [false, true].map((clipped) => denoiseConditions(images, manifest, SIGMAS, SEED, clipped));
-  const total = noises.flat().length;
+  const total = 2 * SIGMAS.length * images.length;
   let done = 0;
-  const traceAll = async (conditions: readonly Condition[]): Promise<Traced[][]> => {
-    const traced: Traced[][] = [];
-    for (const { label, cases } of conditions) {
-      onProgress(`σ ${label.sigma}${label.noise === undefined ? '' : ', 8-bit'}`, done++ / total);
-      // One image a request: the times are those of a caller.
-      traced.push(await trace(engine, manifest, cases, psnr, 1));
-    }
-    return traced;
-  };
-  const [plain, clipped] = [await traceAll(noises[0]!), await traceAll(noises[1]!)];
+  const traced: Traced[][] = [];
+  for (const { label, cases } of denoiseConditions(images, manifest, SIGMAS, SEED)) {
+    onProgress(`σ ${label.sigma}`, done / total);
+    // One image a request: the times are those of a caller.
+    traced.push(await trace(engine, manifest, cases, psnr, 1));
+    done += cases.length;
+  }
+  const clipped = await evaluate(engine, manifest, denoiseConditions(images, manifest, SIGMAS, SEED, true), {}, () =>
+    onProgress('8-bit noise', ++done / total),
+  );
   const about = `PSNR, dB, mean over ${images.length} images of ${folder}, seed ${SEED}.`;
   return [
     {
@@ -41,16 +40,19 @@ async function run({ engine, manifests, images, folder }: Setting, { onProgress 
       tables: [
         {
           columns: ['', ...sigmaColumns(SIGMAS)],
-          rows: [...published.map(({ name, psnr: known }) => [name, ...SIGMAS.map((s) => known[s]?.toFixed(2))]), ...ours(manifest, plain)],
+          rows: [
+            ...published.map(({ name, psnr: known }) => [name, ...SIGMAS.map((s) => known[s]?.toFixed(2))]),
+            ...ours(manifest, traced),
+          ],
         },
       ],
     },
     {
       heading: 'Gray images, noise as in an 8-bit file',
       text: `${about} The noisy image is clipped to [0, 255] and rounded, as files hold it; that is no longer Gaussian.`,
-      tables: [{ columns: ['', ...sigmaColumns(SIGMAS)], rows: ours(manifest, clipped) }],
+      tables: [{ columns: ['', ...sigmaColumns(SIGMAS)], rows: measuredRows(manifest, clipped) }],
     },
-    await depthAndTime(manifest, plain),
+    await depthAndTime(manifest, traced),
   ];
 }
 
@@ -59,15 +61,8 @@ const THRESHOLDS = [0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9
 async function depthAndTime(manifest: Manifest, traced: readonly Traced[][]): Promise<Section> {
   const all = traced.flat();
   const { exits, threshold = 0.5 } = manifest;
-  const ms = exits.map((_, i) => median(all.map((sample) => sample.ms[i]!)));
-  const mean = (pick: Pick): number => all.reduce((sum, sample) => sum + ms[pick(sample)]!, 0) / all.length;
-  const full = mean(() => exits.length - 1);
-  const point = (pick: Pick, label?: string) => ({
-    x: mean(pick) / full,
-    y: qualityAt(all, psnr, pick),
-    depth: meanDepth(manifest, all, pick),
-    ...(label !== undefined && { label }),
-  });
+  const cost = costs(manifest, all);
+  const point = (pick: Pick, label?: string) => ({ ...cost(all, pick), ...(label !== undefined && { label }) });
   const fixed = exits.map((exit, i) => point(() => i, String(exit)));
   const adaptive = THRESHOLDS.map((tau) => ({ tau, ...point((sample) => exitAt(sample, tau)) }));
   const here = point(calibrated(manifest), 'calibrated');

@@ -2,12 +2,11 @@
 import { decodeImage, encodeImage, type Planes } from '../../codecs/images.ts';
 import { Random } from '../../data/random.ts';
 import { fitting, type Case } from '../../evaluation/data.ts';
+import { evaluate } from '../../evaluation/evaluate.ts';
 import { psnr } from '../../evaluation/quality.ts';
-import { qualityAt, trace } from '../../evaluation/trace.ts';
 import { decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { GRAY, SEED, withModels, type Setting } from './setting.ts';
-import { calibrated, meanDepth } from './tables.ts';
 
 export const otherNoise: Part = {
   name: 'other-noise',
@@ -58,17 +57,10 @@ async function run({ engine, manifests, images, folder }: Setting, { onProgress 
       const dims = [clean.channels, clean.height, clean.width];
       cases.push({ sample: { [input]: { data: await spoil(clean, random), dims } }, truth: clean.data });
     }
-    const traced = await trace(engine, manifest, cases, psnr, 1);
+    const [measured] = await evaluate(engine, manifest, [{ label: { noise: name }, cases }], {});
     const before = psnr.total(cases.map(({ sample, truth }) => psnr.sample(sample[input]!.data, truth)));
-    const quality = (pick: (sample: (typeof traced)[number]) => number): string => decibels(qualityAt(traced, psnr, pick));
-    const policy = calibrated(manifest);
-    rows.push([
-      name,
-      decibels(before),
-      quality(policy),
-      meanDepth(manifest, traced, policy).toFixed(2),
-      quality(() => manifest.exits.length - 1),
-    ]);
+    const { quality, mean_depth: depth, full_depth_quality: full } = measured!;
+    rows.push([name, decibels(before), decibels(quality), depth.toFixed(2), decibels(full)]);
   }
   return [
     {

@@ -14,6 +14,8 @@ export const UNSEEN = 55;
 export const SEED = 31_337;
 export const GRAY = 'denoise-gray';
 export const COLOR = 'denoise-color';
+/** The network as published. */
+export const PUBLISHED_FORM = 'denoise-gray-published';
 
 export interface Setting {
   readonly folder: string;

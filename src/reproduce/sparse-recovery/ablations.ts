@@ -9,8 +9,9 @@ import { heatMap } from '../../plots/heat-map.ts';
 import { oracle, stopTime } from '../../stopping/distribution.ts';
 import { ENOUGH, recoveryDefaults, type RecoveryConfig } from '../../training/sparse-recovery.ts';
 import { decibels } from '../numbers.ts';
+import { withLearnt } from '../learn.ts';
 import type { Figure, Part, ReproduceOptions, Section, Table } from '../report.ts';
-import { withLearnt } from './learn.ts';
+import { recoveryLesson } from './lesson.ts';
 import { meanDepth, testSet, traceAll } from './setting.ts';
 
 export const ablations: Part = { name: 'ablations', about: 'What each piece of the method is worth, on small networks.', run };
@@ -66,7 +67,7 @@ async function run({ quick, onProgress }: ReproduceOptions): Promise<Section[]> 
     }),
   ];
   const conditions = testSet(matrix, quick ? 10 : 1000);
-  return withLearnt(lessons, onProgress, async (engine) => {
+  return withLearnt(lessons.map(recoveryLesson), onProgress, async (engine) => {
     const learnt = new Map<string, Learnt>();
     for (const { words, name, config } of lessons) {
       learnt.set(words, { config, traced: await traceAll(engine, engine.manifests.get(name)!, conditions) });

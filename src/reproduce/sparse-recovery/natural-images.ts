@@ -16,7 +16,7 @@ import { bestPenalty, iterative, measureImage, served, someBlocks, toImage, type
 export const naturalImages: Part = {
   name: 'natural-images',
   about: 'Compressed sensing of the images in --data, block by block, beside FISTA.',
-  needsData: true,
+  needs: 'data',
   run,
 };
 

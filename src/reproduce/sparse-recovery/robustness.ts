@@ -8,9 +8,10 @@ import { matrixOf, startEngine } from '../../evaluation/measure.ts';
 import { nmse } from '../../evaluation/quality.ts';
 import { exitAt, type Traced } from '../../evaluation/trace.ts';
 import { recoveryDefaults } from '../../training/sparse-recovery.ts';
+import { withLearnt } from '../learn.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { ista, iterate, vamp } from './baselines.ts';
-import { withLearnt } from './learn.ts';
+import { recoveryLesson } from './lesson.ts';
 import { BEST, countFor, meanDepth, measurementsOf, qualities, qualitiesOf, SPARSITY, testSet, traceAll } from './setting.ts';
 
 export const robustness: Part = {
@@ -112,7 +113,7 @@ async function otherMatrices({ quick, onProgress }: ReproduceOptions): Promise<S
   const made = matrices.map(([words, name, make]) => ({ words, name, matrix: make(new Random(7)) }));
   const lessons = made.map(({ name, matrix }) => ({ name, matrix, config }));
   const rows = await withLearnt(
-    lessons,
+    lessons.map(recoveryLesson),
     (what, share) => onProgress(what, 0.5 + 0.5 * share),
     async (engine) => {
       const all: string[][] = [];

@@ -9,8 +9,9 @@ import type { StoppingParameters } from '../../stopping/rule.ts';
 import { readWeights } from '../../training/from-bundle.ts';
 import { recoveryDefaults } from '../../training/sparse-recovery.ts';
 import { decibels } from '../numbers.ts';
+import { withLearnt } from '../learn.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { withLearnt } from './learn.ts';
+import { recoveryLesson } from './lesson.ts';
 import { BEST, testSet } from './setting.ts';
 
 export const time: Part = { name: 'time', about: 'Quality over time per sample, single and batched, over thresholds and prices.', run };
@@ -55,7 +56,7 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
   }));
   const conditions = testSet(matrix, quick ? 4 : 100);
   return withLearnt(
-    lessons,
+    lessons.map(recoveryLesson),
     (what, share) => onProgress(what, 0.5 * share),
     async (learnt) => {
       const engine = await startEngine(modelsDir, [BEST]);

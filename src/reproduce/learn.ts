@@ -2,24 +2,23 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SCHEMA_VERSION } from '../../bundle/manifest.ts';
-import { writeBundle } from '../../bundle/write.ts';
-import { writeNpy } from '../../codecs/npy.ts';
-import type { Matrix } from '../../data/sparse-recovery.ts';
-import type { Engine } from '../../engine/engine.ts';
-import { startEngine } from '../../evaluation/measure.ts';
-import { readWeights } from '../../training/from-bundle.ts';
-import { trainRecovery } from '../../training/run.ts';
-import type { RecoveryConfig } from '../../training/sparse-recovery.ts';
-import type { Weights } from '../../training/weights.ts';
+import { SCHEMA_VERSION, type TaskName } from '../bundle/manifest.ts';
+import { writeBundle } from '../bundle/write.ts';
+import type { Engine } from '../engine/engine.ts';
+import { startEngine } from '../evaluation/measure.ts';
+import { readWeights } from '../training/from-bundle.ts';
+import type { RunOptions, Trained } from '../training/run.ts';
+import type { Weights } from '../training/weights.ts';
 
 export interface Lesson {
   /** The bundle's name. */
   readonly name: string;
-  readonly config: RecoveryConfig;
-  readonly matrix: Matrix;
+  readonly task: TaskName;
+  readonly train: (options: RunOptions) => Promise<Trained>;
   /** Weights to start from, or the name of an earlier one whose weights they are. */
   readonly from?: Weights | string;
+  /** The task's own files in the bundle. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
 }
 
 /** Learns each in turn, serves them all, and removes them afterwards. */
@@ -45,11 +44,11 @@ export async function withLearnt<T>(
 }
 
 async function learn(
-  { name, config, matrix, from }: Lesson,
+  { name, task, train, from, files = new Map() }: Lesson,
   folder: string,
   onProgress: (what: string, share: number) => void,
 ): Promise<void> {
-  const { lowered, provenance } = await trainRecovery(config, matrix, {
+  const { lowered, provenance } = await train({
     threads: 1,
     folder: join(folder, '.checkpoints', name),
     resume: false,
@@ -58,19 +57,18 @@ async function learn(
     onProgress: ({ stage, progress }) => onProgress(stage, progress),
   });
   const { contents, ...rest } = lowered;
-  const { rows, columns, data } = matrix;
   await writeBundle(
     join(folder, name),
     {
       schema_version: SCHEMA_VERSION,
       name,
       version: '1',
-      task: 'sparse-recovery',
+      task,
       default: false,
       ...rest,
       training: provenance,
-      task_files: ['matrix.npy'],
+      task_files: [...files.keys()],
     },
-    new Map([...contents, ['matrix.npy', writeNpy({ shape: [rows, columns], data })]]),
+    new Map([...contents, ...files]),
   );
 }
