@@ -1,10 +1,15 @@
 /** The commands beside the service. */
 
-const commands: Record<string, () => Promise<(args: string[]) => Promise<void>>> = {
-  train: async () => (await import('./commands/train.ts')).train,
-  evaluate: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
-  reproduce: async () => (await import('./commands/reproduce.ts')).reproduce,
-  bench: async () => (await import('./commands/bench.ts')).bench,
+interface Command {
+  readonly usage: string;
+  readonly run: (args: string[]) => Promise<void>;
+}
+
+const commands: Record<string, () => Promise<Command>> = {
+  train: () => import('./commands/train.ts').then(({ usage, train: run }) => ({ usage, run })),
+  evaluate: () => import('./commands/evaluate.ts').then(({ usage, evaluateCommand: run }) => ({ usage, run })),
+  reproduce: () => import('./commands/reproduce.ts').then(({ usage, reproduce: run }) => ({ usage, run })),
+  bench: () => import('./commands/bench.ts').then(({ usage, bench: run }) => ({ usage, run })),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
@@ -14,9 +19,9 @@ if (!load) {
   process.exitCode = 2;
 } else {
   try {
-    await (
-      await load()
-    )(args);
+    const { usage, run } = await load();
+    if (args.includes('--help') || args.includes('-h')) console.log(usage);
+    else await run(args);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = error instanceof Error && error.name === 'Interrupted' ? 130 : 1;

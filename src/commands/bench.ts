@@ -13,7 +13,7 @@ import { underLoad } from '../bench/under-load.ts';
 
 const benches: readonly Bench[] = [depth, engine, batching, underLoad, isolation, scaling, providers, trainingStep];
 
-const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--json]
+export const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--json]
   --data DIR    clean images for the denoising rows; the sample picture where absent
   --plots DIR   where curves are drawn
 ${benches.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}`;

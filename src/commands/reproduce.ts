@@ -21,7 +21,7 @@ const reproductions: Partial<Record<Manifest['task'], Reproduction>> = {
 const parts = (reproduction: Reproduction): string =>
   reproduction.parts.map(({ name, about }) => `    ${name.padEnd(14)}${about}`).join('\n');
 
-const usage = `npm run reproduce -- TASK [PART …]
+export const usage = `npm run reproduce -- TASK [PART …]
   --data DIR   clean test images, for the tasks that need them   --quick     a fraction of it all, to see that it runs
   --learn DIR  clean images that policies learn from, for the price of compute (denoise)
   --out DIR    where report and plots go (default reports/TASK)   --model NAME   another bundle than few-shot-omniglot (few-shot)

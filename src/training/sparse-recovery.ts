@@ -4,7 +4,7 @@ import { defineCoupledLista, definePublishedLista, defaultCoupled, defaultPublis
 import type { Matrix } from '../families/matrix.ts';
 import { defaultVamp, defineVamp } from '../families/vamp.ts';
 import { square } from '../graph/functions.ts';
-import { add, div, input, log, reduceMean, sub } from '../graph/operators.ts';
+import { add, div, input, log, mul, reduceMean, sub } from '../graph/operators.ts';
 import type { Stage } from './loop.ts';
 import {
   decibels,
@@ -46,7 +46,7 @@ export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = 
     stageTwo: { ...stageTwo, steps: 600, rate: 1e-2, beta: 0.03, divergence: 'reverse' },
   },
   coupled: { form: 'coupled', depth: defaultCoupled.depth, ...common, stageOne: { steps: 3500, rate: 1e-3, beta: 2 }, stageTwo },
-  published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 2 }, stageTwo },
+  published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 1 }, stageTwo },
 };
 
 export function recoveryFamily({ form, depth }: Pick<RecoveryConfig, 'form' | 'depth'>, matrix: Matrix, scales?: Float32Array): Family {
@@ -63,9 +63,12 @@ export function recoveryFamily({ form, depth }: Pick<RecoveryConfig, 'form' | 'd
 /** Adds to the relative error: signals that are recovered this well need no better. */
 export const ENOUGH = 1e-4;
 
+/** The variance of the error in the published likelihood of a signal. */
+const VARIANCE = 0.14;
+
 /**
- * The batches' inputs: `measurements` [N,m] and `truth` [N,n]. The loss is the logarithm of the relative error, so that
- * every noise level counts the same.
+ * The batches' inputs: `measurements` [N,m] and `truth` [N,n]. The loss of the layers is the logarithm of the relative error,
+ * so that every noise level counts the same; in the published form it is the squared error over twice its variance.
  */
 export function recoveryStages(
   config: RecoveryConfig,
@@ -79,13 +82,15 @@ export function recoveryStages(
   const truth = input('truth', [batch, matrix.columns]);
   const unrolled = unroll(family, { measurements });
   const power = add(reduceMean(square(truth), [1]), 1e-9);
-  const errors = unrolled.outputs.map(({ signal }) => add(div(reduceMean(square(sub(signal!, truth)), [1]), power), ENOUGH));
+  const squares = unrolled.outputs.map(({ signal }) => reduceMean(square(sub(signal!, truth)), [1]));
+  const errors = squares.map((error) => add(div(error, power), ENOUGH));
+  const likelihoods = squares.map((error) => mul(error, matrix.columns / (2 * VARIANCE)));
   const costs = family.exits.map((exit) => exit / family.depth);
   const learning = { losses: errors.map(decibels), logits: unrolled.logits, costs };
   return {
     family,
     stages: [
-      stageOneOf(family, errors.map(log), config.stageOne, batches),
+      stageOneOf(family, config.form === 'published' ? likelihoods : errors.map(log), config.stageOne, batches),
       stageTwoOf(family, learning, config.stageTwo, batches),
       stageThreeOf(family, learning, config.stageThree, config.stageTwo, batches),
     ],

@@ -44,7 +44,7 @@ export function costs(manifest: Manifest, traced: readonly Traced[]) {
 }
 
 /** Full depth, the policy, its mean depth and its share of the time; a column for each condition. */
-export const measuredRows = ({ name, depth, threshold }: Manifest, measured: readonly Measurement[]): Table['rows'] => [
+export const measuredRows = ({ name, depth, threshold = 0.5 }: Manifest, measured: readonly Measurement[]): Table['rows'] => [
   [`${name}, all ${depth} layers`, ...measured.map((row) => decibels(row.full_depth_quality))],
   [`**${name}, policy at its threshold ${threshold}**`, ...measured.map(({ quality }) => decibels(quality))],
   ['its mean depth', ...measured.map((row) => row.mean_depth.toFixed(2))],
