@@ -159,14 +159,15 @@ describe('reproduce', () => {
   }, 60_000);
 
   it('measures denoising on a folder of images, part by part', async () => {
-    const { code, out } = await command('reproduce', 'denoise', '--quick', '--data', 'photos', '--out', 'denoising');
+    const { code, out } = await command('reproduce', 'denoise', '--quick', '--data', 'photos', '--learn', 'photos', '--out', 'denoising');
     expect(code).toBe(0);
-    for (const heading of ['Gray images', 'What depth buys', 'Colour images', 'Noise of other kinds', 'Where depth goes']) {
+    for (const heading of ['Gray images', 'What depth buys', 'The published form', 'The price of compute', 'Colour images', 'Noise of other kinds', 'Where depth goes']) {
       expect(out).toContain(`## ${heading}\n`);
     }
     expect(out).toMatch(/DnCNN-stop, published +\| +– \| +– \| 27\.61/);
     expect(out).toMatch(/denoise-gray, every image at depth 12 +(\| \d\d\.\d\d ){7}/);
-    const plots = ['depth-by-noise.svg', 'map-depth.svg', 'map-noisy.png', 'quality-over-time.svg'];
+    expect(out).toMatch(/\| λ = 8 dB +(\| +-?[\d.]+ ){3}\| +\d+ % \|/);
+    const plots = ['depth-by-noise.svg', 'map-depth.svg', 'map-noisy.png', 'prices.svg', 'quality-over-time.svg'];
     expect(await readdir(join(place, 'denoising'))).toEqual(expect.arrayContaining(plots));
   }, 60_000);
 });
@@ -279,11 +280,18 @@ describe('recognition', () => {
   }, 120_000);
 });
 
+it.each(['train', 'evaluate', 'reproduce', 'bench'])('%s --help says how it is used', async (name) => {
+  const { code, out } = await command(name, '--help');
+  expect(code).toBe(0);
+  expect(out).toMatch(new RegExp(`^npm run ${name}`));
+});
+
 describe('a command that cannot work says what to change before it begins', () => {
   it.each<[string, RegExp, string[]]>([
     ['no task', /Say what to train/, ['train']],
     ['nothing to reproduce', /nothing to reproduce for dreaming/, ['reproduce', 'dreaming']],
     ['no test images', /denoise needs a folder of clean test images/, ['reproduce', 'denoise', 'gray']],
+    ['no images to learn from', /prices needs .*--learn DIR/, ['reproduce', 'denoise', 'prices', '--data', 'photos']],
     ['no images to sense', /natural-images needs a folder of clean test images/, ['reproduce', 'sparse-recovery', 'natural-images']],
     ['an unknown part', /sparse-recovery has no part speed/, ['reproduce', 'sparse-recovery', 'speed']],
     ['an unknown task', /no training for dreaming/, ['train', 'dreaming']],

@@ -35,6 +35,7 @@ async function run(setting: Setting, { learn, modelsDir, quick, onProgress }: Re
   const { images: lessons } = await readImageFolder(learn, 1);
   const from = await readWeights(join(modelsDir, manifest.name));
   const images = setting.images.filter((_, i) => i % EVERY === 0);
+  const asked = quick ? PRICES.slice(-2) : PRICES;
   const nameOf = (lambda: number): string => `price-${lambda}`;
   const configOf = (lambda: number): DenoiseConfig => ({
     ...usual,
@@ -42,7 +43,7 @@ async function run(setting: Setting, { learn, modelsDir, quick, onProgress }: Re
     stageTwo: { ...usual.stageTwo, lambda, steps: quick ? 2 : 300 },
   });
   return withLearnt(
-    PRICES.map((lambda) => ({
+    asked.map((lambda) => ({
       name: nameOf(lambda),
       task: 'denoise' as const,
       train: (options) => trainDenoise(configOf(lambda), lessons, options),
@@ -55,9 +56,9 @@ async function run(setting: Setting, { learn, modelsDir, quick, onProgress }: Re
         onProgress(`σ ${label.sigma}`, 0.5 + (0.3 * traced.length) / (SIGMAS.length * images.length));
         traced.push(...(await trace(setting.engine, manifest, cases, psnr, 1)));
       }
-      const asked: Traced[][] = [];
-      for (const [i, lambda] of PRICES.entries()) {
-        onProgress(`λ = ${lambda} dB`, 0.8 + (0.2 * i) / PRICES.length);
+      const policies: Policy[] = [];
+      for (const [i, lambda] of asked.entries()) {
+        onProgress(`λ = ${lambda} dB`, 0.8 + (0.2 * i) / asked.length);
         const cases = denoiseConditions(images, manifest, SIGMAS, SEED).flatMap((condition) => condition.cases);
         const pis: number[][] = [];
         for (const { sample } of cases) {
@@ -66,17 +67,25 @@ async function run(setting: Setting, { learn, modelsDir, quick, onProgress }: Re
           pis.push(samples[0]!.pi.slice(0, manifest.exits.length - 1));
         }
         // The layers are the same, and so are quality and time at every exit.
-        asked.push(traced.map((sample, s) => ({ ...sample, pi: pis[s]! })));
+        policies.push({ lambda, traced: traced.map((sample, s) => ({ ...sample, pi: pis[s]! })) });
       }
-      return [await section(manifest, traced, asked, images.length)];
+      return [await section(manifest, traced, policies, images.length)];
     },
   );
 }
 
-async function section(manifest: Manifest, traced: readonly Traced[], asked: readonly Traced[][], count: number): Promise<Section> {
+interface Policy {
+  readonly lambda: number;
+  readonly traced: readonly Traced[];
+}
+
+async function section(manifest: Manifest, traced: readonly Traced[], policies: readonly Policy[], count: number): Promise<Section> {
   const cost = costs(manifest, traced);
   const fixed = manifest.exits.map((exit, i) => ({ ...cost(traced, () => i), label: String(exit) }));
-  const learnt = asked.map((samples, i) => ({ ...cost(samples, (sample) => exitAt(sample, 0.5)), label: `λ = ${PRICES[i]} dB` }));
+  const learnt = policies.map(({ lambda, traced: asked }) => ({
+    ...cost(asked, (sample) => exitAt(sample, 0.5)),
+    label: `λ = ${lambda} dB`,
+  }));
   const row = ({ label, depth, x, y }: (typeof fixed)[number]) => [
     label,
     depth.toFixed(2),
