@@ -9,6 +9,7 @@ const steps = [
   ['format', 'prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']],
   ['arrows', 'dependency-cruiser/bin/dependency-cruise.mjs', ['--config', '.dependency-cruiser.cjs', 'src']],
   ['dead code', 'knip/bin/knip.js', []],
+  ['README', '../scripts/results.mjs', ['--check']],
 ];
 const failed = steps.filter(([name, file, args]) => {
   console.log(`— ${name}`);

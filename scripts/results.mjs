@@ -12,7 +12,9 @@ if (process.argv.includes('--check')) {
 writeFileSync('README.md', after);
 
 function tableOf(report, heading, rows) {
-  const section = readFileSync(report, 'utf8').split(/^## /m).find((text) => text.startsWith(`${heading}\n`));
+  const section = readFileSync(report, 'utf8')
+    .split(/^## /m)
+    .find((text) => text.startsWith(`${heading}\n`));
   if (!section) throw new Error(`${report} has no section “${heading}”.`);
   // The first table that holds a row is the one from which it comes.
   const tables = section.match(/(^\|.*\n)+/gm).map((text) => text.trimEnd().split('\n').map(cells));

@@ -161,7 +161,15 @@ describe('reproduce', () => {
   it('measures denoising on a folder of images, part by part', async () => {
     const { code, out } = await command('reproduce', 'denoise', '--quick', '--data', 'photos', '--learn', 'photos', '--out', 'denoising');
     expect(code).toBe(0);
-    for (const heading of ['Gray images', 'What depth buys', 'The published form', 'The price of compute', 'Colour images', 'Noise of other kinds', 'Where depth goes']) {
+    for (const heading of [
+      'Gray images',
+      'What depth buys',
+      'The published form',
+      'The price of compute',
+      'Colour images',
+      'Noise of other kinds',
+      'Where depth goes',
+    ]) {
       expect(out).toContain(`## ${heading}\n`);
     }
     expect(out).toMatch(/DnCNN-stop, published +\| +– \| +– \| 27\.61/);
