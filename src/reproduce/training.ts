@@ -22,6 +22,13 @@ export function runsOf({ training }: Manifest): Run[] {
   return runs;
 }
 
+/** Steps and minutes of Stage I in all runs that were kept. */
+export const learntIn = (manifest: Manifest): string =>
+  runsOf(manifest)
+    .flatMap(({ stages }) => stages?.['stage-1'] ?? [])
+    .map(({ steps, seconds, provider }) => `${steps} steps (${(seconds / 60).toFixed(0)} minutes${provider ? ` on ${provider}` : ''})`)
+    .join(', ');
+
 /** The models of a task, the default one first, that were learnt here. */
 export const training = (task: TaskName): Part => ({
   name: 'training',

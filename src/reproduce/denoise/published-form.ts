@@ -1,10 +1,9 @@
 /** The network as published, learnt by the same code, beside ours. */
-import type { Manifest } from '../../bundle/manifest.ts';
 import { loadBundles } from '../../bundle/read.ts';
 import { denoiseConditions } from '../../evaluation/data.ts';
 import { evaluate } from '../../evaluation/evaluate.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { runsOf } from '../training.ts';
+import { learntIn } from '../training.ts';
 import { GRAY, PUBLISHED_FORM, SEED, withModels, type Setting } from './setting.ts';
 import { published } from './published.ts';
 import { measuredRows, sigmaColumns } from './tables.ts';
@@ -49,17 +48,9 @@ async function run({ engine, manifests, images: all, folder }: Setting, { onProg
       heading: HEADING,
       text:
         `${PUBLISHED_FORM} works at full resolution, with batch normalisation, and may stop at every layer; its layers learnt in ` +
-        `${learnt(manifests[0]!)}, ours in ${learnt(manifests[1]!)}. PSNR, dB, mean over ${images.length} images of ${folder}, every second one, ` +
-        `seed ${SEED}; the published ` +
-        'values are of all.',
+        `${learntIn(manifests[0]!)}, ours in ${learntIn(manifests[1]!)}. PSNR, dB, mean over ${images.length} images of ${folder}, every second one, ` +
+        `seed ${SEED}; the published values are of all.`,
       tables: [{ columns: ['', ...sigmaColumns(LEVELS)], rows }],
     },
   ];
 }
-
-/** Steps and minutes of Stage I in all runs that were kept. */
-const learnt = (manifest: Manifest): string =>
-  runsOf(manifest)
-    .flatMap(({ stages }) => stages?.['stage-1'] ?? [])
-    .map(({ steps, seconds, provider }) => `${steps} steps (${(seconds / 60).toFixed(0)} minutes${provider ? ` on ${provider}` : ''})`)
-    .join(', ');

@@ -2,6 +2,7 @@
 import { matrixOf, startEngine } from '../../evaluation/measure.ts';
 import { exitAt, type Traced } from '../../evaluation/trace.ts';
 import type { Manifest } from '../../bundle/manifest.ts';
+import { learntIn } from '../training.ts';
 import type { Part, ReproduceOptions, Section, Table } from '../report.ts';
 import { ista, iterate, vamp, type Iteration } from './baselines.ts';
 import {
@@ -85,13 +86,14 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       ...[7, 8, 9, best.depth].map((at) => model(BEST, `ours, ${at} layers`, at)),
       model(BEST, 'ours, with its policy', 'policy'),
     );
-    return [section(rows, count), needed(traced.get(BEST)!, told)];
+    return [section(rows, count, engine.manifests.get(PUBLISHED.stop)), needed(traced.get(BEST)!, told)];
   } finally {
     await engine.close();
   }
 }
 
-function section(rows: readonly Row[], count: number): Section {
+/** @param stop the bundle of the published form, where it is there */
+function section(rows: readonly Row[], count: number, stop: Manifest | undefined): Section {
   const columns = ['', 'layers', 'mixed', '20 dB', '30 dB', '40 dB', 'published: mixed', '20 dB', '30 dB', '40 dB'];
   const limit: Row = ['limit of Bayes, by state evolution', '', '−27.85', '−23.4', '−34.8', '−45.3'];
   return {
@@ -101,7 +103,8 @@ function section(rows: readonly Row[], count: number): Section {
       'ISTA and FISTA take steps of 1/λ_max(AᵀA) with ρ = 0.1. VAMP is told the prior and estimates the noise; ours is told neither. ' +
       'The published form of LISTA (30 MB) is not committed: `npm run train -- sparse-recovery --form published --name ' +
       `${PUBLISHED.stop}\` learns LISTA-stop, and with \`--config\` \`{"stageOne": {"beta": "last"}, "stageTwo": {"steps": 0}}\` and ` +
-      `\`--name ${PUBLISHED.fixed}\` LISTA with the usual loss.`,
+      `\`--name ${PUBLISHED.fixed}\` LISTA with the usual loss.` +
+      (stop ? ` The layers of LISTA-stop learnt in ${learntIn(stop)}.` : ''),
     tables: [{ columns, rows: [...rows, limit].map((row) => [...row, ...(published[row[0]] ?? ['', '', '', ''])]) }],
   };
 }
