@@ -36,3 +36,15 @@ export class Problem extends Error {
     return problems[this.code].status;
   }
 }
+
+/** The most of a caller's text that a message repeats. */
+const REPEATED = 80;
+
+/** A caller's text as a message repeats it. */
+export const shortened = (text: string): string => (text.length > REPEATED ? `${text.slice(0, REPEATED)}…` : text);
+
+/** A caller's value as a message repeats it, whatever it is and however large. */
+export function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  return shortened(JSON.stringify(value));
+}

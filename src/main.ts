@@ -51,5 +51,6 @@ try {
   await start(readConfig(process.env));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  // Workers may be there already, which would keep a service alive that does not listen.
+  process.exit(1);
 }

@@ -1,6 +1,6 @@
 /** What the benchmarks feed to the models: mixed signals and images. */
 import { fileURLToPath } from 'node:url';
-import type { Manifest } from '../bundle/manifest.ts';
+import { channelsOf, type Manifest } from '../bundle/manifest.ts';
 import { loadBundles, type Bundle } from '../bundle/read.ts';
 import { encodeImage, readImage, type Planes } from '../codecs/images.ts';
 import { drawCharacters } from '../data/characters.ts';
@@ -17,7 +17,7 @@ const SAMPLE = fileURLToPath(new URL('../../docs/samples/clean.jpg', import.meta
 export async function defaultBundle(modelsDir: string, task: Manifest['task']): Promise<Bundle> {
   const { bundles } = await loadBundles(modelsDir);
   const found = bundles.find(
-    ({ manifest }) => manifest.task === task && manifest.default && (task !== 'denoise' || manifest.inputs[0]!.shape[1] === 1),
+    ({ manifest }) => manifest.task === task && manifest.default && (task !== 'denoise' || channelsOf(manifest) === 1),
   );
   if (!found) throw new Error(`There is no default model for ${task} in ${modelsDir}.`);
   return found;

@@ -84,6 +84,7 @@ function checkPath(manifest: Manifest): void {
     for (const write of writes) if (!stateNames.has(write)) refuse(`${file} writes ${write}, which is not among the states`);
     writes.forEach((write) => known.add(write));
     const decoder = decoders.find(({ exit }) => exit === last);
+    for (const read of decoder?.reads ?? []) if (!known.has(read)) refuse(`${decoder!.file} reads ${read}, which nothing before it writes`);
     const missing = decoder ? undefined : outputs.find((port) => !writes.includes(port.name));
     if (missing) refuse(`at exit ${last} no decoder and no state gives the output ${missing.name}`);
   });

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { basename, join } from 'node:path';
 import { loadBundles } from '../bundle/read.ts';
 import { writeManifest } from '../bundle/write.ts';
-import type { Manifest } from '../bundle/manifest.ts';
+import { channelsOf, type Manifest } from '../bundle/manifest.ts';
 import { evaluate } from '../evaluation/evaluate.ts';
 import {
   freshSignals,
@@ -97,7 +97,7 @@ async function testData(manifest: Manifest, values: Values): Promise<TestData> {
       return ownSignals(matrix, await readSignals(values.data, matrix), basename(values.data), list('snr'), count ?? 1000);
     return freshSignals(matrix, { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') }, count ?? 1000);
   }
-  const { images } = await readImageFolder(values.data!, Number(manifest.inputs[0]!.shape[1]) === 1 ? 1 : 3);
+  const { images } = await readImageFolder(values.data!, channelsOf(manifest) === 1 ? 1 : 3);
   return noisyImages(images.slice(0, count), basename(values.data!), { sigmas: list('sigma'), clipped: values.clipped });
 }
 

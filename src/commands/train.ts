@@ -1,8 +1,8 @@
 /** `train`: learns a model from the user's data or matrix, writes its bundle, and measures it. */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { SCHEMA_VERSION, type Manifest } from '../bundle/manifest.ts';
-import { readManifest } from '../bundle/read.ts';
+import { areRivals, SCHEMA_VERSION, type Manifest } from '../bundle/manifest.ts';
+import { loadBundles, readManifest } from '../bundle/read.ts';
 import { writeBundle, writeManifest } from '../bundle/write.ts';
 import { measure } from '../evaluation/measure.ts';
 import { readWeights } from '../training/from-bundle.ts';
@@ -31,7 +31,7 @@ npm run train -- few-shot --data DIR [--ways N] [--channels 1|3] [--form stop|fi
   --resume        go on from the checkpoint     --validate DIR  data to measure on where the task has any;
                                                                 a tenth of --data is held out without it
   --provider P    what runs the steps: cpu, webgpu or cuda; measuring is done on the CPU
-  --default       serve it when no model is named`;
+  --default       serve it when no model is named, in place of the one before`;
 
 const MODELS = process.env.MODELS_DIR ?? 'models';
 
@@ -92,8 +92,19 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   console.log(`Wrote ${directory}; measuring it on data it was not trained on …`);
   const measured = await measure(manifest, MODELS, plan.test);
   await writeManifest(directory, { ...manifest, ...measured });
+  if (manifest.default) await displaceRivals(manifest);
   console.table(measured.measured!.threshold.map(({ condition, ...row }) => ({ ...condition, ...row })));
   console.log(`Ready: npm start serves it; ask for it with ?model=${plan.name}, at the calibrated threshold ${measured.threshold}.`);
+}
+
+/** What was the default until now is one no longer. */
+async function displaceRivals(chosen: Manifest): Promise<void> {
+  const { bundles } = await loadBundles(MODELS);
+  for (const { directory, manifest } of bundles) {
+    if (!manifest.default || manifest.name === chosen.name || !areRivals(manifest, chosen)) continue;
+    await writeManifest(directory, { ...manifest, default: false });
+    console.log(`${manifest.name} is the default no longer.`);
+  }
 }
 
 /** What a bundle gives to start from: its weights, and how it came by them. */

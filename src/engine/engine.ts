@@ -54,11 +54,14 @@ interface Slot {
   handle: WorkerHandle;
   pending: number;
   alive: boolean;
+  /** Whether its worker could not be started again for so long that nothing waits for it. */
+  empty: boolean;
 }
 
-/** Starts in a row that may fail before a worker's place stays empty, and the wait after the first, which doubles, ms. */
+/** Starts in a row that may fail before nothing waits for a worker's place; the wait after the first, which doubles, and the longest, ms. */
 const STARTS = 5;
 const PAUSE = 500;
+const LONGEST_PAUSE = 30_000;
 
 export class Engine {
   readonly manifests: ReadonlyMap<string, Manifest>;
@@ -103,7 +106,7 @@ export class Engine {
     const count = taken === 'cpu' ? (options.workers ?? Math.max(1, Math.floor(availableParallelism() / threads))) : 1;
     const start: Start = { options: { ...common, bundles: served, provider: taken }, settings };
     const others = await Promise.all(Array.from({ length: count - 1 }, () => startWorker(isolation, entry, start)));
-    const slots = [first, ...others].map(({ handle }) => ({ handle, pending: 0, alive: true }));
+    const slots = [first, ...others].map(({ handle }) => ({ handle, pending: 0, alive: true, empty: false }));
     return new Engine(slots, taken, served, all, options, start, events);
   }
 
@@ -185,7 +188,7 @@ export class Engine {
   private leastLoaded(): Slot | undefined {
     const least = (slots: readonly Slot[]): Slot | undefined =>
       slots.reduce<Slot | undefined>((a, b) => (a && a.pending <= b.pending ? a : b), undefined);
-    return least(this.slots.filter(({ alive }) => alive)) ?? least(this.slots);
+    return least(this.slots.filter(({ alive }) => alive)) ?? least(this.slots.filter(({ empty }) => !empty));
   }
 
   private attach(slot: Slot): void {
@@ -284,7 +287,12 @@ export class Engine {
   private repeat(id: number, request: Pending): void {
     const { samples } = request;
     this.count(id, 0);
-    request.worker = this.leastLoaded()!;
+    const worker = this.leastLoaded();
+    if (!worker) {
+      this.take(id)?.reject(new Error('no worker is left'));
+      return;
+    }
+    request.worker = worker;
     request.repeated = true;
     this.count(id, samples);
     if (request.worker.alive) request.worker.handle.post(...request.ask());
@@ -292,11 +300,10 @@ export class Engine {
 
   private async replace(slot: Slot): Promise<void> {
     const { isolation = 'thread', entry, log } = this.options;
-    for (let failed = 0; failed < STARTS && !this.closing; failed++) {
-      if (failed > 0) await sleep(PAUSE * 2 ** failed);
+    for (let failed = 1; !this.closing; failed++) {
       try {
         const { handle } = await startWorker(isolation, entry, this.start);
-        Object.assign(slot, { handle, alive: true });
+        Object.assign(slot, { handle, alive: true, empty: false });
         this.attach(slot);
         if (this.closing) return handle.post({ type: 'close' });
         log?.('another worker has taken its place');
@@ -306,13 +313,15 @@ export class Engine {
       } catch (error) {
         log?.((error as Error).message);
       }
+      if (failed === STARTS) this.giveUp(slot);
+      await sleep(Math.min(PAUSE * 2 ** failed, LONGEST_PAUSE), undefined, { ref: false });
     }
-    this.slots.splice(this.slots.indexOf(slot), 1);
-    for (const [id, request] of this.requests) {
-      if (request.worker !== slot) continue;
-      if (this.slots.length > 0) this.repeat(id, request);
-      else this.take(id)?.reject(new Error('no worker is left'));
-    }
+  }
+
+  /** Nothing waits any longer for this place, which is tried on and on: what it held goes to another. */
+  private giveUp(slot: Slot): void {
+    slot.empty = true;
+    for (const [id, request] of this.requests) if (request.worker === slot) this.repeat(id, request);
   }
 }
 

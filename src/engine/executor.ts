@@ -2,7 +2,7 @@
 import { outputName, policiesOf } from '../bundle/manifest.ts';
 import { floats, tensor, type Tensor, type Tensors } from '../runtime/session.ts';
 import { stops } from '../stopping/rule.ts';
-import type { Item, Stopped } from './jobs.ts';
+import type { Item, Job, Stopped } from './jobs.ts';
 import { clock } from './messages.ts';
 import type { LoadedModel, LoadedPath } from './model.ts';
 import { fromRow, stack, type Row } from './rows.ts';
@@ -56,7 +56,7 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
   );
   const ms = decoder ? clock() - start : 0;
   const now = clock();
-  for (const { item } of stopped) item.job.ran(ms, 1 / stopped.length, now);
+  for (const [job, share] of sharesOf(stopped.map(({ item }) => item))) job.ran(ms, share, now);
   stopped.forEach(({ item, reason }, i) => {
     const row = (name: string): Row => (decoded ? { tensor: decoded[name]!, index: i } : item.values[name]!);
     const outputs = Object.fromEntries(manifest.outputs.map(({ name }) => [name, fromRow(row(name))]));
@@ -103,7 +103,14 @@ function feedsFor(reads: readonly string[], batch: readonly Item[]): Tensors {
   return Object.fromEntries(reads.map((name): [string, Tensor] => [name, stack(batch.map((item) => item.values[name]!))]));
 }
 
-/** Frees a value that lies on a device; those on the host are left to the collector. */
+/** The share of a batch that each request has. */
+export function sharesOf(batch: readonly Item[]): ReadonlyMap<Job, number> {
+  const shares = new Map<Job, number>();
+  for (const { job } of batch) shares.set(job, (shares.get(job) ?? 0) + 1 / batch.length);
+  return shares;
+}
+
+/** Frees a value that lies on a device, where nobody has; those on the host are left to the collector. */
 export function release(row: Row | undefined): void {
-  if (row && row.tensor.location !== 'cpu') row.tensor.dispose();
+  if (row && row.tensor.location !== 'cpu' && row.tensor.location !== 'none') row.tensor.dispose();
 }

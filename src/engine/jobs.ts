@@ -45,6 +45,12 @@ export class Job {
     return this.arrivedAt + (this.stopping.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
+  /** How long the first segments take that samples of it still wait for, ms: whatever the deadline, they run. */
+  get owed(): number {
+    const { pace } = this.model.segments[0]!;
+    return this.items.reduce((sum, { next, elements }) => (next === 0 ? sum + pace * elements : sum), 0);
+  }
+
   /** Notes that `ms` of compute were spent on `share` of a batch. */
   ran(ms: number, share: number, now: number): void {
     this.startedAt ??= now - ms;

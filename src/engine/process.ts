@@ -7,15 +7,19 @@ import type { Line } from './worker.ts';
 
 export function startProcess(entry: URL, start: Start): WorkerHandle {
   const child = fork(fileURLToPath(entry), [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  child.send(start);
+  // A child that could not be spawned tells an error and no exit.
+  const ended = new Promise<string | undefined>((resolve) => {
+    child.on('error', (error) => resolve(error.message));
+    child.on('exit', (code, signal) => resolve(code === 0 ? undefined : signal ? `it was ended by ${signal}` : `exit code ${code}`));
+  });
+  child.send(start, () => undefined);
   return {
     // Once the child is gone its exit is told by itself; what is sent in between goes nowhere.
     post: (message) => {
       if (child.connected) child.send(message, () => undefined);
     },
     onMessage: (listener) => child.on('message', (message) => listener(message as FromWorker)),
-    onExit: (listener) =>
-      child.on('exit', (code, signal) => listener(code === 0 ? undefined : signal ? `it was ended by ${signal}` : `exit code ${code}`)),
+    onExit: (listener) => void ended.then(listener),
   };
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Problem } from '../errors.ts';
-import { readOut, release, runSegment, runWhole } from './executor.ts';
+import { readOut, release, runSegment, runWhole, sharesOf } from './executor.ts';
 import { Job, type Item } from './jobs.ts';
 import { clock, type FromWorker, type SegmentRun, type ToWorker, type WorkerOptions } from './messages.ts';
 import type { LoadedModel, LoadedPath } from './model.ts';
@@ -196,8 +196,8 @@ class Loop {
     if (path) return this.runWhole(model, path, batch[0]!);
     const at = batch[0]!.next;
     const segment = model.segments[at]!;
-    const now = clock();
-    const late = at === 0 ? [] : batch.filter((item) => now + segment.pace * item.elements > item.job.deadline);
+    const done = clock() + segment.pace * batch.reduce((sum, { elements }) => sum + elements, 0);
+    const late = at === 0 ? [] : batch.filter(({ job }) => done + job.owed > job.deadline);
     const inTime = late.length === 0 ? batch : batch.filter((item) => !late.includes(item));
     try {
       if (late.length > 0)
@@ -209,13 +209,17 @@ class Loop {
       const { stopped, going, ms } = await runSegment(model, inTime, this.capFor(model));
       this.account(model, at, inTime, ms);
       const alive = stopped.filter(({ item }) => !item.job.cancelled);
+      for (const { item } of stopped) if (item.job.cancelled) drop(item);
       if (alive.length > 0) await readOut(model, alive);
       for (const item of going) {
         if (item.job.cancelled) drop(item);
         else this.wait(item);
       }
     } catch (error) {
-      for (const { job } of batch) job.fail(error);
+      for (const item of batch) {
+        item.job.fail(error);
+        drop(item);
+      }
     }
   }
 
@@ -224,9 +228,7 @@ class Loop {
     const elements = batch.reduce((sum, item) => sum + item.elements, 0);
     segment.pace = segment.pace === 0 ? ms / elements : 0.8 * segment.pace + (0.2 * ms) / elements;
     const now = clock();
-    const shares = new Map<Job, number>();
-    for (const { job } of batch) shares.set(job, (shares.get(job) ?? 0) + 1 / batch.length);
-    for (const [job, share] of shares) job.ran(ms, share, now);
+    for (const [job, share] of sharesOf(batch)) job.ran(ms, share, now);
     this.runs.push({ model: model.manifest.name, layer: segment.last, batch: batch.length, seconds: ms / 1000 });
   }
 

@@ -6,7 +6,7 @@ import { installDocs } from './docs.ts';
 import type { Metrics } from './metrics.ts';
 import { installModels } from './models.ts';
 import { installPage } from './page.ts';
-import { installProblems } from './problems.ts';
+import { installProblems, sendProblem, toProblem } from './problems.ts';
 import { installTask, taskRoutes } from './task-routes.ts';
 
 export interface AppOptions {
@@ -34,6 +34,7 @@ export async function buildApp({
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false, keywords: ['x-body', 'x-answers'] } },
+    frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
     routerOptions: { querystringParser: strictQuery },
     forceCloseConnections: 'idle',
   });

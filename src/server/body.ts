@@ -4,8 +4,11 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { TaskRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 
+/** Bytes of a field's value; the longest that any route takes are labels. */
+const LONGEST_FIELD = 1024;
+
 export async function installBodies(app: FastifyInstance, maxBodyBytes: number): Promise<void> {
-  await app.register(multipart, { limits: { fileSize: maxBodyBytes, files: 16, fields: 16, parts: 32 } });
+  await app.register(multipart, { limits: { fileSize: maxBodyBytes, fieldSize: LONGEST_FIELD, files: 16, fields: 16, parts: 32 } });
   app.removeContentTypeParser(['application/json', 'text/plain']);
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 }
@@ -38,13 +41,19 @@ export async function labelledFiles(request: FastifyRequest, maxBytes: number): 
   const parts: { field: string; label?: string; contentType: string; body: Buffer }[] = [];
   let label: string | undefined;
   let total = 0;
+  const add = (bytes: number): void => {
+    total += bytes;
+    if (total > maxBytes) throw new Problem('too-large', `The form holds more than ${maxBytes} bytes (MAX_BODY_BYTES).`);
+  };
   try {
     for await (const part of request.parts({ limits: { files: MOST_PARTS, fields: MOST_PARTS, parts: 2 * MOST_PARTS } })) {
       const { fieldname: field } = part;
       if (part.type !== 'file') {
         if (field !== 'label')
           throw new Problem('bad-body', `The form has a field ${field}; it takes label, and files in support and query.`);
+        if (part.valueTruncated) throw new Problem('bad-body', `A label is longer than ${LONGEST_FIELD} bytes.`);
         label = String(part.value);
+        add(label.length);
         continue;
       }
       if (field !== 'support' && field !== 'query') {
@@ -52,8 +61,7 @@ export async function labelledFiles(request: FastifyRequest, maxBytes: number): 
         throw new Problem('bad-body', `The form has a file in the field ${field}; send files in support and query.`);
       }
       const body = await part.toBuffer();
-      total += body.length;
-      if (total > maxBytes) throw new Problem('too-large', `The files are larger than ${maxBytes} bytes together (MAX_BODY_BYTES).`);
+      add(body.length);
       parts.push({ field, contentType: part.mimetype, body, ...(field === 'support' && label !== undefined && { label }) });
     }
   } catch (error) {

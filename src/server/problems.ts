@@ -5,6 +5,7 @@ import { Problem, problems } from '../errors.ts';
 /** Failures that the framework finds before a handler runs. */
 function fromFramework(error: FastifyError): Problem | undefined {
   if (error.validation) return fromValidation(error.validation);
+  if (error.code === 'FST_ERR_BAD_URL') return new Problem('not-found', 'The path is not a URL that can be decoded; see /docs.');
   switch (error.statusCode) {
     case 413:
       return new Problem('too-large', 'The body is larger than the service takes (MAX_BODY_BYTES).');

@@ -3,7 +3,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { formats, isFormat } from '../codecs/formats.ts';
 import type { Engine } from '../engine/engine.ts';
-import { clock } from '../engine/messages.ts';
 import type { TaskRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 import { StoppingQuery, toStoppingParameters } from '../tasks/stopping.ts';
@@ -79,21 +78,21 @@ type QueryValues = Record<string, string | number | boolean | undefined>;
 
 export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engine, metrics: Metrics, maxBodyBytes: number): void {
   const query = route.gives.some((type) => type.startsWith('image/')) ? ImageQuery : Query;
-  app.post(`/v1/${route.task}`, { schema: { querystring: query, ...describeTask(route) } }, async (request, reply) => {
-    const arrivedAt = clock();
-    const values = request.query as QueryValues;
-    reply.header('vary', 'Accept');
-    try {
-      const { answer, summary } = await engine.perform(await toTaskRequest(request, route, values, maxBodyBytes), {
-        signal: untilGone(reply),
-        arrivedAt,
-      });
+  app.post(`/v1/${route.task}`, {
+    schema: { querystring: query, ...describeTask(route) },
+    // Here and not around the handler: a bad parameter or a body that is too large never reaches it.
+    onError: async (request, reply, error) => {
+      const { model } = request.query as QueryValues;
+      metrics.unanswered(modelLabel(model, engine), reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error)));
+    },
+    handler: async (request, reply) => {
+      reply.header('vary', 'Accept');
+      const signal = untilGone(reply);
+      const asked = await toTaskRequest(request, route, request.query as QueryValues, maxBodyBytes);
+      const { answer, summary } = await engine.perform(asked, { signal });
       metrics.answered(summary);
-      return await reply.headers(answer.headers).type(answer.contentType).send(answer.body);
-    } catch (error) {
-      metrics.unanswered(modelLabel(values.model, engine), outcomeOf(toProblem(error)));
-      throw error;
-    }
+      return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
+    },
   });
 }
 

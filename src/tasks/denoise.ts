@@ -2,7 +2,7 @@
 import { isFormat, type ImageFormat } from '../codecs/formats.ts';
 import { decodeImage, encodeImage, type DecodedImage, type Planes } from '../codecs/images.ts';
 import { multipleOf } from '../bundle/shape.ts';
-import type { Manifest } from '../bundle/manifest.ts';
+import { channelsOf, type Manifest } from '../bundle/manifest.ts';
 import type { DecodedRequest, RunResult, Sample, TaskAnswer, PlainTaskDecoder } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 import { chooseModel } from './model.ts';
@@ -32,8 +32,6 @@ export const denoise =
         : encodeImages(result, frame, tiles, { output, accept, depthMap });
     return { model: manifest.name, samples, stopping: request.stopping, encode };
   };
-
-const channelsOf = ({ inputs }: Manifest): number => Number(inputs[0]?.shape[1]);
 
 function chooseDenoiser(models: ReadonlyMap<string, Manifest>, name: string | undefined, channels: number): Manifest {
   const manifest = chooseModel(models, 'denoise', name, (model) => channelsOf(model) === channels);

@@ -1,4 +1,4 @@
-import { Problem } from '../errors.ts';
+import { Problem, shortened } from '../errors.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 import type { TaskRequest } from '../engine/types.ts';
 import { readStopping } from './stopping.ts';
@@ -26,7 +26,8 @@ export function readJsonBody(request: TaskRequest, allowed: readonly string[]): 
     throw new Problem('bad-body', `The body must be a JSON object ${shape}.`);
   const { model, stopping, ...fields } = value as Record<string, unknown>;
   const unknown = Object.keys(fields).find((key) => !allowed.includes(key));
-  if (unknown !== undefined) throw new Problem('bad-body', `The body has a field ${unknown} that nobody reads; it must be ${shape}.`);
+  if (unknown !== undefined)
+    throw new Problem('bad-body', `The body has a field ${shortened(unknown)} that nobody reads; it must be ${shape}.`);
   if (model !== undefined && typeof model !== 'string') throw new Problem('bad-parameter', 'model must be a string.');
   return {
     fields,

@@ -1,5 +1,5 @@
 import type { Manifest, TaskName } from '../bundle/manifest.ts';
-import { Problem } from '../errors.ts';
+import { Problem, shortened } from '../errors.ts';
 
 /**
  * The model a request means: by name, else the task's default, else its only one.
@@ -13,7 +13,8 @@ export function chooseModel(
 ): Manifest {
   if (name !== undefined) {
     const named = models.get(name);
-    if (!named) throw new Problem('unknown-model', `There is no model ${name}; for this task there are ${namesOf(models, task)}.`);
+    if (!named)
+      throw new Problem('unknown-model', `There is no model ${shortened(name)}; for this task there are ${namesOf(models, task)}.`);
     if (named.task !== task)
       throw new Problem('wrong-task', `${name} is a model for ${named.task}; for this task there are ${namesOf(models, task)}.`);
     return named;

@@ -2,7 +2,7 @@
 import { readNpy, writeNpy } from '../codecs/npy.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import type { DecodedRequest, RunResult, Sample, TaskAnswer, PlainTaskDecoder, TaskRequest } from '../engine/types.ts';
-import { Problem } from '../errors.ts';
+import { Problem, shown } from '../errors.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 import { readJsonBody } from './json.ts';
 import { chooseModel } from './model.ts';
@@ -68,7 +68,7 @@ function fromJson(value: unknown, m: number): Rows {
     if (!Array.isArray(vector)) return refuse(`Vector ${i} of measurements is not an array; either all are, or none.`);
     if (vector.length !== m) refuse(`Vector ${i} has ${vector.length} measurements; this model takes ${m}.`);
     vector.forEach((number: unknown, j) => {
-      if (typeof number !== 'number') refuse(`Measurement ${j} of vector ${i} is ${JSON.stringify(number)}; it must be a number.`);
+      if (typeof number !== 'number') refuse(`Measurement ${j} of vector ${i} is ${shown(number)}; it must be a number.`);
       data[i * m + j] = number as number;
     });
   });

@@ -1,7 +1,7 @@
 /** The stopping parameters as callers write them: one schema that validates query strings and JSON bodies, and describes both. */
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { Problem } from '../errors.ts';
+import { Problem, shown } from '../errors.ts';
 import { ruleNames, type StoppingParameters } from '../stopping/rule.ts';
 
 const depth = (description: string) => Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description }));
@@ -29,7 +29,7 @@ export const StoppingQuery = Type.Object(
       Type.Number({
         minimum: 0,
         maximum: 3_600_000,
-        description: 'From the arrival of the request to the end of compute, ms; the best answer so far is given.',
+        description: 'From the arrival of the whole request to the end of compute, ms; the best answer so far is given.',
       }),
     ),
   },
@@ -68,8 +68,8 @@ export function readStopping(value: unknown): StoppingParameters {
       .find(({ instancePath }) => instancePath !== '')
       ?.instancePath.slice(1) ?? '';
   if (!isParameter(wrong))
-    throw new Problem('bad-parameter', `There is no stopping parameter "${wrong}"; there are ${Object.keys(allowed).join(', ')}.`);
-  throw new Problem('bad-parameter', `${wrong} must be ${allowed[wrong]}, not ${JSON.stringify((value as StoppingWire)[wrong])}.`);
+    throw new Problem('bad-parameter', `There is no stopping parameter ${shown(wrong)}; there are ${Object.keys(allowed).join(', ')}.`);
+  throw new Problem('bad-parameter', `${wrong} must be ${allowed[wrong]}, not ${shown((value as StoppingWire)[wrong])}.`);
 }
 
 export function toStoppingParameters({ min_depth, max_depth, deadline_ms, ...same }: StoppingWire): StoppingParameters {

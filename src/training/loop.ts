@@ -80,6 +80,8 @@ interface Saved {
   /** The stages that have ended. */
   readonly spent: Readonly<Record<string, Spent>>;
   readonly stage: string;
+  /** Whether that stage has ended too: what it does at its end is not done again. */
+  readonly finished: boolean;
   readonly steps: number;
   readonly seconds: number;
   readonly source: unknown;
@@ -101,11 +103,12 @@ export const checkpointFile = (folder: string): string => join(folder, 'checkpoi
 export async function runStages(stages: readonly Stage[], options: LoopOptions): Promise<Record<string, Spent>> {
   await mkdir(options.folder, { recursive: true });
   const resumed = options.resume ? await restore(stages, options) : undefined;
-  const first = resumed ? stages.findIndex(({ name }) => name === resumed.saved.stage) : 0;
+  const at = stages.findIndex(({ name }) => name === resumed?.saved.stage);
+  const first = resumed?.saved.finished ? at + 1 : Math.max(at, 0);
   const spent: Record<string, Spent> = { ...resumed?.saved.spent };
   for (const [i, stage] of stages.entries()) {
     if (i < first || stage.steps === 0) continue;
-    spent[stage.name] = await runStage(stage, options, spent, i === first ? resumed : undefined);
+    spent[stage.name] = await runStage(stage, options, spent, i === at ? resumed : undefined);
   }
   return spent;
 }
@@ -149,11 +152,13 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
   const firstAt = performance.now();
   const seconds = (): number => before + (performance.now() - start) / 1000;
   let saved = performance.now();
-  const save = async (): Promise<void> => {
+  const spent = (): Spent => ({ steps: step, seconds: Math.round(seconds()), curve, ...(provider !== 'cpu' && { provider }) });
+  const save = async (finished = false): Promise<void> => {
     const meta: Saved = {
       config: options.config,
-      spent: ended,
+      spent: finished ? { ...ended, [stage.name]: spent() } : ended,
       stage: stage.name,
+      finished,
       steps: step,
       seconds: seconds(),
       source: options.source.state(),
@@ -188,7 +193,7 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
   }
   trainer.store();
   await stage.finish?.(weights, place);
-  await save();
+  await save(true);
   await trainer.release();
-  return { steps: step, seconds: Math.round(seconds()), curve, ...(provider !== 'cpu' && { provider }) };
+  return spent();
 }

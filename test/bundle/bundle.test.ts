@@ -68,6 +68,11 @@ describe('bundles', () => {
       (d, m) => writeManifest(d, { ...m, segments: m.segments.map((s, i) => (i === 1 ? { ...s, reads: ['nothing-here'] } : s)) }),
     ],
     [
+      'whose decoder reads what comes later',
+      /decode-01\.onnx reads later, which nothing before it writes/,
+      (d, m) => writeManifest(d, { ...m, decoders: [{ exit: m.exits[0]!, file: 'decode-01.onnx', reads: ['later'] }] }),
+    ],
+    [
       'with a file outside of it',
       /not a plain file name/,
       (d, m) => writeManifest(d, { ...m, files: { ...m.files, '../x': m.files['matrix.npy']! } }),

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadBundle } from '../../src/bundle/read.ts';
+import { writeManifest } from '../../src/bundle/write.ts';
 import { writeNpy } from '../../src/codecs/npy.ts';
 import { Random } from '../../src/data/random.ts';
 import { measurementMatrix } from '../../src/data/sparse-recovery.ts';
@@ -91,6 +92,8 @@ describe('train and evaluate', () => {
     expect(manifest.measured!.exits).toHaveLength(3);
     expect(manifest.threshold).toBeGreaterThan(0);
 
+    await cp(join(place, 'models', 'sparse-recovery-a'), join(place, 'models', 'earlier'), { recursive: true });
+    await writeManifest(join(place, 'models', 'earlier'), { ...manifest, name: 'earlier', default: true });
     const again = await command(
       'train',
       'sparse-recovery',
@@ -102,9 +105,14 @@ describe('train and evaluate', () => {
       'sparse-recovery-a',
       '--name',
       'tuned',
+      '--default',
     );
     expect(again).toMatchObject({ code: 0 });
+    expect(again.out).toContain('earlier is the default no longer.');
+    expect((await loadBundle(join(place, 'models', 'earlier'))).manifest.default).toBe(false);
+    await rm(join(place, 'models', 'earlier'), { recursive: true });
     const { manifest: tuned } = await loadBundle(join(place, 'models', 'tuned'));
+    expect(tuned.default).toBe(true);
     expect(tuned.training.from).toEqual({ name: 'sparse-recovery-a', ...manifest.training });
 
     const evaluated = await command('evaluate', 'sparse-recovery', '--model', 'tuned', '--count', '5', '--json');

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import { Job } from '../../src/engine/jobs.ts';
+import type { LoadedModel } from '../../src/engine/model.ts';
 import type { Sample, RunResult } from '../../src/engine/types.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input, sigmoid } from '../../src/graph/operators.ts';
@@ -132,6 +134,15 @@ describe('the engine', () => {
     expect(relaxed.samples[0]).toMatchObject({ depth: 5, reason: 'max_depth' });
     const gray = await engine.run('small-gray', [sampleFor('small-gray')], { threshold: 1, deadlineMs: 0 });
     expect(gray.samples[0]).toMatchObject({ depth: 2, reason: 'deadline' });
+  });
+
+  it('knows how long the first segments take that a request still owes', () => {
+    const manifest = engine.manifests.get('small-gray')!;
+    const model = { manifest, segments: [{ pace: 0.5 }, { pace: 2 }] } as unknown as LoadedModel;
+    const job = new Job(1, model, [image(1, 8, 12), image(1, 10, 12), image(1, 8, 12)], { deadlineMs: 100 }, 0);
+    expect(job.owed).toBeCloseTo(0.5 * (96 + 120 + 96));
+    job.items[1]!.next = 1;
+    expect(job.owed).toBeCloseTo(0.5 * (96 + 96));
   });
 
   it.each([

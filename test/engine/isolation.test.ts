@@ -61,6 +61,25 @@ describe('workers as child processes', () => {
     });
   }, 30_000);
 
+  it('that cannot be started end the start, and are tried again later', async () => {
+    const modelsDir = await writeModels();
+    const { execPath } = process;
+    try {
+      await using({ modelsDir, entry: fragile, isolation: 'process' }, async (engine, said) => {
+        process.execPath = '/nowhere/node';
+        await expect(startSmallEngine({ modelsDir, entry: fragile, isolation: 'process' })).rejects.toThrow(/could not start: .*ENOENT/);
+        const aborted = ask(engine, 'once', join(modelsDir, 'seen'));
+        while (!said.some((line) => /could not start/.test(line))) await new Promise((resolve) => setTimeout(resolve, 5));
+        expect(engine.workers).toBe(0);
+        process.execPath = execPath;
+        expect(await aborted).toBe('answered');
+        expect(engine.workers).toBe(1);
+      });
+    } finally {
+      process.execPath = execPath;
+    }
+  }, 30_000);
+
   it('take a request that comes while the only one is being started again', async () => {
     const modelsDir = await writeModels();
     await using({ modelsDir, entry: fragile, isolation: 'process' }, async (engine) => {

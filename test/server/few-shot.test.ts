@@ -86,6 +86,7 @@ describe('POST /v1/few-shot', () => {
     ['a form without a file', [{ field: 'label', text: 'a' }], /no file; send some in the fields support and query/],
     ['a file in another field', [{ field: 'image', image: true }], /file in the field image; send files in support and query/],
     ['another field', [{ field: 'shots', text: '4' }], /field shots; it takes label/],
+    ['a label without an end', [{ field: 'label', text: 'a'.repeat(5000) }], /label is longer than 1024 bytes/],
     ['a support file without a label', [{ field: 'support', image: true }], /no label/],
   ])('refuses %s', async (_, parts, sentence) => {
     const { payload, headers } = await form(

@@ -237,6 +237,24 @@ describe('bad input gets a problem that says what to change, and the next good r
         return post('/v1/recover', bytes, { 'content-type': 'application/x-npy' });
       },
     ],
+    'a number nested without end': [
+      400,
+      'bad-measurements',
+      /is an array; it must be a number/,
+      () => post('/v1/recover', `{"measurements":[[${'['.repeat(20_000)}1${']'.repeat(20_000)}${',1'.repeat(11)}]]}`, JSON_TYPE),
+    ],
+    'a threshold nested without end': [
+      400,
+      'bad-parameter',
+      /threshold must be a number from 0 to 1, not an array/,
+      () => post('/v1/recover', `{"measurements":[],"stopping":{"threshold":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`, JSON_TYPE),
+    ],
+    'a model with a long name': [
+      404,
+      'unknown-model',
+      /^There is no model x{80}…; .{1,200}$/,
+      () => recover({ measurements: vector(), model: 'x'.repeat(1_000_000) }),
+    ],
     'unknown field': [400, 'bad-body', /signals/, () => recover({ measurements: vector(), signals: 1 })],
     'unknown model': [404, 'unknown-model', /small-recovery/, () => recover({ measurements: vector() }, '?model=nobody')],
     'model of another task': [400, 'wrong-task', /denoise/, () => recover({ measurements: vector() }, '?model=small-gray')],
@@ -266,6 +284,7 @@ describe('bad input gets a problem that says what to change, and the next good r
     ],
     'unknown format': [400, 'bad-parameter', /format/, () => post('/v1/denoise?format=bmp', gray, png)],
     'another method': [405, 'method-not-allowed', /POST/, () => service.app.inject({ method: 'GET', url: '/v1/recover' })],
+    'a path that cannot be decoded': [404, 'not-found', /path/, () => service.app.inject({ method: 'GET', url: '/v1/models/%E0%A4%A' })],
     'another path': [404, 'not-found', /nothing at/, () => service.app.inject({ method: 'GET', url: '/v2/recover' })],
     'a file that is not the task’s': [
       404,
@@ -342,6 +361,19 @@ describe('models, health, metrics, documents', () => {
     ]) {
       expect(text).toContain(`stopwise_${name}`);
     }
+  });
+
+  it('counts what is refused before a model is chosen', async () => {
+    const refused = async (): Promise<number> => {
+      const found = /^stopwise_requests_total\{model="",outcome="rejected"\} (\d+)$/m.exec((await get('/metrics')).body);
+      return Number(found?.[1] ?? 0);
+    };
+    const before = await refused();
+    await recover({ measurements: vector() }, '?threshold=2');
+    await recover({ measurements: vector() }, '?treshold=1');
+    await post('/v1/denoise', Buffer.alloc(5_000_000), { 'content-type': 'image/png' });
+    await post('/v1/recover', 'x', { 'content-type': 'text/plain' });
+    expect(await refused()).toBe(before + 4);
   });
 
   it('describes itself', async () => {

@@ -121,6 +121,11 @@ describe('the service as a process', () => {
     },
   );
 
+  it('ends where it cannot listen', async () => {
+    const { port } = new URL((await start()).url);
+    await expect(start({ PORT: port })).rejects.toThrow(/ended with 1: .*EADDRINUSE/s);
+  });
+
   it.each([
     [{ PORT: '70000' }, /PORT/],
     [{ MODELS_DIR: '/nowhere/models' }, /no folder of models at \/nowhere\/models/],

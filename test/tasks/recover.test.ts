@@ -172,7 +172,7 @@ describe('recover refuses', () => {
     ['0 rows', json({ measurements: [] }), 'bad-measurements', /empty/],
     ['an empty row', json({ measurements: [[]] }), 'bad-measurements', /has 0 measurements/],
     ['a row among numbers', json({ measurements: [[1, 2, 3], 4] }), 'bad-measurements', /Vector 1 .* not an array/],
-    ['rows within rows', json({ measurements: [[[1], 2, 3]] }), 'bad-measurements', /Measurement 0 of vector 0 is \[1\]/],
+    ['rows within rows', json({ measurements: [[[1], 2, 3]] }), 'bad-measurements', /Measurement 0 of vector 0 is an array/],
     ['null', json({ measurements: [1, null, 3] }), 'bad-measurements', /Measurement 1 of vector 0 is null/],
     ['text', json({ measurements: [1, '2', 3] }), 'bad-measurements', /is "2"/],
     ['infinity', body('{"measurements": [1, 1e999, 3]}'), 'bad-measurements', /Measurement 1 of vector 0 is Infinity/],

@@ -10,7 +10,7 @@ import { add, input, log, matmul, mul, reduceMean, reduceSum, sub } from '../../
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { WEIGHTS } from '../../src/training/export.ts';
-import { checkpointFile, Interrupted, type Spent } from '../../src/training/loop.ts';
+import { checkpointFile, Interrupted, runStages, type Spent } from '../../src/training/loop.ts';
 import { orthogonalised } from '../../src/training/orthogonalised.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
 import { trainRecovery } from '../../src/training/run.ts';
@@ -151,6 +151,41 @@ describe('a run', () => {
       expect(resumed.lowered.contents).toEqual(whole.lowered.contents);
       expect(steady(resumed.provenance)).toEqual(steady(whole.provenance));
     }
+  });
+
+  it('does not end a stage twice', async () => {
+    const path = await folder();
+    const w = input('w', [2]);
+    let finished = 0;
+    const run = (resume: boolean): Promise<Readonly<Record<string, Spent>>> =>
+      runStages(
+        [
+          {
+            name: 'only',
+            loss: reduceSum(square(w)),
+            learn: new Map([['w', w]]),
+            rate: () => 0.1,
+            steps: 3,
+            batch: () => ({}),
+            finish: (weights) => {
+              finished++;
+              weights.get('w')!.fill(finished);
+              return Promise.resolve();
+            },
+          },
+        ],
+        {
+          ...quiet(path),
+          resume,
+          weights: new Map([['w', new Float32Array(2).fill(9)]]),
+          source: { state: () => null, restore: () => undefined },
+          config: {},
+        },
+      );
+    const spent = await run(false);
+    expect(await run(true)).toEqual(spent);
+    expect(finished).toBe(1);
+    expect((await readCheckpoint(checkpointFile(path))).tensors.get('w')).toEqual(new Float32Array([1, 1]));
   });
 
   it('refuses a checkpoint of another configuration, and a file that is none', async () => {
