@@ -3,10 +3,10 @@
  * This form works at half resolution (Zhang et al. 2018, FFDNet) and has no additive term anywhere on the path from
  * image to estimate (Mohan et al. 2020), so that it extends to noise levels it never saw.
  */
-import { linear } from '../graph/functions.ts';
-import { add, conv, depthToSpace, log, reduceMean, relu, reshape, spaceToDepth, sub } from '../graph/operators.ts';
+import { add, conv, depthToSpace, log, reduceMean, relu, spaceToDepth, sub } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
-import { constant, normal, Parameters, type Family, type Values } from './family.ts';
+import { normal, Parameters, type Family, type Values } from './family.ts';
+import { definePerceptron } from './perceptron.ts';
 
 export interface DncnnConfig {
   /** 1 for gray, 3 for colour. */
@@ -54,16 +54,6 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
 
 /** A small perceptron on the logarithm of each feature's mean over the image. */
 function definePolicy(parameters: Parameters, t: number, features: number, hidden: number): (state: Value) => Value {
-  const define = (name: string, shape: readonly number[], deviation: number): Value => {
-    const length = shape.reduce((a, b) => a * b, 1);
-    return parameters.define(`policy-${t}-${name}`, shape, deviation > 0 ? normal(length, deviation) : constant(length, 0), 'policy');
-  };
-  const w1 = define('w1', [features, hidden], Math.sqrt(1 / features));
-  const b1 = define('b1', [hidden], 0);
-  const w2 = define('w2', [hidden, 1], Math.sqrt(1 / hidden));
-  const b2 = define('b2', [1], 0);
-  return (state) => {
-    const pooled = log(add(reduceMean(state, [2, 3]), 1e-3));
-    return reshape(linear(relu(linear(add(pooled, 3), w1, b1)), w2, b2), [state.shape[0]!]);
-  };
+  const perceptron = definePerceptron(parameters, t, features, hidden);
+  return (state) => perceptron(add(log(add(reduceMean(state, [2, 3]), 1e-3)), 3));
 }

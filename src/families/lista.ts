@@ -22,6 +22,7 @@ import {
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
+import { definePerceptron } from './perceptron.ts';
 import { linearMmse, type Matrix } from './matrix.ts';
 
 export interface CoupledConfig {
@@ -87,15 +88,12 @@ function shrink(x: Value, level: Value, select: number): Value {
 
 /** A perceptron on four numbers: how large residual, signal and last change are beside the measurements. */
 function definePolicy(parameters: Parameters, t: number, hidden: number): (read: Values) => Value {
-  const w1 = parameters.define(`policy-${t}-w1`, [4, hidden], normal(4 * hidden, 0.5), 'policy');
-  const b1 = parameters.define(`policy-${t}-b1`, [hidden], constant(hidden, 0), 'policy');
-  const w2 = parameters.define(`policy-${t}-w2`, [hidden, 1], normal(hidden, Math.sqrt(1 / hidden)), 'policy');
-  const b2 = parameters.define(`policy-${t}-b2`, [1], constant(1, 0), 'policy');
+  const perceptron = definePerceptron(parameters, t, 4, hidden);
   const size = (x: Value): Value => log(add(rootMeanSquare(x, [1]), 1e-6));
   return ({ measurements, signal, residual, change }) => {
     const whole = size(measurements!);
     const features = concat([sub(size(residual!), whole), sub(size(change!), whole), sub(size(signal!), whole), whole], 1);
-    return reshape(linear(relu(linear(add(features, 1), w1, b1)), w2, b2), [measurements!.shape[0]!]);
+    return perceptron(add(features, 1));
   };
 }
 

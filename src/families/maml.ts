@@ -10,7 +10,7 @@
  *
  * All normalisation is by the support's statistics, so what a query is answered does not depend on other queries.
  */
-import { linear, logSoftmax, rootMeanSquare, square } from '../graph/functions.ts';
+import { logSoftmax, rootMeanSquare, square } from '../graph/functions.ts';
 import { gradient } from '../graph/gradient.ts';
 import {
   add,
@@ -39,6 +39,7 @@ import {
 import { substitute } from '../graph/substitute.ts';
 import { known, type Dim, type Value } from '../graph/value.ts';
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
+import { definePerceptron } from './perceptron.ts';
 
 export interface MamlConfig {
   /** 1 for gray, 3 for colour. */
@@ -178,7 +179,7 @@ function defineParameters(parameters: Parameters, { channels, side, features, de
   });
   // A support that is told apart by far gives no gradient; at a higher temperature it still does.
   const tempers = steps.map((t) => (t === 1 ? scalar(1) : parameters.define(`temper-${t}`, [], constant(1, 0.25))));
-  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, hidden)]));
+  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePerceptron(parameters, t, SEEN, hidden)]));
   return { initial, rates, tempers, policies };
 }
 
@@ -260,19 +261,6 @@ function summary(logits: Value, features: Value, support: Support): Value {
     [loss, log(shots), sub(log(ways), 2), mul(misses, 5), mul(spread, 5)].map((value) => reshape(value, [1])),
     0,
   );
-}
-
-/** A small perceptron on the summaries of N tasks [N,SEEN] → [N]. */
-function definePolicy(parameters: Parameters, t: number, hidden: number): (seen: Value) => Value {
-  const define = (name: string, shape: readonly number[], deviation: number): Value => {
-    const length = shape.reduce((a, b) => a * b, 1);
-    return parameters.define(`policy-${t}-${name}`, shape, deviation > 0 ? normal(length, deviation) : constant(length, 0), 'policy');
-  };
-  const w1 = define('w1', [SEEN, hidden], Math.sqrt(1 / SEEN));
-  const b1 = define('b1', [hidden], 0);
-  const w2 = define('w2', [hidden, 1], Math.sqrt(1 / hidden));
-  const b2 = define('b2', [1], 0);
-  return (seen) => reshape(linear(relu(linear(seen, w1, b1)), w2, b2), [seen.shape[0]!]);
 }
 
 /** The state that holds a parameter's adapted values (fast weights). */

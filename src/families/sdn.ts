@@ -16,13 +16,13 @@ import {
   reduceMean,
   reduceSum,
   relu,
-  reshape,
   spaceToDepth,
   sub,
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { defineNormalisedConv, type Normalised, type NormalisedConv } from './batch-norm.ts';
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
+import { definePerceptron } from './perceptron.ts';
 
 export interface SdnConfig {
   /** 1 for gray, 3 for colour. */
@@ -146,15 +146,7 @@ function definePolicy(
   classes: number,
   hidden: number,
 ): (features: Value, logits: Value, earlier: Value | undefined) => Value {
-  const define = (name: string, shape: readonly number[], deviation: number): Value => {
-    const length = shape.reduce((a, b) => a * b, 1);
-    return parameters.define(`policy-${t}-${name}`, shape, deviation > 0 ? normal(length, deviation) : constant(length, 0), 'policy');
-  };
-  const seen = width + 4;
-  const w1 = define('w1', [seen, hidden], Math.sqrt(1 / seen));
-  const b1 = define('b1', [hidden], 0);
-  const w2 = define('w2', [hidden, 1], Math.sqrt(1 / hidden));
-  const b2 = define('b2', [1], 0);
+  const perceptron = definePerceptron(parameters, t, width + 4, hidden);
   return (features, logits, earlier) => {
     const logs = logSoftmax(logits, 1);
     const shares = exp(logs);
@@ -164,6 +156,6 @@ function definePolicy(
     const said = concat([first, kthLargest(shares, 2), entropy, agreement], 1);
     const pooled = pool(features);
     const x = concat([mul(said, 2), div(pooled, rootMeanSquare(pooled, [1]))], 1);
-    return reshape(linear(relu(linear(x, w1, b1)), w2, b2), [logits.shape[0]!]);
+    return perceptron(x);
   };
 }

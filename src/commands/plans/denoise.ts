@@ -5,13 +5,11 @@ import { readImageFolder } from '../../data/images.ts';
 import { noisyImages, type TestData } from '../../evaluation/measure.ts';
 import { denoiseDefaults, type DenoiseConfig } from '../../training/denoise.ts';
 import { trainDenoise } from '../../training/run.ts';
-import { formOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
+import { wantedChannels, formOf, heldOutOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
 
 export async function denoisePlan(flags: Flags): Promise<Plan> {
   if (flags.data === undefined) throw new Error('denoise needs a folder of clean images: --data DIR.');
-  if (flags.channels !== undefined && flags.channels !== '1' && flags.channels !== '3')
-    throw new Error('--channels must be 1 (gray) or 3 (colour).');
-  const wanted = flags.channels === undefined ? undefined : flags.channels === '1' ? 1 : 3;
+  const wanted = wantedChannels(flags);
   const form = formOf<DenoiseConfig['form']>(flags, denoiseDefaults, 'half');
   const { images } = await readImageFolder(flags.data, wanted);
   const channels = images[0]!.channels;
@@ -32,12 +30,8 @@ export async function denoisePlan(flags: Flags): Promise<Plan> {
   };
 }
 
-/** Every tenth image, or one where there are fewer, is kept to measure on. */
 function heldOut(images: readonly Planes[], folder: string): { training: Planes[]; test: TestData } {
-  if (images.length < 2)
-    throw new Error('One image is too few: one must be held out to measure on. Add images, or name others by --validate.');
-  const every = Math.min(10, images.length);
-  const kept = (i: number): boolean => i % every === every - 1;
+  const kept = heldOutOf(images.length, 'image');
   return {
     training: images.filter((_, i) => !kept(i)),
     test: noisyImages(

@@ -6,7 +6,7 @@ import { fewShotTasks, settingsFor } from '../../evaluation/few-shot.ts';
 import type { TestData } from '../../evaluation/measure.ts';
 import { fewShotDefaults, leastClasses, type FewShotConfig } from '../../training/few-shot.ts';
 import { classesForPolicy, trainFewShot } from '../../training/run.ts';
-import { formOf, positive, readConfig, slug, type Flags, type Plan } from './plan.ts';
+import { wantedChannels, formOf, positive, readConfig, slug, type Flags, type Plan } from './plan.ts';
 
 /** What a bundle's manifest promises: classes, images to learn from and queries of a request. */
 const LIMITS = { K: 64, S: 256, Q: 512 };
@@ -19,10 +19,8 @@ const TASKS = 60;
 
 export async function fewShotPlan(flags: Flags): Promise<Plan> {
   if (flags.data === undefined) throw new Error('few-shot needs a folder with a folder of images for each class: --data DIR.');
-  if (flags.channels !== undefined && flags.channels !== '1' && flags.channels !== '3')
-    throw new Error('--channels must be 1 (gray drawings) or 3 (colour).');
   const form = formOf<FewShotConfig['form']>(flags, { stop: 0, fixed: 0 }, 'stop');
-  const defaults = fewShotDefaults[flags.channels === '1' ? 'drawings' : 'photographs'];
+  const defaults = fewShotDefaults[wantedChannels(flags) === 1 ? 'drawings' : 'photographs'];
   const ways = flags.ways === undefined ? undefined : [positive('--ways', flags.ways)];
   const asked = ways ? { ...defaults, ways, stageTwo: { ...defaults.stageTwo, ways } } : defaults;
   const config = await readConfig<FewShotConfig>({ ...asked, form }, flags);

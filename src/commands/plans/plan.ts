@@ -43,6 +43,20 @@ export function formOf<F extends string>({ form }: Flags, defaults: Record<F, un
   return form as F;
 }
 
+/** The channels that are asked for. */
+export function wantedChannels({ channels }: Flags): 1 | 3 | undefined {
+  if (channels === undefined) return undefined;
+  if (channels !== '1' && channels !== '3') throw new Error('--channels must be 1 (gray) or 3 (colour).');
+  return channels === '1' ? 1 : 3;
+}
+
+/** Which of `count` are kept to measure on: every tenth, or one where there are fewer. `what` names them. */
+export function heldOutOf(count: number, what: string): (i: number) => boolean {
+  if (count < 2) throw new Error(`One ${what} is too few: one must be held out to measure on. Add ${what}s, or name others by --validate.`);
+  const every = Math.min(10, count);
+  return (i) => i % every === every - 1;
+}
+
 export async function readConfig<T extends object>(defaults: T, { config, minutes }: Flags): Promise<T> {
   const given: unknown = config === undefined ? {} : await readJson(config);
   const merged = withDefaults(defaults, given, config ?? 'the configuration');

@@ -5,17 +5,15 @@ import { Random } from '../../data/random.ts';
 import { labelledImages } from '../../evaluation/measure.ts';
 import { recognizeDefaults, type RecognizeConfig } from '../../training/recognize.ts';
 import { splitForPolicy, trainRecognize } from '../../training/run.ts';
-import { formOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
+import { wantedChannels, formOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
 
 /** The share of each class that is held out to measure on, where no other images are given. */
 const HELD_OUT = 0.1;
 
 export async function recognizePlan(flags: Flags): Promise<Plan> {
   if (flags.data === undefined) throw new Error('recognize needs a folder with one folder of images for each class: --data DIR.');
-  if (flags.channels !== undefined && flags.channels !== '1' && flags.channels !== '3')
-    throw new Error('--channels must be 1 (gray) or 3 (colour).');
   const form = formOf<RecognizeConfig['form']>(flags, recognizeDefaults, 'sdn');
-  const channels = flags.channels === '1' ? 1 : 3;
+  const channels = wantedChannels(flags) ?? 3;
   const config = await readConfig<RecognizeConfig>({ ...recognizeDefaults[form], channels }, flags);
   const { side } = config;
   const given = await readClassFolders(flags.data, { side, channels });

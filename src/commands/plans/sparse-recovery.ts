@@ -7,7 +7,7 @@ import { measurementMatrix, pickSignals, type Matrix, type Signals } from '../..
 import { freshSignals, ownSignals, type TestData } from '../../evaluation/measure.ts';
 import { trainRecovery } from '../../training/run.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../../training/sparse-recovery.ts';
-import { formOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
+import { formOf, heldOutOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
 
 /** The seed of the matrix of the published experiment, where no other matrix is given. */
 const MATRIX_SEED = 2020;
@@ -39,10 +39,7 @@ async function split(
   const signals = await readSignals(file, matrix);
   if (validate !== undefined)
     return { training: signals, test: ownSignals(matrix, await readSignals(validate, matrix), parse(validate).base, snr) };
-  if (signals.count < 2)
-    throw new Error('One signal is too few: one must be held out to measure on. Add signals, or name others by --validate.');
-  const every = Math.min(10, signals.count);
-  const held = (i: number): boolean => i % every === every - 1;
+  const held = heldOutOf(signals.count, 'signal');
   return {
     training: pickSignals(signals, (i) => !held(i)),
     test: ownSignals(matrix, pickSignals(signals, held), `held out of ${parse(file).base}`, snr),
