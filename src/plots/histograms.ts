@@ -23,10 +23,12 @@ export function histograms(options: {
       share: (counts.get(from + i) ?? 0) / Math.max(whole, 1),
     }));
   });
+  // Unlike elsewhere, null would not keep the order that they have.
+  const sort = options.histograms.map(({ name }) => name);
   return toSvg({
     title,
     data: { values },
-    facet: { row: { field: 'name', type: 'nominal', title: null, sort: null, header: { labelAngle: 0, labelAlign: 'left' } } },
+    facet: { row: { field: 'name', type: 'nominal', title: null, sort, header: { labelAngle: 0, labelAlign: 'left' } } },
     spec: {
       width: 480,
       height: 64,

@@ -30,6 +30,9 @@ describe('plots are SVG that holds what was given', () => {
     const svg = await histograms({ title: 't', x: 'layer', from: 1, to: 4, histograms: [{ name: 'a', counts }] });
     expect(marks(svg, 'bar')).toBe(4);
     expect(svg).toContain('layer: 3; share: 75.000000%');
+    const names = ['2 of them', '10 of them', '1 of them'];
+    const many = await histograms({ title: 't', x: 'layer', from: 1, to: 4, histograms: names.map((name) => ({ name, counts })) });
+    expect([...many.matchAll(/>(\d+ of them)</g)].map(([, name]) => name)).toEqual(names);
   });
 
   it('heat map: a cell for each number, named by row and column', async () => {
