@@ -54,21 +54,21 @@ async function section(models: readonly Manifest[]): Promise<Section> {
       ]);
     }),
   );
-  const [first] = models;
-  const lines = first ? curvesOf(first) : [];
+  // Older manifests have no curve.
+  const shown = models.map((manifest) => ({ name: manifest.name, lines: curvesOf(manifest) })).find(({ lines }) => lines.length > 0);
   return {
     heading: 'How the models were learnt',
     tables: [{ columns: ['', 'stage', 'steps', 'batch', 'minutes'], rows }],
-    ...(lines.length > 0 && {
+    ...(shown && {
       figures: [
         {
           file: 'training.svg',
           caption: 'Learning curve of the layers',
           content: await curves({
-            title: `${first!.name}: the layers' loss`,
+            title: `${shown.name}: the layers' loss`,
             x: { title: 'hours of training' },
             y: { title: 'loss, running mean' },
-            curves: lines,
+            curves: shown.lines,
           }),
         },
       ],
