@@ -118,10 +118,8 @@ export class Engine {
    * Answers a request: decoded, run and encoded in a worker.
    * @throws Problem where the request is at fault, the service full or draining, or the client gone
    */
-  async perform(
-    request: TaskRequest,
-    { signal, arrivedAt = clock() }: { signal?: AbortSignal; arrivedAt?: number } = {},
-  ): Promise<{ answer: TaskAnswer; summary: Summary }> {
+  async perform(request: TaskRequest, { signal }: { signal?: AbortSignal } = {}): Promise<{ answer: TaskAnswer; summary: Summary }> {
+    const arrivedAt = clock();
     const ask = (id: number): readonly [ToWorker, readonly ArrayBuffer[]] => {
       const body = new Uint8Array(request.body);
       const parts = request.parts?.map((part) => ({ ...part, body: new Uint8Array(part.body) }));
