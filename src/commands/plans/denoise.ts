@@ -5,7 +5,7 @@ import { readImageFolder } from '../../data/images.ts';
 import { noisyImages, type TestData } from '../../evaluation/measure.ts';
 import { denoiseDefaults, type DenoiseConfig } from '../../training/denoise.ts';
 import { trainDenoise } from '../../training/run.ts';
-import { wantedChannels, formOf, heldOutOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
+import { formOf, heldOutOf, readConfig, slug, wantedChannels, type Flags, type Plan } from './plan.ts';
 
 export async function denoisePlan(flags: Flags): Promise<Plan> {
   if (flags.data === undefined) throw new Error('denoise needs a folder of clean images: --data DIR.');

@@ -6,7 +6,7 @@ import { fewShotTasks, settingsFor } from '../../evaluation/few-shot.ts';
 import type { TestData } from '../../evaluation/measure.ts';
 import { fewShotDefaults, leastClasses, type FewShotConfig } from '../../training/few-shot.ts';
 import { classesForPolicy, trainFewShot } from '../../training/run.ts';
-import { wantedChannels, formOf, positive, readConfig, slug, type Flags, type Plan } from './plan.ts';
+import { formOf, positive, readConfig, slug, wantedChannels, type Flags, type Plan } from './plan.ts';
 
 /** What a bundle's manifest promises: classes, images to learn from and queries of a request. */
 const LIMITS = { K: 64, S: 256, Q: 512 };

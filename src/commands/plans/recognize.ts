@@ -5,7 +5,7 @@ import { Random } from '../../data/random.ts';
 import { labelledImages } from '../../evaluation/measure.ts';
 import { recognizeDefaults, type RecognizeConfig } from '../../training/recognize.ts';
 import { splitForPolicy, trainRecognize } from '../../training/run.ts';
-import { wantedChannels, formOf, readConfig, slug, type Flags, type Plan } from './plan.ts';
+import { formOf, readConfig, slug, wantedChannels, type Flags, type Plan } from './plan.ts';
 
 /** The share of each class that is held out to measure on, where no other images are given. */
 const HELD_OUT = 0.1;
