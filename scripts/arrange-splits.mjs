@@ -20,19 +20,24 @@ const filesIn = async (folder) => {
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 };
 const splits = JSON.parse(await readFile(splitsFile, 'utf8'));
-const tops = (await readdir(source, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => join(source, name));
+const tops = (await readdir(source, { withFileTypes: true }))
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => join(source, name));
 for (const [split, classes] of Object.entries(splits)) {
   let images = 0;
   for (const name of classes) {
     const places = [join(source, name), ...tops.map((top) => join(top, name))];
-    const found = (await Promise.all(places.map(async (place) => ({ place, files: await filesIn(place) })))).filter(
-      ({ files }) => files.length > 0,
-    );
+    const found = (
+      await Promise.all(places.map(async (place) => ({ place, files: await filesIn(place) })))
+    ).filter(({ files }) => files.length > 0);
     if (found.length === 0) throw new Error(`There is no folder ${name} of images in ${source}.`);
     await mkdir(join(target, split, name), { recursive: true });
     for (const [i, { place, files }] of found.entries()) {
       for (const file of files) {
-        await symlink(resolve(place, file), join(target, split, name, found.length > 1 ? `${i}-${file}` : file));
+        await symlink(
+          resolve(place, file),
+          join(target, split, name, found.length > 1 ? `${i}-${file}` : file),
+        );
         images++;
       }
     }

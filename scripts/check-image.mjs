@@ -41,13 +41,19 @@ const run = {
     for (const path of list) {
       // What a base image holds outside the work folder is this machine's own.
       if (other && !path.startsWith('/app/')) continue;
-      const target = to.endsWith('/') ? join(stage.folder, to, basename(path)) : join(stage.folder, to);
+      const target = to.endsWith('/')
+        ? join(stage.folder, to, basename(path))
+        : join(stage.folder, to);
       mkdirSync(dirname(target), { recursive: true });
       cpSync(join(from, path), target, { recursive: true, verbatimSymlinks: true });
     }
   },
   RUN(words, env, stage) {
-    const { status } = spawnSync('sh', ['-ec', words], { cwd: stage.folder, env: { ...process.env, ...env }, stdio: ['ignore', 2, 2] });
+    const { status } = spawnSync('sh', ['-ec', words], {
+      cwd: stage.folder,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 2, 2],
+    });
     if (status !== 0) throw new Error(`RUN ${words} ended with ${status}`);
   },
   USER: (words, _, stage) => ([stage.uid, stage.gid] = words.split(':').map(Number)),
@@ -64,7 +70,8 @@ function assign(words, env) {
 async function check() {
   for (const [name, words] of instructions) {
     const stage = stages.at(-1);
-    if (!run[name]) throw new Error(`The Dockerfile has an instruction ${name} that is not checked here.`);
+    if (!run[name])
+      throw new Error(`The Dockerfile has an instruction ${name} that is not checked here.`);
     run[name](words, stage?.env ?? globals, stage);
   }
   const { root, folder, env, command, health, uid, gid } = stages.at(-1);
@@ -73,11 +80,19 @@ async function check() {
   const size = Number(spawnSync('du', ['-sk', root], { encoding: 'utf8' }).stdout.split('\t')[0]);
   const port = await freePort();
   const as = process.getuid?.() === 0 ? { uid, gid } : {};
-  const options = { cwd: folder, env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, ...env, PORT: String(port) }, ...as };
-  const service = spawn(command[0], command.slice(1), { ...options, stdio: ['ignore', 'ignore', 'inherit'] });
+  const options = {
+    cwd: folder,
+    env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, ...env, PORT: String(port) },
+    ...as,
+  };
+  const service = spawn(command[0], command.slice(1), {
+    ...options,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const healthy = () => spawnSync(health[0], health.slice(1), options).status === 0;
   for (let left = 60; !healthy(); left--) {
-    if (left === 0 || service.exitCode !== null) throw new Error('The service did not turn healthy.');
+    if (left === 0 || service.exitCode !== null)
+      throw new Error('The service did not turn healthy.');
     await sleep(1000);
   }
   const answer = await fetch(`http://127.0.0.1:${port}/v1/recover`, {

@@ -7,13 +7,20 @@ const steps = [
   ['types', 'typescript/bin/tsc', ['-p', 'tsconfig.test.json']],
   ['lint', 'eslint/bin/eslint.js', ['.']],
   ['format', 'prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']],
-  ['arrows', 'dependency-cruiser/bin/dependency-cruise.mjs', ['--config', '.dependency-cruiser.cjs', 'src']],
+  [
+    'arrows',
+    'dependency-cruiser/bin/dependency-cruise.mjs',
+    ['--config', '.dependency-cruiser.cjs', 'src'],
+  ],
   ['dead code', 'knip/bin/knip.js', []],
   ['README', '../scripts/results.mjs', ['--check']],
 ];
 const failed = steps.filter(([name, file, args]) => {
   console.log(`— ${name}`);
-  return spawnSync(process.execPath, [`node_modules/${file}`, ...args], { stdio: 'inherit' }).status !== 0;
+  return (
+    spawnSync(process.execPath, [`node_modules/${file}`, ...args], { stdio: 'inherit' }).status !==
+    0
+  );
 });
 if (failed.length > 0) console.error(`failed: ${failed.map(([name]) => name).join(', ')}`);
 process.exit(failed.length > 0 ? 1 : 0);

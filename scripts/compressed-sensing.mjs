@@ -33,13 +33,23 @@ const toRows = (rows) => {
 
 // Of condition 1: a Gaussian matrix with orthogonal rows, but for the scaling of its columns.
 const gaussian = measurementMatrix(measurements, pixels, new Random(2020), 1);
-const filters = Array.from({ length: measurements }, (_, i) => gaussian.data.subarray(i * pixels, (i + 1) * pixels));
+const filters = Array.from({ length: measurements }, (_, i) =>
+  gaussian.data.subarray(i * pixels, (i + 1) * pixels),
+);
 const { images } = await readImageFolder(source, 1);
 const blocks = images.flatMap((image) => toBlocks(image, side));
 
 await mkdir(target, { recursive: true });
 await writeFile(join(target, 'A.npy'), writeNpy(toRows(filters)));
 await writeFile(join(target, 'signals.npy'), writeNpy(toRows(blocks)));
-const recipe = { depth: 6, snr: [40], batch: 128, stageOne: { steps: 220 }, stageTwo: { steps: 80, lambda: 0.3 } };
+const recipe = {
+  depth: 6,
+  snr: [40],
+  batch: 128,
+  stageOne: { steps: 220 },
+  stageTwo: { steps: 80, lambda: 0.3 },
+};
 await writeFile(join(target, 'recipe.json'), `${JSON.stringify(recipe, null, 2)}\n`);
-console.log(`${blocks.length} blocks of ${images.length} images, ${measurements} measurements of ${pixels} pixels each`);
+console.log(
+  `${blocks.length} blocks of ${images.length} images, ${measurements} measurements of ${pixels} pixels each`,
+);

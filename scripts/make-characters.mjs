@@ -26,7 +26,10 @@ for (const [name, file] of drawings) {
   const [tilt, size] = [0.12 * random.normal(), 0.85 + 0.06 * random.normal()];
   const place = (text) => {
     const [x, y] = text.split(',').map((value) => Number(value) - 50 + 2.2 * random.normal());
-    return [52.5 + size * (x * Math.cos(tilt) - y * Math.sin(tilt)), 52.5 + size * (x * Math.sin(tilt) + y * Math.cos(tilt))];
+    return [
+      52.5 + size * (x * Math.cos(tilt) - y * Math.sin(tilt)),
+      52.5 + size * (x * Math.sin(tilt) + y * Math.cos(tilt)),
+    ];
   };
   const paths = characters[name].map((stroke) => {
     const points = stroke.split(' ').map(place);
@@ -34,7 +37,10 @@ for (const [name, file] of drawings) {
     const middle = ([a, b], [c, d]) => `${((a + c) / 2).toFixed(1)} ${((b + d) / 2).toFixed(1)}`;
     const bends = points
       .slice(1, -1)
-      .map((point, i) => `Q${point.map((value) => value.toFixed(1)).join(' ')} ${middle(point, points[i + 2])}`);
+      .map(
+        (point, i) =>
+          `Q${point.map((value) => value.toFixed(1)).join(' ')} ${middle(point, points[i + 2])}`,
+      );
     const end = points
       .at(-1)
       .map((value) => value.toFixed(1))
@@ -42,5 +48,8 @@ for (const [name, file] of drawings) {
     return `<path d="M${points[0].map((value) => value.toFixed(1)).join(' ')} ${bends.join(' ')} L${end}"/>`;
   });
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="105" height="105"><rect width="105" height="105" fill="#fff"/><g fill="none" stroke="#000" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round">${paths.join('')}</g></svg>`;
-  await sharp(Buffer.from(svg)).toColourspace('b-w').png({ compressionLevel: 9, palette: true }).toFile(`${FOLDER}/${file}.png`);
+  await sharp(Buffer.from(svg))
+    .toColourspace('b-w')
+    .png({ compressionLevel: 9, palette: true })
+    .toFile(`${FOLDER}/${file}.png`);
 }

@@ -6,7 +6,12 @@ import { startEngine } from '../dist/evaluation/measure.js';
 
 const noisy = await readFile('docs/samples/noisy.png');
 const engine = await startEngine('models', ['denoise-color']);
-const { answer, summary } = await engine.perform({ task: 'denoise', contentType: 'image/png', body: noisy, stopping: {} });
+const { answer, summary } = await engine.perform({
+  task: 'denoise',
+  contentType: 'image/png',
+  body: noisy,
+  stopping: {},
+});
 await engine.close();
 
 const { width, height } = await sharp(noisy).metadata();
@@ -16,9 +21,12 @@ const words = [
   `sent: σ = 40 of 255, clipped to 8 bits`,
   `answered: depth ${depth} of ${summary.maxDepth}, stopped by ${summary.reasons[0]}`,
 ];
-const caption = (text, x) => `<text x="${x}" y="${height + 30}" font-family="sans-serif" font-size="22" fill="#333">${text}</text>`;
+const caption = (text, x) =>
+  `<text x="${x}" y="${height + 30}" font-family="sans-serif" font-size="22" fill="#333">${text}</text>`;
 const labels = `<svg xmlns="http://www.w3.org/2000/svg" width="${2 * width + gap}" height="${height + 44}">${caption(words[0], 4)}${caption(words[1], width + gap + 4)}</svg>`;
-const picture = await sharp({ create: { width: 2 * width + gap, height: height + 44, channels: 3, background: '#fff' } })
+const picture = await sharp({
+  create: { width: 2 * width + gap, height: height + 44, channels: 3, background: '#fff' },
+})
   .composite([
     { input: noisy, left: 0, top: 0 },
     { input: Buffer.from(answer.body), left: width + gap, top: 0 },

@@ -36,15 +36,23 @@ const clean = await sharp(Buffer.from(scene)).removeAlpha().raw().toBuffer();
 const random = new Random(7);
 const noise = new Float32Array(clean.length);
 random.fillNormal(noise, sigma);
-const noisy = Buffer.from(clean.map((value, i) => Math.min(255, Math.max(0, Math.round(value + noise[i])))));
+const noisy = Buffer.from(
+  clean.map((value, i) => Math.min(255, Math.max(0, Math.round(value + noise[i])))),
+);
 const raw = { width, height, channels: 3 };
 await sharp(clean, { raw }).jpeg({ quality: 92 }).toFile('docs/samples/clean.jpg');
 await sharp(noisy, { raw }).png().toFile('docs/samples/noisy.png');
 
 const { shape, data } = readNpy(await readFile('models/sparse-recovery/matrix.npy'));
 const matrix = { rows: shape[0], columns: shape[1], data: Float32Array.from(data) };
-const { measurements, signals } = new SignalSampler(matrix, random, 1, { sparsity: 0.1, snr: [30] }).next();
+const { measurements, signals } = new SignalSampler(matrix, random, 1, {
+  sparsity: 0.1,
+  snr: [30],
+}).next();
 const short = Array.from(measurements, (value) => Number(value.toPrecision(6)));
 await writeFile('docs/samples/measurements.json', `${JSON.stringify({ measurements: short })}\n`);
-await writeFile('docs/samples/measurements.npy', writeNpy({ shape: [matrix.rows], data: measurements }));
+await writeFile(
+  'docs/samples/measurements.npy',
+  writeNpy({ shape: [matrix.rows], data: measurements }),
+);
 await writeFile('docs/samples/signal.npy', writeNpy({ shape: [matrix.columns], data: signals }));

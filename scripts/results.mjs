@@ -4,9 +4,16 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 const marked = /(<!-- table (\S+) "([^"]+)": (.+) -->\n)[^]*?(<!-- end -->)/g;
 const before = readFileSync('README.md', 'utf8');
-const after = before.replace(marked, (_, open, report, heading, rows, close) => `${open}\n${tableOf(report, heading, rows)}\n\n${close}`);
+const after = before.replace(
+  marked,
+  (_, open, report, heading, rows, close) =>
+    `${open}\n${tableOf(report, heading, rows)}\n\n${close}`,
+);
 if (process.argv.includes('--check')) {
-  if (before !== after) console.error('The README differs from the reports in docs/: node scripts/results.mjs writes it anew.');
+  if (before !== after)
+    console.error(
+      'The README differs from the reports in docs/: node scripts/results.mjs writes it anew.',
+    );
   process.exit(before === after ? 0 : 1);
 }
 writeFileSync('README.md', after);
@@ -19,7 +26,9 @@ function tableOf(report, heading, rows) {
   // The first table that holds a row is the one from which it comes.
   const tables = section.match(/(^\|.*\n)+/gm).map((text) => text.trimEnd().split('\n').map(cells));
   const wanted = rows.split('; ');
-  const table = tables.find(([, , ...lines]) => lines.some(([first]) => first.startsWith(wanted[0])));
+  const table = tables.find(([, , ...lines]) =>
+    lines.some(([first]) => first.startsWith(wanted[0])),
+  );
   if (!table) throw new Error(`“${heading}” in ${report} has no row “${wanted[0]}”.`);
   const [head, rule, ...lines] = table;
   const taken = wanted.map((start) => {
@@ -27,7 +36,9 @@ function tableOf(report, heading, rows) {
     if (!line) throw new Error(`“${heading}” in ${report} has no row “${start}”.`);
     return line;
   });
-  return [head, rule.map((text) => (text.endsWith(':') ? '--:' : '---')), ...taken].map((line) => `| ${line.join(' | ')} |`).join('\n');
+  return [head, rule.map((text) => (text.endsWith(':') ? '--:' : '---')), ...taken]
+    .map((line) => `| ${line.join(' | ')} |`)
+    .join('\n');
 }
 
 function cells(line) {

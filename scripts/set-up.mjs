@@ -23,7 +23,11 @@ export async function setUp() {
     }
     if (!isBuilt()) {
       const stamp = buildStamp();
-      run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'], 'Compiling …');
+      run(
+        process.execPath,
+        [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json'],
+        'Compiling …',
+      );
       writeFileSync(BUILT, stamp);
     }
   });
@@ -39,10 +43,15 @@ function buildStamp() {
     .map((name) => join(root, 'src', name))
     .filter((file) => file.endsWith('.ts'))
     .sort();
-  return digest([installStamp(), readFileSync(join(root, 'tsconfig.json')), ...files.flatMap((file) => [file, readFileSync(file)])]);
+  return digest([
+    installStamp(),
+    readFileSync(join(root, 'tsconfig.json')),
+    ...files.flatMap((file) => [file, readFileSync(file)]),
+  ]);
 }
 
-const digest = (parts) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex');
+const digest = (parts) =>
+  parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest('hex');
 
 function read(file) {
   try {

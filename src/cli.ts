@@ -7,8 +7,10 @@ interface Command {
 
 const commands: Record<string, () => Promise<Command>> = {
   train: () => import('./commands/train.ts').then(({ usage, train: run }) => ({ usage, run })),
-  evaluate: () => import('./commands/evaluate.ts').then(({ usage, evaluateCommand: run }) => ({ usage, run })),
-  reproduce: () => import('./commands/reproduce.ts').then(({ usage, reproduce: run }) => ({ usage, run })),
+  evaluate: () =>
+    import('./commands/evaluate.ts').then(({ usage, evaluateCommand: run }) => ({ usage, run })),
+  reproduce: () =>
+    import('./commands/reproduce.ts').then(({ usage, reproduce: run }) => ({ usage, run })),
   bench: () => import('./commands/bench.ts').then(({ usage, bench: run }) => ({ usage, run })),
 };
 

@@ -17,7 +17,10 @@ const Environment = Type.Object({
   MAX_PIXELS: Type.Integer({ minimum: 1024, default: 40_000_000 }),
   DRAIN_DELAY: Type.Number({ minimum: 0, maximum: 600, default: 0 }),
   DRAIN_TIMEOUT: Type.Number({ minimum: 1, maximum: 3600, default: 30 }),
-  LOG_LEVEL: Type.String({ enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], default: 'info' }),
+  LOG_LEVEL: Type.String({
+    enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    default: 'info',
+  }),
 });
 
 export interface Config {
@@ -41,19 +44,25 @@ export interface Config {
 
 /** @throws a sentence that names the variable and what it may be */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const set = Object.fromEntries(Object.entries(env).filter(([key, value]) => key in Environment.properties && value !== ''));
+  const set = Object.fromEntries(
+    Object.entries(env).filter(([key, value]) => key in Environment.properties && value !== ''),
+  );
   let values: Static<typeof Environment>;
   try {
     values = envSchema<Static<typeof Environment>>({ schema: Environment, data: set, env: false });
   } catch (error) {
-    throw new Error(`The configuration is not valid: ${(error as Error).message.replace(/^env\//, '')}.`, { cause: error });
+    throw new Error(
+      `The configuration is not valid: ${(error as Error).message.replace(/^env\//, '')}.`,
+      { cause: error },
+    );
   }
   return {
     port: values.PORT,
     host: values.HOST,
     modelsDir: values.MODELS_DIR,
     provider: values.EXECUTION_PROVIDER as Config['provider'],
-    workers: values.WORKERS || Math.max(1, Math.floor(availableParallelism() / values.INTRA_OP_THREADS)),
+    workers:
+      values.WORKERS || Math.max(1, Math.floor(availableParallelism() / values.INTRA_OP_THREADS)),
     threads: values.INTRA_OP_THREADS,
     isolation: values.ISOLATION as Config['isolation'],
     maxPending: values.MAX_PENDING,

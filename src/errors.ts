@@ -41,10 +41,12 @@ export class Problem extends Error {
 const REPEATED = 80;
 
 /** A caller's text as a message repeats it. */
-export const shortened = (text: string): string => (text.length > REPEATED ? `${text.slice(0, REPEATED)}…` : text);
+export const shortened = (text: string): string =>
+  text.length > REPEATED ? `${text.slice(0, REPEATED)}…` : text;
 
 /** A caller's value as a message repeats it, whatever it is and however large. */
 export function shown(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'an array' : 'an object';
   return shortened(JSON.stringify(value));
 }

@@ -8,7 +8,9 @@ import { buildApp } from './server/app.ts';
 import { Metrics } from './server/metrics.ts';
 import { builtUrl } from './util/built-url.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+) as { version: string };
 
 async function start(config: Config): Promise<void> {
   const notes: string[] = [];
@@ -35,16 +37,23 @@ async function start(config: Config): Promise<void> {
   for (const note of notes) app.log.info(note);
   log = (message) => app.log.warn(message);
   const names = [...engine.manifests.keys()];
-  if (names.length === 0) app.log.warn(`there is no model in ${config.modelsDir}; train one: npm run train`);
-  closeWithGrace({ delay: (config.drainDelay + config.drainTimeout) * 1000, logger: app.log }, async ({ err }) => {
-    if (err) app.log.fatal({ err }, 'going down after an error');
-    draining = true;
-    await sleep(err ? 0 : config.drainDelay * 1000);
-    await app.close();
-    await engine.close();
-  });
+  if (names.length === 0)
+    app.log.warn(`there is no model in ${config.modelsDir}; train one: npm run train`);
+  closeWithGrace(
+    { delay: (config.drainDelay + config.drainTimeout) * 1000, logger: app.log },
+    async ({ err }) => {
+      if (err) app.log.fatal({ err }, 'going down after an error');
+      draining = true;
+      await sleep(err ? 0 : config.drainDelay * 1000);
+      await app.close();
+      await engine.close();
+    },
+  );
   const address = await app.listen({ port: config.port, host: config.host });
-  app.log.info({ models: names, provider: engine.provider, workers: engine.workers }, `stopwise ${version} answers at ${address}`);
+  app.log.info(
+    { models: names, provider: engine.provider, workers: engine.workers },
+    `stopwise ${version} answers at ${address}`,
+  );
 }
 
 try {

@@ -13,8 +13,21 @@ describe('the configuration', () => {
   });
 
   it('reads what is set; empty is not set; workers and threads stay within the cores', () => {
-    const config = readConfig({ PORT: '0', WORKERS: '3', INTRA_OP_THREADS: '1', SHED_DEPTH: 'false', LOG_LEVEL: '', MAX_PIXELS: '5000' });
-    expect(config).toMatchObject({ port: 0, workers: 3, shed: false, logLevel: 'info', maxPixels: 5000 });
+    const config = readConfig({
+      PORT: '0',
+      WORKERS: '3',
+      INTRA_OP_THREADS: '1',
+      SHED_DEPTH: 'false',
+      LOG_LEVEL: '',
+      MAX_PIXELS: '5000',
+    });
+    expect(config).toMatchObject({
+      port: 0,
+      workers: 3,
+      shed: false,
+      logLevel: 'info',
+      maxPixels: 5000,
+    });
     expect(readConfig({ INTRA_OP_THREADS: '256' }).workers).toBe(1);
   });
 

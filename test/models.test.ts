@@ -24,8 +24,16 @@ afterAll(() => engine.close());
 
 describe('the committed bundles', () => {
   it('are the defaults of their tasks, one for each', () => {
-    const defaults = bundles.filter(({ manifest }) => manifest.default).map(({ manifest }) => manifest.name);
-    expect(defaults.sort()).toEqual(['denoise-color', 'denoise-gray', 'few-shot-omniglot', 'recognize-cifar100', 'sparse-recovery']);
+    const defaults = bundles
+      .filter(({ manifest }) => manifest.default)
+      .map(({ manifest }) => manifest.name);
+    expect(defaults.sort()).toEqual([
+      'denoise-color',
+      'denoise-gray',
+      'few-shot-omniglot',
+      'recognize-cifar100',
+      'sparse-recovery',
+    ]);
   });
 
   it('say how good and how fast they are, at every exit and at the calibrated threshold, and how they were made', () => {
@@ -44,7 +52,10 @@ describe('the committed bundles', () => {
       manifest.flops.segments.forEach((flops, i) => {
         layers += flops;
         policies += manifest.flops.policies[i]!;
-        expect((policies + manifest.flops.heads[i]!) / layers, `${manifest.name} at exit ${manifest.exits[i]}`).toBeLessThanOrEqual(0.1);
+        expect(
+          (policies + manifest.flops.heads[i]!) / layers,
+          `${manifest.name} at exit ${manifest.exits[i]}`,
+        ).toBeLessThanOrEqual(0.1);
       });
     }
   });
@@ -72,17 +83,28 @@ describe('the committed bundles', () => {
   });
 
   it('tell the sample characters apart, from two drawings of each', async () => {
-    const file = async (name: string) => ({ contentType: 'image/png', body: await readFile(`docs/samples/characters/${name}.png`) });
+    const file = async (name: string) => ({
+      contentType: 'image/png',
+      body: await readFile(`docs/samples/characters/${name}.png`),
+    });
     const support: { field: string; label: string; contentType: string; body: Uint8Array }[] = [];
     for (const label of ['anchor', 'gate', 'kite', 'spiral']) {
-      for (const i of [1, 2]) support.push({ field: 'support', label, ...(await file(`${label}-${i}`)) });
+      for (const i of [1, 2])
+        support.push({ field: 'support', label, ...(await file(`${label}-${i}`)) });
     }
     const query: { field: string; contentType: string; body: Uint8Array }[] = [];
     for (const i of [1, 2, 3, 4]) query.push({ field: 'query', ...(await file(`query-${i}`)) });
-    const request = { task: 'few-shot', contentType: 'multipart/form-data', body: new Uint8Array(), stopping: {} };
+    const request = {
+      task: 'few-shot',
+      contentType: 'multipart/form-data',
+      body: new Uint8Array(),
+      stopping: {},
+    };
     const { answer, summary } = await engine.perform({ ...request, parts: [...support, ...query] });
     expect(summary.model).toBe('few-shot-omniglot');
-    const { predictions } = JSON.parse(Buffer.from(answer.body).toString()) as { predictions: { label: string }[] };
+    const { predictions } = JSON.parse(Buffer.from(answer.body).toString()) as {
+      predictions: { label: string }[];
+    };
     expect(predictions.map(({ label }) => label)).toEqual(['gate', 'anchor', 'kite', 'spiral']);
   });
 
@@ -91,24 +113,40 @@ describe('the committed bundles', () => {
       Float32Array.from(await sharp(bytes).removeAlpha().raw().toBuffer(), (value) => value / 255);
     const clean = await planes(await readFile('docs/samples/clean.jpg'));
     const noisy = await readFile('docs/samples/noisy.png');
-    const { answer, summary } = await engine.perform({ task: 'denoise', contentType: 'image/png', body: noisy, stopping: {} });
+    const { answer, summary } = await engine.perform({
+      task: 'denoise',
+      contentType: 'image/png',
+      body: noisy,
+      stopping: {},
+    });
     expect(summary.model).toBe('denoise-color');
-    const quality = async (bytes: Uint8Array): Promise<number> => psnr.total([psnr.sample(await planes(bytes), clean)]);
+    const quality = async (bytes: Uint8Array): Promise<number> =>
+      psnr.total([psnr.sample(await planes(bytes), clean)]);
     expect(await quality(answer.body)).toBeGreaterThan((await quality(noisy)) + 7);
   });
 });
 
 describe('tiles through the committed network', () => {
   const [width, height, sigma] = [1300, 160, 45];
-  const gradient = Float32Array.from({ length: width * height }, (_, i) => 0.2 + (0.6 * (i % width)) / width);
+  const gradient = Float32Array.from(
+    { length: width * height },
+    (_, i) => 0.2 + (0.6 * (i % width)) / width,
+  );
   const noisy = new Float32Array(gradient.length);
   addNoise(gradient, noisy, sigma, false, new Random(8));
   const image = { channels: 1 as const, width, height, data: noisy };
   const tiles = layTiles(width, height, { ...defaultTiles, multiple: 2 });
   const borders = tiles.slice(1).map(({ x }) => x.start);
 
-  const denoised = async (data: Float32Array, dims: readonly number[], depth: number): Promise<Array32> => {
-    const { samples } = await engine.run('denoise-gray', [{ image: { data, dims } }], { rule: 'fixed', depth });
+  const denoised = async (
+    data: Float32Array,
+    dims: readonly number[],
+    depth: number,
+  ): Promise<Array32> => {
+    const { samples } = await engine.run('denoise-gray', [{ image: { data, dims } }], {
+      rule: 'fixed',
+      depth,
+    });
     return samples[0]!.outputs.denoised!;
   };
   const tiled = async (depths: readonly number[]): Promise<Float32Array> => {
@@ -124,7 +162,9 @@ describe('tiles through the committed network', () => {
     expect(tiles.length).toBe(3);
     const whole = await denoised(noisy, [1, height, width], 12);
     const parts = await tiled([12]);
-    expect(parts.reduce((most, value, i) => Math.max(most, Math.abs(value - whole.data[i]!)), 0)).toBeLessThan(1 / 255);
+    expect(
+      parts.reduce((most, value, i) => Math.max(most, Math.abs(value - whole.data[i]!)), 0),
+    ).toBeLessThan(1 / 255);
   });
 
   it('at mixed depths show no step at a border beyond the noise of the estimate', async () => {
@@ -135,12 +175,14 @@ describe('tiles through the committed network', () => {
       for (let y = 0; y < height; y++) sum += result[y * width + x]! - gradient[y * width + x]!;
       return sum / height;
     });
-    const mean = (from: number, to: number): number => errors.slice(from, to).reduce((a, b) => a + b, 0) / (to - from);
+    const mean = (from: number, to: number): number =>
+      errors.slice(from, to).reduce((a, b) => a + b, 0) / (to - from);
     const step = (x: number): number => Math.abs(mean(x, x + 8) - mean(x - 8, x));
     const elsewhere = Array.from({ length: width - 100 }, (_, i) => i + 50).filter((x) =>
       borders.every((border) => Math.abs(x - border) > 40),
     );
     const noise = Math.sqrt(elsewhere.reduce((sum, x) => sum + step(x) ** 2, 0) / elsewhere.length);
-    for (const border of borders) for (let x = border - 16; x <= border + 16; x++) expect(step(x)).toBeLessThan(4 * noise);
+    for (const border of borders)
+      for (let x = border - 16; x <= border + 16; x++) expect(step(x)).toBeLessThan(4 * noise);
   });
 });

@@ -10,7 +10,8 @@ const SAMPLES = 64;
 
 export const batching: Bench = {
   name: 'batching',
-  about: 'Recovery: 64 samples in one request against 64 requests over HTTP; regrouping on against off under 64 callers.',
+  about:
+    'Recovery: 64 samples in one request against 64 requests over HTTP; regrouping on against off under 64 callers.',
   run: async (options) => [await requests(options), ...(await regrouping(options))],
 };
 
@@ -38,7 +39,13 @@ async function requests({ modelsDir }: BenchOptions): Promise<Row> {
       15,
     );
     const what = `${SAMPLES} samples in one request against ${SAMPLES} requests: samples a second`;
-    return { benchmark: 'batching', what, value: round(time.second / time.first), unit: '×', reach: '≥ 5' };
+    return {
+      benchmark: 'batching',
+      what,
+      value: round(time.second / time.first),
+      unit: '×',
+      reach: '≥ 5',
+    };
   } finally {
     await service.close();
   }
@@ -76,10 +83,23 @@ async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
   };
   const time = await inTurn(crowd('on'), crowd('off'), 3);
   await Promise.all(Object.values(engines).map((engine) => engine.close()));
-  const p99 = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(0.99 * values.length)]!;
+  const p99 = (values: number[]): number =>
+    values.sort((a, b) => a - b)[Math.floor(0.99 * values.length)]!;
   const what = `${SAMPLES} callers of one sample, regrouping on against off`;
   return [
-    { benchmark: 'batching', what: `${what}: samples a second`, value: round(time.second / time.first), unit: '×', reach: '≥ 4' },
-    { benchmark: 'batching', what: `${what}: p99 latency`, value: round(p99(latencies.on) / p99(latencies.off)), unit: '×', reach: '≤ 1' },
+    {
+      benchmark: 'batching',
+      what: `${what}: samples a second`,
+      value: round(time.second / time.first),
+      unit: '×',
+      reach: '≥ 4',
+    },
+    {
+      benchmark: 'batching',
+      what: `${what}: p99 latency`,
+      value: round(p99(latencies.on) / p99(latencies.off)),
+      unit: '×',
+      reach: '≤ 1',
+    },
   ];
 }

@@ -14,34 +14,59 @@ const IMAGES = 6;
 
 export const depth: Bench = {
   name: 'depth',
-  about: 'Adaptive depth at the calibrated threshold against full depth, same bundle, mixed inputs, wall-clock time of the engine.',
+  about:
+    'Adaptive depth at the calibrated threshold against full depth, same bundle, mixed inputs, wall-clock time of the engine.',
   async run(options) {
     const recovery = await defaultBundle(options.modelsDir, 'sparse-recovery');
     const denoise = await defaultBundle(options.modelsDir, 'denoise');
     const fewShot = await defaultBundle(options.modelsDir, 'few-shot');
-    const signals = freshSignals(await matrixOf(recovery.manifest, options.modelsDir), { sparsity: 0.1, snr: [20, 30, 40] }, 256);
+    const signals = freshSignals(
+      await matrixOf(recovery.manifest, options.modelsDir),
+      { sparsity: 0.1, snr: [20, 30, 40] },
+      256,
+    );
     const images = (await cleanImages(options)).slice(0, IMAGES);
     return [
       ...(await against(options, recovery, signals.conditions(recovery.manifest, 1), 1)),
       ...(await against(options, recovery, signals.conditions(recovery.manifest, 1), 64)),
-      ...(await against(options, denoise, denoiseConditions(images, denoise.manifest, SIGMAS, 1, true), 1)),
-      ...(await against(options, fewShot, madeUpTasks(fewShot.manifest).conditions(fewShot.manifest, 1), 1)),
+      ...(await against(
+        options,
+        denoise,
+        denoiseConditions(images, denoise.manifest, SIGMAS, 1, true),
+        1,
+      )),
+      ...(await against(
+        options,
+        fewShot,
+        madeUpTasks(fewShot.manifest).conditions(fewShot.manifest, 1),
+        1,
+      )),
       ...[recovery, denoise, fewShot].map(overhead),
     ];
   },
 };
 
 /** All samples of all conditions, `batch` in one request, by turns with each rule. */
-async function against({ modelsDir }: BenchOptions, { manifest }: Bundle, conditions: readonly Condition[], batch: number): Promise<Row[]> {
+async function against(
+  { modelsDir }: BenchOptions,
+  { manifest }: Bundle,
+  conditions: readonly Condition[],
+  batch: number,
+): Promise<Row[]> {
   const { name } = manifest;
   const engine = await startEngine(modelsDir, [name]);
   const metric = metricFor(manifest.task);
   try {
     // Dealt out in turn, so that every request mixes the conditions.
     const longest = Math.max(...conditions.map(({ cases }) => cases.length));
-    const cases = Array.from({ length: longest }, (_, i) => conditions.map(({ cases: list }) => list[i]!)).flat();
-    const requests = Array.from({ length: Math.ceil(cases.length / batch) }, (_, i) => cases.slice(i * batch, (i + 1) * batch));
-    const pass = (stopping: StoppingParameters) => (): Promise<Outcome> => through(engine, name, requests, stopping, metric);
+    const cases = Array.from({ length: longest }, (_, i) =>
+      conditions.map(({ cases: list }) => list[i]!),
+    ).flat();
+    const requests = Array.from({ length: Math.ceil(cases.length / batch) }, (_, i) =>
+      cases.slice(i * batch, (i + 1) * batch),
+    );
+    const pass = (stopping: StoppingParameters) => (): Promise<Outcome> =>
+      through(engine, name, requests, stopping, metric);
     const [adaptive, full] = [pass({}), pass({ rule: 'fixed', depth: manifest.depth })];
     const seen = { adaptive: await adaptive(), full: await full() };
     const time = await inTurn(adaptive, full, 3);

@@ -25,7 +25,8 @@ const THREADS = 1;
 
 export const engine: Bench = {
   name: 'engine',
-  about: 'Full depth through the engine against one graph of the same layers, and against the published network; tiles; HTTP and codecs.',
+  about:
+    'Full depth through the engine against one graph of the same layers, and against the published network; tiles; HTTP and codecs.',
   async run(options) {
     const { modelsDir } = options;
     const recovery = await defaultBundle(modelsDir, 'sparse-recovery');
@@ -36,7 +37,13 @@ export const engine: Bench = {
     const engines = await startEngine(modelsDir, [recovery.manifest.name, denoise.manifest.name]);
     try {
       return [
-        await againstGraph(engines, recovery, { measurements: { data, dims: [data.length] } }, 100, '≤ 1.25'),
+        await againstGraph(
+          engines,
+          recovery,
+          { measurements: { data, dims: [data.length] } },
+          100,
+          '≤ 1.25',
+        ),
         await againstGraph(engines, denoise, { image: square }, 12, '≤ 1.1'),
         await againstPublished(engines, denoise, square),
         await tiles(engines, denoise, clean),
@@ -48,7 +55,10 @@ export const engine: Bench = {
   },
 };
 
-const asArray = ({ data, channels, height, width }: ReturnType<typeof noisySquare>): Array32 => ({ data, dims: [channels, height, width] });
+const asArray = ({ data, channels, height, width }: ReturnType<typeof noisySquare>): Array32 => ({
+  data,
+  dims: [channels, height, width],
+});
 
 const fullDepth =
   ({ manifest: { name, depth } }: Bundle, running: Engine, sample: Sample) =>
@@ -57,7 +67,9 @@ const fullDepth =
 
 /** The whole path with all policies, read out at the end. */
 async function wholeGraph(family: Family, weights: Weights, policies: boolean): Promise<Session> {
-  const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+  const inputs = Object.fromEntries(
+    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
+  );
   const { outputs, logits } = unroll(family, inputs);
   const wanted: Record<string, Value> = { result: outputs.at(-1)![family.outputs[0]!]! };
   if (policies) logits.forEach((logit, i) => (wanted[`pi-${i}`] = sigmoid(logit)));
@@ -65,13 +77,21 @@ async function wholeGraph(family: Family, weights: Weights, policies: boolean): 
   return Session.load(toModel({ outputs: wanted, weights: known }), { threads: THREADS });
 }
 
-async function againstGraph(running: Engine, bundle: Bundle, sample: Sample, rounds: number, reach: string): Promise<Row> {
+async function againstGraph(
+  running: Engine,
+  bundle: Bundle,
+  sample: Sample,
+  rounds: number,
+  reach: string,
+): Promise<Row> {
   const family = await readFamily(bundle.directory);
   const learnt = await readWeights(bundle.directory);
   // The constants lie outside the graphs; a fresh family computes them again.
   const weights = new Map([...initialWeights(family, new Random(1).normal), ...learnt]);
   const session = await wholeGraph(family, weights, true);
-  const feeds = Object.fromEntries(Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]));
+  const feeds = Object.fromEntries(
+    Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]),
+  );
   const time = await inTurn(fullDepth(bundle, running, sample), () => session.run(feeds), rounds);
   await session.release();
   const what = `${bundle.manifest.name}: full depth through the engine over one graph of all layers and policies`;
@@ -82,10 +102,20 @@ async function againstGraph(running: Engine, bundle: Bundle, sample: Sample, rou
 async function againstPublished(running: Engine, bundle: Bundle, image: Array32): Promise<Row> {
   const { family } = definePublishedDncnn({ ...defaultPublishedDncnn, channels: 1 });
   const session = await wholeGraph(family, initialWeights(family, new Random(1).normal), false);
-  const time = await inTurn(fullDepth(bundle, running, { image }), () => session.run({ image: tensor(image.data, [1, ...image.dims]) }), 6);
+  const time = await inTurn(
+    fullDepth(bundle, running, { image }),
+    () => session.run({ image: tensor(image.data, [1, ...image.dims]) }),
+    6,
+  );
   await session.release();
   const what = `${bundle.manifest.name}: published network of 20 convolutions over ours at full depth, 256×256`;
-  return { benchmark: 'engine', what, value: round(time.second / time.first), unit: '×', reach: '≥ 4' };
+  return {
+    benchmark: 'engine',
+    what,
+    value: round(time.second / time.first),
+    unit: '×',
+    reach: '≥ 4',
+  };
 }
 
 /** Compute of a large image in tiles, against that of the same image as one sample. */
@@ -97,11 +127,22 @@ async function tiles(running: Engine, { manifest }: Bundle, clean: Planes): Prom
   const tiled: number[] = [];
   const untiled: number[] = [];
   for (let i = 0; i < 3; i++) {
-    tiled.push((await running.perform({ task: 'denoise', contentType: 'image/png', body, stopping })).summary.timing.computeMs);
-    untiled.push((await running.run(manifest.name, [{ image: asArray(image) }], stopping)).timing.computeMs);
+    tiled.push(
+      (await running.perform({ task: 'denoise', contentType: 'image/png', body, stopping })).summary
+        .timing.computeMs,
+    );
+    untiled.push(
+      (await running.run(manifest.name, [{ image: asArray(image) }], stopping)).timing.computeMs,
+    );
   }
   const what = `${side}×${side} in tiles of ${defaultTiles.size} over the same image untiled, full depth`;
-  return { benchmark: 'engine', what, value: round(median(tiled) / median(untiled)), unit: '×', reach: '≤ 1.15' };
+  return {
+    benchmark: 'engine',
+    what,
+    value: round(median(tiled) / median(untiled)),
+    unit: '×',
+    reach: '≤ 1.15',
+  };
 }
 
 /** What is not compute in a request over HTTP: parsing, decoding, encoding, messages. */
@@ -112,13 +153,25 @@ async function serving(options: BenchOptions): Promise<Row> {
   const shares: number[] = [];
   for (let i = 0; i < 8; i++) {
     const begin = performance.now();
-    const answer = await fetch(`${service.url}/v1/denoise`, { method: 'POST', headers: { 'content-type': 'image/png' }, body });
+    const answer = await fetch(`${service.url}/v1/denoise`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/png' },
+      body,
+    });
     await answer.arrayBuffer();
     const whole = performance.now() - begin;
-    const compute = Number(/compute;dur=([\d.]+)/.exec(answer.headers.get('server-timing') ?? '')?.[1]);
+    const compute = Number(
+      /compute;dur=([\d.]+)/.exec(answer.headers.get('server-timing') ?? '')?.[1],
+    );
     if (i > 0) shares.push(1 - compute / whole);
   }
   await service.close();
   const what = 'HTTP and codecs in a 512×512 denoising request';
-  return { benchmark: 'engine', what, value: round(100 * median(shares)), unit: '%', reach: '≤ 15' };
+  return {
+    benchmark: 'engine',
+    what,
+    value: round(100 * median(shares)),
+    unit: '%',
+    reach: '≤ 15',
+  };
 }

@@ -9,7 +9,8 @@ import { startService } from './service.ts';
 
 export const isolation: Bench = {
   name: 'isolation',
-  about: 'Workers as child processes against threads: one recovery, one 512×512 image, 64 recoveries at once; the start; memory.',
+  about:
+    'Workers as child processes against threads: one recovery, one 512×512 image, 64 recoveries at once; the start; memory.',
   async run(options) {
     const { modelsDir } = options;
     const recovery = await defaultBundle(modelsDir, 'sparse-recovery');
@@ -32,20 +33,37 @@ export const isolation: Bench = {
     const between = performance.now();
     const threads = await start('thread');
     const starts = (between - began) / (performance.now() - between);
-    const recover = (engine: Engine) => () => perform(engine, 'recover', 'application/octet-stream', new Uint8Array(vector.buffer));
-    const crowd = (engine: Engine) => () => Promise.all(Array.from({ length: 64 }, recover(engine)));
+    const recover = (engine: Engine) => () =>
+      perform(engine, 'recover', 'application/octet-stream', new Uint8Array(vector.buffer));
+    const crowd = (engine: Engine) => () =>
+      Promise.all(Array.from({ length: 64 }, recover(engine)));
     const image = (engine: Engine) => () => perform(engine, 'denoise', 'image/png', png);
     try {
-      const row = async (what: string, work: (engine: Engine) => () => Promise<unknown>, rounds: number): Promise<Row> => {
+      const row = async (
+        what: string,
+        work: (engine: Engine) => () => Promise<unknown>,
+        rounds: number,
+      ): Promise<Row> => {
         const { first, second } = await inTurn(work(processes), work(threads), rounds);
         const detail = `${first.toFixed(1)} and ${second.toFixed(1)} ms`;
-        return { benchmark: 'isolation', what: `${what}, processes over threads`, value: round(first / second), unit: '×', detail };
+        return {
+          benchmark: 'isolation',
+          what: `${what}, processes over threads`,
+          value: round(first / second),
+          unit: '×',
+          detail,
+        };
       };
       return [
         await row('one recovery', recover, 200),
         await row('64 recoveries at once', crowd, 20),
         await row('one image of 512×512', image, 8),
-        { benchmark: 'isolation', what: 'start of a worker, processes over threads', value: round(starts), unit: '×' },
+        {
+          benchmark: 'isolation',
+          what: 'start of a worker, processes over threads',
+          value: round(starts),
+          unit: '×',
+        },
         ...(process.platform === 'linux' ? [await memory(modelsDir)] : []),
       ];
     } finally {
@@ -68,5 +86,9 @@ async function memory(modelsDir: string): Promise<Row> {
   return { benchmark: 'isolation', what, value: round(processes / threads), unit: '×', detail };
 }
 
-const perform = (engine: Engine, task: string, contentType: string, body: Uint8Array): Promise<unknown> =>
-  engine.perform({ task, contentType, body, stopping: {} });
+const perform = (
+  engine: Engine,
+  task: string,
+  contentType: string,
+  body: Uint8Array,
+): Promise<unknown> => engine.perform({ task, contentType, body, stopping: {} });

@@ -17,7 +17,10 @@ const SAMPLE = fileURLToPath(new URL('../../docs/samples/clean.jpg', import.meta
 export async function defaultBundle(modelsDir: string, task: Manifest['task']): Promise<Bundle> {
   const { bundles } = await loadBundles(modelsDir);
   const found = bundles.find(
-    ({ manifest }) => manifest.task === task && manifest.default && (task !== 'denoise' || channelsOf(manifest) === 1),
+    ({ manifest }) =>
+      manifest.task === task &&
+      manifest.default &&
+      (task !== 'denoise' || channelsOf(manifest) === 1),
   );
   if (!found) throw new Error(`There is no default model for ${task} in ${modelsDir}.`);
   return found;
@@ -25,23 +28,38 @@ export async function defaultBundle(modelsDir: string, task: Manifest['task']): 
 
 /** `count` measurement vectors of 20, 30 and 40 dB mixed, one after the other. */
 export function mixedMeasurements(matrix: Matrix, count: number, seed = 1): Float32Array {
-  return new SignalSampler(matrix, new Random(seed), count, { sparsity: 0.1, snr: [20, 30, 40] }).next().measurements;
+  return new SignalSampler(matrix, new Random(seed), count, {
+    sparsity: 0.1,
+    snr: [20, 30, 40],
+  }).next().measurements;
 }
 
 /** Few-shot tasks of made-up characters, 20-way with 1 to 5 shots; a part of their queries goes wrong, as in real ones. */
 export function madeUpTasks({ inputs }: Manifest, count = 24): TestData {
   const side = Number(inputs.find(({ name }) => name === 'query')!.shape[3]);
   const characters = drawCharacters(60, 10, side, new Random(1));
-  return fewShotTasks(characters, 'made-up characters', { settings: [{ ways: 20, shots: [1, 5] }], count, queries: 5, turns: true });
+  return fewShotTasks(characters, 'made-up characters', {
+    settings: [{ ways: 20, shots: [1, 5] }],
+    count,
+    queries: 5,
+    turns: true,
+  });
 }
 
 /** Clean gray images: those of the folder, or the sample picture. */
 export async function cleanImages({ images }: BenchOptions): Promise<Planes[]> {
-  return images === undefined ? [await readImage(SAMPLE, 1)] : (await readImageFolder(images, 1)).images;
+  return images === undefined
+    ? [await readImage(SAMPLE, 1)]
+    : (await readImageFolder(images, 1)).images;
 }
 
 /** A square of `size` from the middle of a gray image, mirrored where the image is smaller, with noise of σ (of 255). */
-export function noisySquare({ data, width, height }: Planes, size: number, sigma: number, seed = 1): Planes {
+export function noisySquare(
+  { data, width, height }: Planes,
+  size: number,
+  sigma: number,
+  seed = 1,
+): Planes {
   const mirror = (i: number, length: number): number => {
     const at = ((i % (2 * length)) + 2 * length) % (2 * length);
     return at < length ? at : 2 * length - 1 - at;
@@ -49,7 +67,8 @@ export function noisySquare({ data, width, height }: Planes, size: number, sigma
   const [left, top] = [Math.floor((width - size) / 2), Math.floor((height - size) / 2)];
   const clean = Float32Array.from(
     { length: size * size },
-    (_, i) => data[mirror(top + Math.floor(i / size), height) * width + mirror(left + (i % size), width)]!,
+    (_, i) =>
+      data[mirror(top + Math.floor(i / size), height) * width + mirror(left + (i % size), width)]!,
   );
   const noisy = new Float32Array(size * size);
   addNoise(clean, noisy, sigma, true, new Random(seed));

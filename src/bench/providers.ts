@@ -13,7 +13,8 @@ const SIGNALS = 256;
 
 export const providers: Bench = {
   name: 'providers',
-  about: 'GPU providers against the CPU with all its cores, at full depth, and adaptive depth against full on each.',
+  about:
+    'GPU providers against the CPU with all its cores, at full depth, and adaptive depth against full on each.',
   async run(options) {
     const { modelsDir } = options;
     const recovery = await defaultBundle(modelsDir, 'sparse-recovery');
@@ -28,10 +29,17 @@ export const providers: Bench = {
     const matrix = await matrixOf(recovery.manifest, modelsDir);
     const measured = mixedMeasurements(matrix, SIGNALS);
     const signals = Array.from({ length: SIGNALS }, (_, i): Sample => ({
-      measurements: { data: measured.slice(i * matrix.rows, (i + 1) * matrix.rows), dims: [matrix.rows] },
+      measurements: {
+        data: measured.slice(i * matrix.rows, (i + 1) * matrix.rows),
+        dims: [matrix.rows],
+      },
     }));
     const work: [what: string, { name: string; depth: number }, requests: Sample[][]][] = [
-      ...SIDES.map((side, i): (typeof work)[number] => [`images of ${side}×${side}`, denoise.manifest, images[i]!.map((image) => [image])]),
+      ...SIDES.map((side, i): (typeof work)[number] => [
+        `images of ${side}×${side}`,
+        denoise.manifest,
+        images[i]!.map((image) => [image]),
+      ]),
       ['one recovery', recovery.manifest, signals.slice(0, 8).map((signal) => [signal])],
       [`${SIGNALS} recoveries in one request`, recovery.manifest, [signals]],
     ];
@@ -48,9 +56,10 @@ export const providers: Bench = {
         const gpu = await startEngine(modelsDir, names, { provider });
         try {
           for (const [what, { name, depth }, requests] of work) {
-            const pass = (engine: typeof gpu, stopping: StoppingParameters) => async (): Promise<void> => {
-              for (const request of requests) await engine.run(name, request, stopping);
-            };
+            const pass =
+              (engine: typeof gpu, stopping: StoppingParameters) => async (): Promise<void> => {
+                for (const request of requests) await engine.run(name, request, stopping);
+              };
             const full: StoppingParameters = { rule: 'fixed', depth };
             const against = await inTurn(pass(cpu, full), pass(gpu, full), 5);
             const adaptive = await inTurn(pass(gpu, {}), pass(gpu, full), 5);
@@ -61,7 +70,10 @@ export const providers: Bench = {
               unit: '×',
             });
             rows.push(
-              row(`time, ${availableParallelism()} cores over ${provider}`, against.first / against.second),
+              row(
+                `time, ${availableParallelism()} cores over ${provider}`,
+                against.first / against.second,
+              ),
               row(`time on ${provider}, adaptive over full`, adaptive.first / adaptive.second),
             );
           }

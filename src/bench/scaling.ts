@@ -28,17 +28,44 @@ export const scaling: Bench = {
     const samples = await overSamples(options);
     const connections = await overConnections(options);
     if (options.plots !== undefined) {
-      await plot(join(options.plots, 'time-over-pixels.svg'), 'Denoising', 'pixels of an image', 'ms an image', pixels);
-      await plot(join(options.plots, 'rate-over-samples.svg'), 'Recovery', 'samples in a request', 'samples a second', samples);
-      await plot(join(options.plots, 'rate-over-connections.svg'), 'Recovery over HTTP', 'connections', 'samples a second', connections);
+      await plot(
+        join(options.plots, 'time-over-pixels.svg'),
+        'Denoising',
+        'pixels of an image',
+        'ms an image',
+        pixels,
+      );
+      await plot(
+        join(options.plots, 'rate-over-samples.svg'),
+        'Recovery',
+        'samples in a request',
+        'samples a second',
+        samples,
+      );
+      await plot(
+        join(options.plots, 'rate-over-connections.svg'),
+        'Recovery over HTTP',
+        'connections',
+        'samples a second',
+        connections,
+      );
     }
     const most = WORKERS.at(-1)!;
     const first = (all: ByWorkers, at: number): number => all.get(1)!.find(({ x }) => x === at)!.y;
     const [low, high] = [256 ** 2, SIDES.at(-1)! ** 2];
     return [
-      row(`${SIDES.at(-1)}×${SIDES.at(-1)} over 256×256: time of a pixel`, first(pixels, high) / high / (first(pixels, low) / low)),
-      row(`${SAMPLES.at(-1)} samples in a request over one: samples a second`, first(samples, SAMPLES.at(-1)!) / first(samples, 1)),
-      row(`${CONNECTIONS.at(-1)} connections over one: samples a second`, first(connections, CONNECTIONS.at(-1)!) / first(connections, 1)),
+      row(
+        `${SIDES.at(-1)}×${SIDES.at(-1)} over 256×256: time of a pixel`,
+        first(pixels, high) / high / (first(pixels, low) / low),
+      ),
+      row(
+        `${SAMPLES.at(-1)} samples in a request over one: samples a second`,
+        first(samples, SAMPLES.at(-1)!) / first(samples, 1),
+      ),
+      row(
+        `${CONNECTIONS.at(-1)} connections over one: samples a second`,
+        first(connections, CONNECTIONS.at(-1)!) / first(connections, 1),
+      ),
       row(
         `${most} workers over one, ${CONNECTIONS.at(-1)} connections: samples a second`,
         connections.get(most)!.at(-1)!.y / connections.get(1)!.at(-1)!.y,
@@ -51,9 +78,16 @@ export const scaling: Bench = {
   },
 };
 
-const row = (what: string, value: number): Row => ({ benchmark: 'scaling', what, value: round(value), unit: '×' });
+const row = (what: string, value: number): Row => ({
+  benchmark: 'scaling',
+  what,
+  value: round(value),
+  unit: '×',
+});
 
-async function byWorkers(measure: (workers: number) => Promise<Curve['points']>): Promise<ByWorkers> {
+async function byWorkers(
+  measure: (workers: number) => Promise<Curve['points']>,
+): Promise<ByWorkers> {
   const all = new Map<number, Curve['points']>();
   for (const workers of WORKERS) all.set(workers, await measure(workers));
   return all;
@@ -95,7 +129,9 @@ async function overPixels(options: BenchOptions): Promise<ByWorkers> {
     const engine = await start(options, manifest.name, workers);
     const points = [];
     for (const [i, body] of images.entries()) {
-      const ms = await timed(workers, () => engine.perform({ task: 'denoise', contentType: 'image/png', body, stopping: {} }));
+      const ms = await timed(workers, () =>
+        engine.perform({ task: 'denoise', contentType: 'image/png', body, stopping: {} }),
+      );
       points.push({ x: SIDES[i]! ** 2, y: ms });
     }
     await engine.close();
@@ -126,10 +162,19 @@ async function overConnections({ modelsDir }: BenchOptions): Promise<ByWorkers> 
   const { manifest } = await defaultBundle(modelsDir, 'sparse-recovery');
   const body = Buffer.from(mixedMeasurements(await matrixOf(manifest, modelsDir), 1).buffer);
   return byWorkers(async (workers) => {
-    const service = await startService(modelsDir, { WORKERS: String(workers), SHED_DEPTH: 'false' });
+    const service = await startService(modelsDir, {
+      WORKERS: String(workers),
+      SHED_DEPTH: 'false',
+    });
     const points = [];
     for (const connections of CONNECTIONS) {
-      const { rate } = await load(service, { path: '/v1/recover', body, contentType: 'application/octet-stream', connections, seconds: 3 });
+      const { rate } = await load(service, {
+        path: '/v1/recover',
+        body,
+        contentType: 'application/octet-stream',
+        connections,
+        seconds: 3,
+      });
       points.push({ x: connections, y: rate });
     }
     await service.close();
@@ -137,7 +182,24 @@ async function overConnections({ modelsDir }: BenchOptions): Promise<ByWorkers> 
   });
 }
 
-async function plot(file: string, title: string, x: string, y: string, all: ByWorkers): Promise<void> {
-  const named = [...all].map(([workers, points]) => ({ name: workers === 1 ? 'one worker' : `${workers} workers`, points }));
-  await writeFile(file, await curves({ title, x: { title: x, scale: 'log' }, y: { title: y, scale: 'log' }, curves: named }));
+async function plot(
+  file: string,
+  title: string,
+  x: string,
+  y: string,
+  all: ByWorkers,
+): Promise<void> {
+  const named = [...all].map(([workers, points]) => ({
+    name: workers === 1 ? 'one worker' : `${workers} workers`,
+    points,
+  }));
+  await writeFile(
+    file,
+    await curves({
+      title,
+      x: { title: x, scale: 'log' },
+      y: { title: y, scale: 'log' },
+      curves: named,
+    }),
+  );
 }

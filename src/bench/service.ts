@@ -16,10 +16,21 @@ export interface Service {
   close(): Promise<void>;
 }
 
-export async function startService(modelsDir: string, env: Record<string, string> = {}): Promise<Service> {
+export async function startService(
+  modelsDir: string,
+  env: Record<string, string> = {},
+): Promise<Service> {
   const main = fileURLToPath(builtUrl(new URL('../main.ts', import.meta.url)));
   const child = spawn(process.execPath, [main], {
-    env: { ...process.env, PORT: '0', HOST: '127.0.0.1', MODELS_DIR: modelsDir, EXECUTION_PROVIDER: 'cpu', LOG_LEVEL: 'info', ...env },
+    env: {
+      ...process.env,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      MODELS_DIR: modelsDir,
+      EXECUTION_PROVIDER: 'cpu',
+      LOG_LEVEL: 'info',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout });
@@ -28,13 +39,17 @@ export async function startService(modelsDir: string, env: Record<string, string
       const address = /answers at (http:\S+?)"/.exec(line);
       if (address) resolve(address[1]!);
     });
-    child.once('exit', (code) => reject(new Error(`The service ended with ${code} before it answered.`)));
+    child.once('exit', (code) =>
+      reject(new Error(`The service ended with ${code} before it answered.`)),
+    );
   });
   return {
     url,
     async metric(name) {
       const text = await (await fetch(`${url}/metrics`)).text();
-      const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `) || candidate.startsWith(`${name}{`));
+      const line = text
+        .split('\n')
+        .find((candidate) => candidate.startsWith(`${name} `) || candidate.startsWith(`${name}{`));
       if (!line) throw new Error(`There is no metric ${name}.`);
       return Number(line.slice(line.lastIndexOf(' ') + 1));
     },
@@ -48,7 +63,9 @@ export async function startService(modelsDir: string, env: Record<string, string
 
 async function resident(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter((id) => id !== '');
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+    .split(' ')
+    .filter((id) => id !== '');
   const theirs = await Promise.all(children.map((id) => resident(Number(id))));
   return theirs.reduce((a, b) => a + b, 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(status)![1]));
 }
@@ -75,6 +92,7 @@ export async function load(
     duration: seconds,
     timeout: 60,
   });
-  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${path}: ${result.non2xx} answers were not 2xx, ${result.errors} failed.`);
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${path}: ${result.non2xx} answers were not 2xx, ${result.errors} failed.`);
   return { rate: result.requests.average, p99: result.latency.p99 };
 }

@@ -13,7 +13,8 @@ import { inTurn, round, type Bench } from './row.ts';
 
 export const trainingStep: Bench = {
   name: 'training-step',
-  about: 'DnCNN-stop: 3 × the forward FLOPs over the time of a training step, against the rate of one forward convolution.',
+  about:
+    'DnCNN-stop: 3 × the forward FLOPs over the time of a training step, against the rate of one forward convolution.',
   async run() {
     const config = { ...denoiseDefaults.half, channels: 1 as const };
     const { batch, patch, features } = config;
@@ -24,7 +25,11 @@ export const trainingStep: Bench = {
       return tensor(data, dims);
     };
     const dims = [batch, 1, patch, patch];
-    const next = () => ({ image: draw(dims), clean: draw(dims), weight: tensor(new Float32Array(batch).fill(1), [batch]) });
+    const next = () => ({
+      image: draw(dims),
+      clean: draw(dims),
+      weight: tensor(new Float32Array(batch).fill(1), [batch]),
+    });
     const { family, stages } = denoiseStages(config, { next });
     const { outputs } = unroll(family, { image: input('image', dims) });
     const flops =
@@ -46,7 +51,10 @@ export const trainingStep: Bench = {
 
     const shape = [batch, features, patch / 2, patch / 2];
     const one = conv(input('x', shape), input('w', [features, features, 3, 3]));
-    const session = await Session.load(toModel({ outputs: { y: one } }), { threads, spin: threads > 1 });
+    const session = await Session.load(toModel({ outputs: { y: one } }), {
+      threads,
+      spin: threads > 1,
+    });
     const tensors = { x: draw(shape), w: draw([features, features, 3, 3]) };
     const times = 60;
     const time = await inTurn(
@@ -58,7 +66,10 @@ export const trainingStep: Bench = {
     );
     await trainer.release();
     await session.release();
-    const rate = { step: flops / time.first / 1e6, forward: (times * countFlops([one], [], {})) / time.second / 1e6 };
+    const rate = {
+      step: flops / time.first / 1e6,
+      forward: (times * countFlops([one], [], {})) / time.second / 1e6,
+    };
     return [
       {
         benchmark: 'training-step',

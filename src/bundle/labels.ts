@@ -4,16 +4,22 @@ import type { Manifest } from './manifest.ts';
 export const LABELS = 'labels.json';
 
 /** @throws a sentence where the bytes are not a list of as many names as the model has scores */
-export function readLabels(bytes: Uint8Array, { name, outputs }: Pick<Manifest, 'name' | 'outputs'>): string[] {
+export function readLabels(
+  bytes: Uint8Array,
+  { name, outputs }: Pick<Manifest, 'name' | 'outputs'>,
+): string[] {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch (error) {
-    throw new Error(`${LABELS} of ${name} is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${LABELS} of ${name} is not JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   const count = outputs[0]!.shape[1];
   if (!Array.isArray(value) || !value.every((label): label is string => typeof label === 'string'))
     throw new Error(`${LABELS} of ${name} must be a list of strings.`);
-  if (value.length !== count) throw new Error(`${LABELS} of ${name} has ${value.length} names for ${count} scores.`);
+  if (value.length !== count)
+    throw new Error(`${LABELS} of ${name} has ${value.length} names for ${count} scores.`);
   return value;
 }

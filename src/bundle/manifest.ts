@@ -3,14 +3,22 @@ import Type, { type Static } from 'typebox';
 
 export const SCHEMA_VERSION = 1;
 
-const Task = Type.Union([Type.Literal('sparse-recovery'), Type.Literal('denoise'), Type.Literal('few-shot'), Type.Literal('recognize')]);
+const Task = Type.Union([
+  Type.Literal('sparse-recovery'),
+  Type.Literal('denoise'),
+  Type.Literal('few-shot'),
+  Type.Literal('recognize'),
+]);
 export type TaskName = Static<typeof Task>;
 
 /**
  * A dimension: a number, a symbol that stands for one number throughout a sample (`h`), or a multiple of a symbol
  * (`2*h`: this side must be even). The first dimension of every tensor is the batch, `N`.
  */
-const Dimension = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^([1-9][0-9]*\\*)?[A-Za-z_][A-Za-z0-9_]*$' })]);
+const Dimension = Type.Union([
+  Type.Integer({ minimum: 1 }),
+  Type.String({ pattern: '^([1-9][0-9]*\\*)?[A-Za-z_][A-Za-z0-9_]*$' }),
+]);
 
 const Port = Type.Object({
   name: Type.String({ minLength: 1 }),
@@ -85,7 +93,9 @@ export const Manifest = Type.Object({
    * The numbers in (0,1) that every segment but the last gives for a stop rule to compare, each [N] and by name: `pi`
    * alone where this is left out. `path` then takes the further input `policy`, one number for each, 1 for the one to compare.
    */
-  policies: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_]*$' }), { minItems: 1 })),
+  policies: Type.Optional(
+    Type.Array(Type.String({ pattern: '^[a-z][a-z0-9_]*$' }), { minItems: 1 }),
+  ),
   /** Calibrated thresholds on the others, by name. */
   thresholds: Type.Optional(Type.Record(Type.String(), Type.Number({ minimum: 0, maximum: 1 }))),
   /** Floating-point operations, one sample (`per: 'sample'`) or one pixel of it (`per: 'pixel'`), exit by exit. */
@@ -105,7 +115,10 @@ export const Manifest = Type.Object({
   /** Where the weights come from: seed, data, steps, hours, configuration. */
   training: Type.Record(Type.String(), Type.Unknown()),
   /** Every other file of the folder, with its checksum. */
-  files: Type.Record(Type.String(), Type.Object({ sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }), bytes: Type.Integer() })),
+  files: Type.Record(
+    Type.String(),
+    Type.Object({ sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }), bytes: Type.Integer() }),
+  ),
   /** The files that belong to the task and that the service hands out, such as `matrix.npy` or `labels.json`. */
   task_files: Type.Array(Type.String()),
 });
@@ -114,13 +127,15 @@ export type Port = Static<typeof Port>;
 export type Segment = Static<typeof Segment>;
 
 /** What a stop rule may compare. */
-export const policiesOf = ({ policies }: Pick<Manifest, 'policies'>): readonly string[] => policies ?? ['pi'];
+export const policiesOf = ({ policies }: Pick<Manifest, 'policies'>): readonly string[] =>
+  policies ?? ['pi'];
 
 /** The output of a segment's graph that holds the next value of a state: in ONNX no output may share an input's name. */
 export const outputName = (state: string): string => `next_${state}`;
 
 /** The channels of the images that a model takes. */
-export const channelsOf = ({ inputs }: Pick<Manifest, 'inputs'>): number => Number(inputs[0]?.shape[1]);
+export const channelsOf = ({ inputs }: Pick<Manifest, 'inputs'>): number =>
+  Number(inputs[0]?.shape[1]);
 
 /** Whether only one of two models can be the default: a task has one, denoising one for each number of channels. */
 export const areRivals = (a: Manifest, b: Manifest): boolean =>

@@ -21,13 +21,19 @@ const MANIFEST = 'manifest.json';
 const schema = Compile(Manifest);
 
 /** Reads every folder below `directory` that holds a manifest; damaged ones are refused, the others are given. */
-export async function loadBundles(directory: string): Promise<{ bundles: Bundle[]; refused: Refusal[] }> {
+export async function loadBundles(
+  directory: string,
+): Promise<{ bundles: Bundle[]; refused: Refusal[] }> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => {
-    throw new Error(`There is no folder of models at ${directory}. Set MODELS_DIR to one, or train a model first.`);
+    throw new Error(
+      `There is no folder of models at ${directory}. Set MODELS_DIR to one, or train a model first.`,
+    );
   });
   const bundles: Bundle[] = [];
   const refused: Refusal[] = [];
-  for (const { name } of entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))) {
+  for (const { name } of entries.filter(
+    (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
+  )) {
     try {
       bundles.push(await loadBundle(join(directory, name)));
     } catch (error) {
@@ -59,42 +65,72 @@ export async function readManifest(directory: string): Promise<Manifest> {
   }
   if (!schema.Check(value)) {
     const [first] = schema.Errors(value);
-    throw new Error(`${file} does not fit the schema at ${first?.instancePath || '/'}: ${first?.message ?? 'it is not a manifest'}.`);
+    throw new Error(
+      `${file} does not fit the schema at ${first?.instancePath || '/'}: ${first?.message ?? 'it is not a manifest'}.`,
+    );
   }
   if (value.name !== basename(directory))
-    throw new Error(`${file} names the model ${value.name}, but its folder is ${basename(directory)}.`);
+    throw new Error(
+      `${file} names the model ${value.name}, but its folder is ${basename(directory)}.`,
+    );
   return value;
 }
 
 /** The segments cover the layers in order, end at the exits, and read only what is there by then. */
 function checkPath(manifest: Manifest): void {
-  const { name, depth, exits, segments, inputs, states, outputs, decoders, path, task_files, files } = manifest;
+  const {
+    name,
+    depth,
+    exits,
+    segments,
+    inputs,
+    states,
+    outputs,
+    decoders,
+    path,
+    task_files,
+    files,
+  } = manifest;
   const refuse = (why: string): never => {
     throw new Error(`${MANIFEST} of ${name}: ${why}.`);
   };
   if (exits.at(-1) !== depth) refuse(`the last exit is ${exits.at(-1)}, not the depth ${depth}`);
   if (!policiesOf(manifest).includes('pi')) refuse('its policies do not have pi among them');
-  if (segments.length !== exits.length) refuse(`${segments.length} segments for ${exits.length} exits`);
+  if (segments.length !== exits.length)
+    refuse(`${segments.length} segments for ${exits.length} exits`);
   const known = new Set(inputs.map((port) => port.name));
   const stateNames = new Set(states.map((port) => port.name));
   segments.forEach(({ first, last, reads, writes, file }, i) => {
     if (first !== (exits[i - 1] ?? 0) + 1 || last !== exits[i])
-      refuse(`${file} holds the layers ${first} to ${last}, but exit ${exits[i]} needs ${(exits[i - 1] ?? 0) + 1} to ${exits[i]}`);
-    for (const read of reads) if (!known.has(read)) refuse(`${file} reads ${read}, which nothing before it writes`);
-    for (const write of writes) if (!stateNames.has(write)) refuse(`${file} writes ${write}, which is not among the states`);
+      refuse(
+        `${file} holds the layers ${first} to ${last}, but exit ${exits[i]} needs ${(exits[i - 1] ?? 0) + 1} to ${exits[i]}`,
+      );
+    for (const read of reads)
+      if (!known.has(read)) refuse(`${file} reads ${read}, which nothing before it writes`);
+    for (const write of writes)
+      if (!stateNames.has(write)) refuse(`${file} writes ${write}, which is not among the states`);
     writes.forEach((write) => known.add(write));
     const decoder = decoders.find(({ exit }) => exit === last);
-    for (const read of decoder?.reads ?? []) if (!known.has(read)) refuse(`${decoder!.file} reads ${read}, which nothing before it writes`);
+    for (const read of decoder?.reads ?? [])
+      if (!known.has(read))
+        refuse(`${decoder!.file} reads ${read}, which nothing before it writes`);
     const missing = decoder ? undefined : outputs.find((port) => !writes.includes(port.name));
     if (missing) refuse(`at exit ${last} no decoder and no state gives the output ${missing.name}`);
   });
-  const mentioned = [...segments.map(({ file }) => file), ...decoders.map(({ file }) => file), ...(path ? [path] : []), ...task_files];
+  const mentioned = [
+    ...segments.map(({ file }) => file),
+    ...decoders.map(({ file }) => file),
+    ...(path ? [path] : []),
+    ...task_files,
+  ];
   for (const file of mentioned) if (!files[file]) refuse(`${file} is not among its files`);
-  for (const file of Object.keys(files)) if (file !== basename(file) || file.startsWith('.')) refuse(`${file} is not a plain file name`);
+  for (const file of Object.keys(files))
+    if (file !== basename(file) || file.startsWith('.')) refuse(`${file} is not a plain file name`);
 }
 
 async function checkLabels(directory: string, manifest: Manifest): Promise<void> {
-  if (!manifest.task_files.includes(LABELS)) throw new Error(`${MANIFEST} of ${manifest.name}: ${LABELS} is not among its task files.`);
+  if (!manifest.task_files.includes(LABELS))
+    throw new Error(`${MANIFEST} of ${manifest.name}: ${LABELS} is not among its task files.`);
   readLabels(await readFile(join(directory, LABELS)), manifest);
 }
 
@@ -104,9 +140,12 @@ async function checkFiles(directory: string, { files }: Manifest): Promise<void>
     const info = await stat(file).catch(() => {
       throw new Error(`${file} is missing.`);
     });
-    if (info.size !== bytes) throw new Error(`${file} has ${info.size} bytes, not the ${bytes} of its manifest.`);
-    if (checksum(await readFile(file)) !== sha256) throw new Error(`${file} does not have the checksum of its manifest.`);
+    if (info.size !== bytes)
+      throw new Error(`${file} has ${info.size} bytes, not the ${bytes} of its manifest.`);
+    if (checksum(await readFile(file)) !== sha256)
+      throw new Error(`${file} does not have the checksum of its manifest.`);
   }
 }
 
-export const checksum = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+export const checksum = (bytes: Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex');

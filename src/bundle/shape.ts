@@ -7,9 +7,16 @@ export type Binding = Map<string, number>;
  * Matches a sample's dimensions with a port's shape (without its batch dimension), adding what symbols stand for.
  * @throws a sentence where they do not fit
  */
-export function bind(name: string, shape: readonly (number | string)[], dims: readonly number[], binding: Binding): void {
+export function bind(
+  name: string,
+  shape: readonly (number | string)[],
+  dims: readonly number[],
+  binding: Binding,
+): void {
   const misfit = (why: string): never => {
-    throw new RangeError(`${name} is [${dims.join(', ')}], not [${shape.slice(1).join(', ')}]: ${why}`);
+    throw new RangeError(
+      `${name} is [${dims.join(', ')}], not [${shape.slice(1).join(', ')}]: ${why}`,
+    );
   };
   if (dims.length !== shape.length - 1) misfit(`it needs ${shape.length - 1} dimensions`);
   dims.forEach((size, i) => {
@@ -22,7 +29,8 @@ export function bind(name: string, shape: readonly (number | string)[], dims: re
     if (size % factor !== 0) misfit(`dimension ${i + 1} must be a multiple of ${factor}`);
     const value = size / factor;
     const known = binding.get(symbol);
-    if (known !== undefined && known !== value) misfit(`dimension ${i + 1} does not agree with the others`);
+    if (known !== undefined && known !== value)
+      misfit(`dimension ${i + 1} does not agree with the others`);
     binding.set(symbol, value);
   });
 }
@@ -34,4 +42,5 @@ export function parseDimension(dim: string): { factor: number; symbol: string } 
 }
 
 /** What a side must be a multiple of. */
-export const multipleOf = (dim: number | string): number => (typeof dim === 'number' ? dim : parseDimension(dim).factor);
+export const multipleOf = (dim: number | string): number =>
+  typeof dim === 'number' ? dim : parseDimension(dim).factor;

@@ -13,7 +13,9 @@ export async function writeBundle(
   manifest: Omit<Manifest, 'files'>,
   contents: ReadonlyMap<string, Uint8Array>,
 ): Promise<Manifest> {
-  const files = Object.fromEntries([...contents].map(([name, bytes]) => [name, { sha256: checksum(bytes), bytes: bytes.length }]));
+  const files = Object.fromEntries(
+    [...contents].map(([name, bytes]) => [name, { sha256: checksum(bytes), bytes: bytes.length }]),
+  );
   const whole: Manifest = { ...manifest, files };
   const fresh = join(dirname(directory), `.${basename(directory)}.new`);
   const old = join(dirname(directory), `.${basename(directory)}.old`);

@@ -2,4 +2,5 @@
 export const formats = ['png', 'jpeg', 'webp', 'avif', 'tiff'] as const;
 export type ImageFormat = (typeof formats)[number];
 
-export const isFormat = (format: string | undefined): format is ImageFormat => formats.includes(format as ImageFormat);
+export const isFormat = (format: string | undefined): format is ImageFormat =>
+  formats.includes(format as ImageFormat);

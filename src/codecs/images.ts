@@ -41,13 +41,18 @@ async function inspect(image: Sharp, maxPixels: number): Promise<Header> {
   const refuse = (detail: string): never => {
     throw new Problem('bad-image', detail);
   };
-  if (!isFormat(format)) return refuse(`Images of the format ${format} are not taken; send ${formats.join(', ')}.`);
+  if (!isFormat(format))
+    return refuse(`Images of the format ${format} are not taken; send ${formats.join(', ')}.`);
   if (pages > 1) refuse(`The image has ${pages} frames or pages; send one picture at a time.`);
   if (!['b-w', 'grey16', 'srgb', 'rgb16', 'cmyk'].includes(space))
     refuse(`Images in the colour space ${space} are not taken; send gray or RGB.`);
-  if (depth !== 'uchar' && depth !== 'ushort') refuse(`Images of ${depth} numbers are not taken; send 8 or 16 bits a channel.`);
+  if (depth !== 'uchar' && depth !== 'ushort')
+    refuse(`Images of ${depth} numbers are not taken; send 8 or 16 bits a channel.`);
   if (width * height > maxPixels) {
-    throw new Problem('too-large', `The image has ${width}×${height} pixels; at most ${maxPixels} pixels are taken. Send a smaller one.`);
+    throw new Problem(
+      'too-large',
+      `The image has ${width}×${height} pixels; at most ${maxPixels} pixels are taken. Send a smaller one.`,
+    );
   }
   return { ...meta, format };
 }
@@ -60,8 +65,17 @@ export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise
   if (bytes.length === 0) throw new Problem('bad-image', 'The image is empty.');
   const meta = await inspect(sharp(bytes, { limitInputPixels: false }), maxPixels);
   const image = await read(bytes, channelsOf(meta), meta);
-  const special = meta.icc ?? meta.exif ?? meta.xmp ?? meta.iptc ?? (meta.density !== undefined && meta.density !== 72);
-  return { ...image, format: meta.format, source: special && meta.space !== 'cmyk' ? bytes : undefined };
+  const special =
+    meta.icc ??
+    meta.exif ??
+    meta.xmp ??
+    meta.iptc ??
+    (meta.density !== undefined && meta.density !== 72);
+  return {
+    ...image,
+    format: meta.format,
+    source: special && meta.space !== 'cmyk' ? bytes : undefined,
+  };
 }
 
 /** Reads a file as gray (1) or colour (3), without alpha; as it is where `channels` is not given. */
@@ -115,18 +129,27 @@ async function read(
     .catch((error: unknown) => {
       throw unreadable(error);
     });
-  const stored = bits === 16 ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
+  const stored =
+    bits === 16 ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
   const pixels = info.width * info.height;
-  const plane = (c: number, target: Float32Array): Float32Array => fill(target, stored, c, info.channels, 1 / (2 ** bits - 1));
+  const plane = (c: number, target: Float32Array): Float32Array =>
+    fill(target, stored, c, info.channels, 1 / (2 ** bits - 1));
   const planes = new Float32Array(channels * pixels);
-  for (let c = 0; c < channels; c++) plane(Math.min(c, info.channels - 1), planes.subarray(c * pixels, (c + 1) * pixels));
+  for (let c = 0; c < channels; c++)
+    plane(Math.min(c, info.channels - 1), planes.subarray(c * pixels, (c + 1) * pixels));
   const hasAlpha = meta.hasAlpha && info.channels > channels;
   const alpha = hasAlpha ? plane(info.channels - 1, new Float32Array(pixels)) : undefined;
   return { channels, width: info.width, height: info.height, data: planes, bits, alpha };
 }
 
 /** Every `step`-th number from `from` on, times `scale`. A function of its own: as a closure it takes three times as long. */
-function fill(target: Float32Array, numbers: Uint8Array | Uint16Array, from: number, step: number, scale: number): Float32Array {
+function fill(
+  target: Float32Array,
+  numbers: Uint8Array | Uint16Array,
+  from: number,
+  step: number,
+  scale: number,
+): Float32Array {
   for (let i = 0; i < target.length; i++, from += step) target[i] = numbers[from]! * scale;
   return target;
 }
@@ -137,7 +160,11 @@ function fill(target: Float32Array, numbers: Uint8Array | Uint16Array, from: num
  *
  * @param quality of JPEG, 1 to 100
  */
-export async function encodeImage(image: DecodedImage, format: ImageFormat, quality = 95): Promise<Uint8Array> {
+export async function encodeImage(
+  image: DecodedImage,
+  format: ImageFormat,
+  quality = 95,
+): Promise<Uint8Array> {
   const { width, height, channels, source } = image;
   const bits = deep.includes(format) ? image.bits : 8;
   const pixels = interleave(image, bits);
@@ -150,7 +177,10 @@ export async function encodeImage(image: DecodedImage, format: ImageFormat, qual
 }
 
 /** Pixel after pixel, as whole numbers of `image.bits`; where fewer `bits` are written, those that shorten to the nearest value. */
-function interleave({ width, height, channels, data, alpha, bits: stored }: DecodedImage, bits: 8 | 16): Uint8Array | Uint16Array {
+function interleave(
+  { width, height, channels, data, alpha, bits: stored }: DecodedImage,
+  bits: 8 | 16,
+): Uint8Array | Uint16Array {
   const count = channels + (alpha ? 1 : 0);
   const pixels = width * height;
   const target = stored === 16 ? new Uint16Array(pixels * count) : new Uint8Array(pixels * count);
@@ -158,13 +188,19 @@ function interleave({ width, height, channels, data, alpha, bits: stored }: Deco
   const step = stored === bits ? 1 : 257;
   for (let c = 0; c < count; c++) {
     const plane = c < channels ? data.subarray(c * pixels, (c + 1) * pixels) : alpha!;
-    for (let i = 0, to = c; i < pixels; i++, to += count) target[to] = Math.round(Math.min(1, Math.max(0, plane[i]!)) * most) * step;
+    for (let i = 0, to = c; i < pixels; i++, to += count)
+      target[to] = Math.round(Math.min(1, Math.max(0, plane[i]!)) * most) * step;
   }
   return target;
 }
 
 /** The file with other pixels: its own are set to zero and combined with the new ones, since sharp keeps metadata only along its pipeline. */
-function carry(source: Uint8Array, pixels: Uint8Array | Uint16Array, raw: Raw, withProfile: boolean): Sharp {
+function carry(
+  source: Uint8Array,
+  pixels: Uint8Array | Uint16Array,
+  raw: Raw,
+  withProfile: boolean,
+): Sharp {
   const blank = open(source, false)
     .linear(0, 0)
     .boolean(pixels as Buffer, 'or', { raw });

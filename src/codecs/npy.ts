@@ -13,15 +13,21 @@ const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
  * @throws RangeError, a sentence that says what is wrong with the file
  */
 export function readNpy(bytes: Uint8Array): NpyArray {
-  if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte)) throw new RangeError('It does not begin as a .npy file does.');
+  if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte))
+    throw new RangeError('It does not begin as a .npy file does.');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = bytes[6]!;
-  if (version < 1 || version > 3) throw new RangeError(`It is version ${version} of the .npy format; versions 1, 2 and 3 can be read.`);
+  if (version < 1 || version > 3)
+    throw new RangeError(
+      `It is version ${version} of the .npy format; versions 1, 2 and 3 can be read.`,
+    );
   const start = version === 1 ? 10 : 12;
   if (bytes.length < start) throw new RangeError('The file ends within its header.');
   const end = start + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
   if (end > bytes.length) throw new RangeError('The file ends within its header.');
-  const { size, fortran, shape } = parseHeader(new TextDecoder('latin1').decode(bytes.subarray(start, end)));
+  const { size, fortran, shape } = parseHeader(
+    new TextDecoder('latin1').decode(bytes.subarray(start, end)),
+  );
   const length = shape.reduce((a, b) => a * b, 1);
   if (bytes.length - end !== length * size) {
     throw new RangeError(
@@ -39,7 +45,8 @@ function parseHeader(header: string): { size: 4 | 8; fortran: boolean; shape: nu
   const descr = /'descr'\s*:\s*(?:'([^']*)'|(\[))/.exec(header);
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(header);
   const dims = /'shape'\s*:\s*\(([\d\s,L]*)\)/.exec(header);
-  if (!descr || !order || !dims) throw new RangeError('Its header does not name descr, fortran_order and shape.');
+  if (!descr || !order || !dims)
+    throw new RangeError('Its header does not name descr, fortran_order and shape.');
   const type = descr[1] ?? 'a record';
   if (type !== '<f4' && type !== '<f8') {
     throw new RangeError(

@@ -11,7 +11,16 @@ import { scaling } from '../bench/scaling.ts';
 import { trainingStep } from '../bench/training-step.ts';
 import { underLoad } from '../bench/under-load.ts';
 
-const benches: readonly Bench[] = [depth, engine, batching, underLoad, isolation, scaling, providers, trainingStep];
+const benches: readonly Bench[] = [
+  depth,
+  engine,
+  batching,
+  underLoad,
+  isolation,
+  scaling,
+  providers,
+  trainingStep,
+];
 
 export const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--json]
   --data DIR    clean images for the denoising rows; the sample picture where absent
@@ -19,11 +28,16 @@ export const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--
 ${benches.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}`;
 
 export async function bench(args: string[]): Promise<void> {
-  const options = { data: { type: 'string' }, plots: { type: 'string' }, json: { type: 'boolean', default: false } } as const;
+  const options = {
+    data: { type: 'string' },
+    plots: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const unknown = positionals.find((name) => !benches.some((candidate) => candidate.name === name));
   if (unknown !== undefined) throw new Error(`There is no benchmark ${unknown}:\n${usage}`);
-  const chosen = positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name));
+  const chosen =
+    positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name));
   const modelsDir = process.env.MODELS_DIR ?? 'models';
   if (values.plots !== undefined) await mkdir(values.plots, { recursive: true });
   const rows: Row[] = [];
@@ -45,9 +59,21 @@ export async function bench(args: string[]): Promise<void> {
 function table(rows: readonly Row[]): string {
   const cells = [
     ['benchmark', 'what', 'measured', 'reach', 'detail'],
-    ...rows.map(({ benchmark, what, value, unit, reach, detail }) => [benchmark, what, `${value} ${unit}`, reach ?? '', detail ?? '']),
+    ...rows.map(({ benchmark, what, value, unit, reach, detail }) => [
+      benchmark,
+      what,
+      `${value} ${unit}`,
+      reach ?? '',
+      detail ?? '',
+    ]),
   ];
   const widths = cells[0]!.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
-  const lines = cells.map((row) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`);
-  return [lines[0], `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...lines.slice(1)].join('\n');
+  const lines = cells.map(
+    (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`,
+  );
+  return [
+    lines[0],
+    `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`,
+    ...lines.slice(1),
+  ].join('\n');
 }

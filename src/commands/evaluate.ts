@@ -74,31 +74,52 @@ export async function evaluateCommand(args: string[]): Promise<void> {
     });
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
     if (values.record) {
-      const measured = { exits: manifest.measured?.exits ?? [], data: `${test.name}, seed ${SEED}`, threshold: rows };
+      const measured = {
+        exits: manifest.measured?.exits ?? [],
+        data: `${test.name}, seed ${SEED}`,
+        threshold: rows,
+      };
       await writeManifest(join(MODELS, manifest.name), { ...manifest, measured });
     }
-    if (values.json) console.log(JSON.stringify({ model: manifest.name, task: manifest.task, rows }));
+    if (values.json)
+      console.log(JSON.stringify({ model: manifest.name, task: manifest.task, rows }));
     else console.table(rows.map(({ condition, ...row }) => ({ ...condition, ...row })));
   } finally {
     await engine.close();
   }
 }
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values'];
+type Values = ReturnType<
+  typeof parseArgs<{ options: typeof options; allowPositionals: true }>
+>['values'];
 
 async function testData(manifest: Manifest, values: Values): Promise<TestData> {
   const count = number('--count', values.count);
-  const list = (flag: 'sigma' | 'snr'): number[] => values[flag].split(',').map((text) => number(`--${flag}`, text)!);
+  const list = (flag: 'sigma' | 'snr'): number[] =>
+    values[flag].split(',').map((text) => number(`--${flag}`, text)!);
   if (manifest.task === 'recognize') return recognizeData(manifest, values.data!, count);
   if (manifest.task === 'few-shot') return fewShotData(manifest, values, count);
   if (manifest.task !== 'denoise') {
     const matrix = await matrixOf(manifest, MODELS);
     if (values.data !== undefined)
-      return ownSignals(matrix, await readSignals(values.data, matrix), basename(values.data), list('snr'), count ?? 1000);
-    return freshSignals(matrix, { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') }, count ?? 1000);
+      return ownSignals(
+        matrix,
+        await readSignals(values.data, matrix),
+        basename(values.data),
+        list('snr'),
+        count ?? 1000,
+      );
+    return freshSignals(
+      matrix,
+      { sparsity: number('--sparsity', values.sparsity)!, snr: list('snr') },
+      count ?? 1000,
+    );
   }
   const { images } = await readImageFolder(values.data!, channelsOf(manifest) === 1 ? 1 : 3);
-  return noisyImages(images.slice(0, count), basename(values.data!), { sigmas: list('sigma'), clipped: values.clipped });
+  return noisyImages(images.slice(0, count), basename(values.data!), {
+    sigmas: list('sigma'),
+    clipped: values.clipped,
+  });
 }
 
 /** The images of the model's classes below a folder, with --count every n-th of them. */
@@ -110,15 +131,29 @@ async function recognizeData(manifest: Manifest, data: string, count?: number): 
 }
 
 /** Tasks of the classes below a folder; without flags those that the model was measured on. */
-async function fewShotData(manifest: Manifest, { data, ways, shots, queries, upright }: Values, count = 600): Promise<TestData> {
+async function fewShotData(
+  manifest: Manifest,
+  { data, ways, shots, queries, upright }: Values,
+  count = 600,
+): Promise<TestData> {
   const { shape } = manifest.inputs.find(({ name }) => name === 'query')!;
-  const images = await readClassFolders(data!, { side: Number(shape[3]), channels: Number(shape[2]) === 1 ? 1 : 3 });
+  const images = await readClassFolders(data!, {
+    side: Number(shape[3]),
+    channels: Number(shape[2]) === 1 ? 1 : 3,
+  });
   const measured = manifest.measured?.threshold.map(({ condition }) => condition) ?? [];
   const usual = (key: 'ways' | 'shots', otherwise: string): string =>
-    [...new Set(measured.flatMap(({ [key]: value }) => (value === undefined ? [] : [String(value)])))].join(',') || otherwise;
+    [
+      ...new Set(
+        measured.flatMap(({ [key]: value }) => (value === undefined ? [] : [String(value)])),
+      ),
+    ].join(',') || otherwise;
   const settings = (ways ?? usual('ways', '5')).split(',').flatMap((way) =>
     (shots ?? usual('shots', '1-5,1,5')).split(',').map((range) => {
-      const [least, most = least] = range.split('-').map((text) => number('--shots', text)!) as [number, number?];
+      const [least, most = least] = range.split('-').map((text) => number('--shots', text)!) as [
+        number,
+        number?,
+      ];
       return { ways: number('--ways', way)!, shots: [least, most] as const };
     }),
   );
@@ -130,11 +165,21 @@ async function fewShotData(manifest: Manifest, { data, ways, shots, queries, upr
   });
 }
 
-async function choose(task: string | undefined, name: string | undefined, data: string | undefined): Promise<Manifest> {
+async function choose(
+  task: string | undefined,
+  name: string | undefined,
+  data: string | undefined,
+): Promise<Manifest> {
   const { bundles } = await loadBundles(MODELS);
-  const candidates = bundles.map(({ manifest }) => manifest).filter((manifest) => manifest.task === task);
-  if (candidates.length === 0) throw new Error(`${task ? `No model in ${MODELS} is for ${task}` : 'Say which task'}:\n${usage}`);
-  if (task === 'denoise' && data === undefined) throw new Error(`denoise needs a folder of clean images:\n${usage}`);
+  const candidates = bundles
+    .map(({ manifest }) => manifest)
+    .filter((manifest) => manifest.task === task);
+  if (candidates.length === 0)
+    throw new Error(
+      `${task ? `No model in ${MODELS} is for ${task}` : 'Say which task'}:\n${usage}`,
+    );
+  if (task === 'denoise' && data === undefined)
+    throw new Error(`denoise needs a folder of clean images:\n${usage}`);
   if ((task === 'few-shot' || task === 'recognize') && data === undefined)
     throw new Error(`${task} needs a folder with a folder of images for each class:\n${usage}`);
   const chosen =
@@ -142,11 +187,14 @@ async function choose(task: string | undefined, name: string | undefined, data: 
       ? (candidates.find((manifest) => manifest.default) ?? candidates[0])
       : candidates.find((manifest) => manifest.name === name);
   if (!chosen)
-    throw new Error(`There is no model ${name} for ${task}; there are ${candidates.map((manifest) => manifest.name).join(', ')}.`);
+    throw new Error(
+      `There is no model ${name} for ${task}; there are ${candidates.map((manifest) => manifest.name).join(', ')}.`,
+    );
   return chosen;
 }
 
-const isRule = (text: string | undefined): text is RuleName | undefined => text === undefined || ruleNames.some((name) => name === text);
+const isRule = (text: string | undefined): text is RuleName | undefined =>
+  text === undefined || ruleNames.some((name) => name === text);
 
 function stoppingOf(values: {
   rule?: string;
@@ -173,6 +221,7 @@ function stoppingOf(values: {
 function number(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new Error(`${flag} must be a number, not ${text}.`);
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new Error(`${flag} must be a number, not ${text}.`);
   return value;
 }

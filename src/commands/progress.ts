@@ -26,7 +26,8 @@ export class ProgressBar {
     if (stage !== this.stage) {
       this.stop();
       this.stage = stage;
-      const format = '{stage} [{bar}] {percentage} % | step {step} | loss {loss} | {rate} steps/s | {left} left';
+      const format =
+        '{stage} [{bar}] {percentage} % | step {step} | loss {loss} | {rate} steps/s | {left} left';
       this.bar = new SingleBar({ format, hideCursor: true, stream: process.stderr });
       this.bar.start(1000, 0, words);
     }
@@ -54,7 +55,12 @@ export class WorkBar {
     }
     if (!this.bar) {
       const format = '[{bar}] {percentage} % | {what} | {eta_formatted} left';
-      this.bar = new SingleBar({ format, hideCursor: true, clearOnComplete: true, stream: process.stderr });
+      this.bar = new SingleBar({
+        format,
+        hideCursor: true,
+        clearOnComplete: true,
+        stream: process.stderr,
+      });
       this.bar.start(1000, 0, { what });
     }
     this.bar.update(Math.round(1000 * share), { what });
@@ -68,10 +74,8 @@ export class WorkBar {
 
 function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '…';
-  const [h, m, s] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((value) => Math.floor(Math.max(value, 0))) as [
-    number,
-    number,
-    number,
-  ];
+  const [h, m, s] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((value) =>
+    Math.floor(Math.max(value, 0)),
+  ) as [number, number, number];
   return h > 0 ? `${h} h ${m} min` : m > 0 ? `${m} min ${s} s` : `${s} s`;
 }

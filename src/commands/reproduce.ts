@@ -6,7 +6,13 @@ import type { Manifest } from '../bundle/manifest.ts';
 import { denoise } from '../reproduce/denoise.ts';
 import { fewShot } from '../reproduce/few-shot.ts';
 import { recognize } from '../reproduce/recognize.ts';
-import { toMarkdown, type Part, type ReproduceOptions, type Reproduction, type Section } from '../reproduce/report.ts';
+import {
+  toMarkdown,
+  type Part,
+  type ReproduceOptions,
+  type Reproduction,
+  type Section,
+} from '../reproduce/report.ts';
 import { sparseRecovery } from '../reproduce/sparse-recovery.ts';
 import { WorkBar } from './progress.ts';
 
@@ -45,10 +51,14 @@ export async function reproduce(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
   const [task = '', ...wanted] = positionals;
   const reproduction = reproductions[task as Manifest['task']];
-  if (!reproduction) throw new Error(`${task ? `There is nothing to reproduce for ${task}` : 'Say what to reproduce'}:\n${usage}`);
+  if (!reproduction)
+    throw new Error(
+      `${task ? `There is nothing to reproduce for ${task}` : 'Say what to reproduce'}:\n${usage}`,
+    );
   const unknown = wanted.find((name) => !reproduction.parts.some((part) => part.name === name));
   if (unknown !== undefined) throw new Error(`${task} has no part ${unknown}:\n${usage}`);
-  if (values.model !== undefined && !reproduction.byName) throw new Error(`The bundle that is measured cannot be chosen for ${task}.`);
+  if (values.model !== undefined && !reproduction.byName)
+    throw new Error(`The bundle that is measured cannot be chosen for ${task}.`);
   const chosen = reproduction.parts.filter(({ name, needs }) =>
     wanted.length === 0 ? !needs || values[needs] !== undefined : wanted.includes(name),
   );
@@ -64,7 +74,10 @@ export async function reproduce(args: string[]): Promise<void> {
   console.error(`Wrote ${join(folder, 'report.md')}.`);
 }
 
-async function measure(part: Part, given: Omit<ReproduceOptions, 'modelsDir' | 'onProgress'>): Promise<Section[]> {
+async function measure(
+  part: Part,
+  given: Omit<ReproduceOptions, 'modelsDir' | 'onProgress'>,
+): Promise<Section[]> {
   const bar = new WorkBar();
   try {
     return await part.run({
@@ -79,13 +92,23 @@ async function measure(part: Part, given: Omit<ReproduceOptions, 'modelsDir' | '
 
 const partFile = (folder: string, { name }: Part): string => join(folder, `${name}.md`);
 
-async function writePart(folder: string, part: Part, sections: readonly Section[], markdown: string): Promise<void> {
-  for (const { figures = [] } of sections) for (const { file, content } of figures) await writeFile(join(folder, file), content);
+async function writePart(
+  folder: string,
+  part: Part,
+  sections: readonly Section[],
+  markdown: string,
+): Promise<void> {
+  for (const { figures = [] } of sections)
+    for (const { file, content } of figures) await writeFile(join(folder, file), content);
   await writeFile(partFile(folder, part), `${markdown}\n`);
 }
 
 async function writeReport(folder: string, { title, parts: all }: Reproduction): Promise<void> {
   const texts: string[] = [];
-  for (const part of all) texts.push(await readFile(partFile(folder, part), 'utf8').catch(() => ''));
-  await writeFile(join(folder, 'report.md'), `# ${title}\n\n${texts.filter((text) => text !== '').join('\n')}`);
+  for (const part of all)
+    texts.push(await readFile(partFile(folder, part), 'utf8').catch(() => ''));
+  await writeFile(
+    join(folder, 'report.md'),
+    `# ${title}\n\n${texts.filter((text) => text !== '').join('\n')}`,
+  );
 }

@@ -39,14 +39,18 @@ export async function train(args: string[]): Promise<void> {
   const { values, positionals } = parseFlags(args);
   const task = positionals[0];
   const plan = plans[task as Manifest['task']];
-  if (!plan) throw new Error(`${task ? `There is no training for ${task}` : 'Say what to train'}:\n${usage}`);
+  if (!plan)
+    throw new Error(
+      `${task ? `There is no training for ${task}` : 'Say what to train'}:\n${usage}`,
+    );
   return trainOn(values, await plan(values));
 }
 
 async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   const folder = join('checkpoints', plan.name);
   const provider = flags.provider as Provider;
-  if (!providers.includes(provider)) throw new Error(`--provider must be one of ${providers.join(', ')}, not ${provider}.`);
+  if (!providers.includes(provider))
+    throw new Error(`--provider must be one of ${providers.join(', ')}, not ${provider}.`);
   await requireProvider(provider, '--provider cpu');
   const from = flags.from === undefined ? undefined : await start(join(MODELS, flags.from));
   const bar = new ProgressBar();
@@ -56,7 +60,8 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   for (const signal of signals) process.once(signal, interrupt);
   const trained = await plan
     .run({
-      threads: flags.threads === undefined ? availableParallelism() : positive('--threads', flags.threads),
+      threads:
+        flags.threads === undefined ? availableParallelism() : positive('--threads', flags.threads),
       provider,
       folder,
       resume: flags.resume,
@@ -93,22 +98,29 @@ async function trainOn(flags: Flags, plan: Plan): Promise<void> {
   const measured = await measure(manifest, MODELS, plan.test);
   await writeManifest(directory, { ...manifest, ...measured });
   if (manifest.default) await displaceRivals(manifest);
-  console.table(measured.measured!.threshold.map(({ condition, ...row }) => ({ ...condition, ...row })));
-  console.log(`Ready: npm start serves it; ask for it with ?model=${plan.name}, at the calibrated threshold ${measured.threshold}.`);
+  console.table(
+    measured.measured!.threshold.map(({ condition, ...row }) => ({ ...condition, ...row })),
+  );
+  console.log(
+    `Ready: npm start serves it; ask for it with ?model=${plan.name}, at the calibrated threshold ${measured.threshold}.`,
+  );
 }
 
 /** What was the default until now is one no longer. */
 async function displaceRivals(chosen: Manifest): Promise<void> {
   const { bundles } = await loadBundles(MODELS);
   for (const { directory, manifest } of bundles) {
-    if (!manifest.default || manifest.name === chosen.name || !areRivals(manifest, chosen)) continue;
+    if (!manifest.default || manifest.name === chosen.name || !areRivals(manifest, chosen))
+      continue;
     await writeManifest(directory, { ...manifest, default: false });
     console.log(`${manifest.name} is the default no longer.`);
   }
 }
 
 /** What a bundle gives to start from: its weights, and how it came by them. */
-async function start(directory: string): Promise<{ weights: Weights; provenance: Record<string, unknown> }> {
+async function start(
+  directory: string,
+): Promise<{ weights: Weights; provenance: Record<string, unknown> }> {
   const weights = await readWeights(directory);
   const { name, training } = await readManifest(directory);
   return { weights, provenance: { name, ...training } };

@@ -11,7 +11,8 @@ const MID_GRAY = 0.5;
  */
 export function cosineTransform(side: number): Matrix {
   const wave = (frequency: number, at: number): number =>
-    Math.sqrt((frequency === 0 ? 1 : 2) / side) * Math.cos((Math.PI * frequency * (at + 0.5)) / side);
+    Math.sqrt((frequency === 0 ? 1 : 2) / side) *
+    Math.cos((Math.PI * frequency * (at + 0.5)) / side);
   const n = side * side;
   const data = new Float32Array(n * n);
   for (let row = 0; row < n; row++) {
@@ -24,7 +25,10 @@ export function cosineTransform(side: number): Matrix {
 }
 
 /** A block's coefficients, [n,n] · [n]. */
-export function toCoefficients({ rows, columns, data }: Matrix, pixels: Float32Array): Float32Array {
+export function toCoefficients(
+  { rows, columns, data }: Matrix,
+  pixels: Float32Array,
+): Float32Array {
   const result = new Float32Array(rows);
   for (let i = 0; i < rows; i++) {
     let sum = 0;
@@ -35,7 +39,10 @@ export function toCoefficients({ rows, columns, data }: Matrix, pixels: Float32A
 }
 
 /** The inverse of an orthonormal transform is its transpose. */
-export function toPixels({ rows, columns, data }: Matrix, coefficients: Float32Array): Float32Array {
+export function toPixels(
+  { rows, columns, data }: Matrix,
+  coefficients: Float32Array,
+): Float32Array {
   const result = new Float32Array(columns);
   for (let i = 0; i < rows; i++) {
     const value = coefficients[i]!;
@@ -50,7 +57,10 @@ export function toBlocks({ width, height, data }: Planes, side: number): Float32
   for (let top = 0; top + side <= height; top += side) {
     for (let left = 0; left + side <= width; left += side) {
       blocks.push(
-        Float32Array.from({ length: side * side }, (_, i) => data[(top + Math.floor(i / side)) * width + left + (i % side)]! - MID_GRAY),
+        Float32Array.from(
+          { length: side * side },
+          (_, i) => data[(top + Math.floor(i / side)) * width + left + (i % side)]! - MID_GRAY,
+        ),
       );
     }
   }
@@ -63,7 +73,9 @@ export function fromBlocks(blocks: readonly Float32Array[], side: number, across
   const data = new Float32Array(width * height);
   blocks.forEach((block, b) => {
     const corner = Math.floor(b / across) * side * width + (b % across) * side;
-    block.forEach((value, i) => (data[corner + Math.floor(i / side) * width + (i % side)] = value + MID_GRAY));
+    block.forEach(
+      (value, i) => (data[corner + Math.floor(i / side) * width + (i % side)] = value + MID_GRAY),
+    );
   });
   return { channels: 1, width, height, data };
 }

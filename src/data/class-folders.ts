@@ -32,19 +32,28 @@ const AT_ONCE = 16;
  * @throws a sentence where the folder is missing, has images beside its class folders, has an empty class folder, has
  *   fewer than two classes or one that is not among `labels`, or holds an image that cannot be read
  */
-export async function readClassFolders(folder: string, { side, channels, labels: known }: ClassFolderOptions): Promise<LabelledImages> {
+export async function readClassFolders(
+  folder: string,
+  { side, channels, labels: known }: ClassFolderOptions,
+): Promise<LabelledImages> {
   const files = new Map<string, string[]>();
   await collect(folder, folder, files);
   const found = [...files.keys()].sort();
   if (found.length < 2) {
     const what = found.length === 0 ? 'no class folder' : `only one class, ${found[0]}`;
-    throw new Error(`The folder ${folder} holds ${what}; it must hold a folder of images for each of at least two classes.`);
+    throw new Error(
+      `The folder ${folder} holds ${what}; it must hold a folder of images for each of at least two classes.`,
+    );
   }
   const stranger = known && found.find((name) => !known.includes(name));
   if (stranger !== undefined)
-    throw new Error(`The folder ${folder} holds the class ${stranger}, which is not among the ${known!.length} known ones.`);
+    throw new Error(
+      `The folder ${folder} holds the class ${stranger}, which is not among the ${known!.length} known ones.`,
+    );
   const labels = known ?? found;
-  const listed = found.flatMap((name) => files.get(name)!.map((file) => ({ file, class: labels.indexOf(name) })));
+  const listed = found.flatMap((name) =>
+    files.get(name)!.map((file) => ({ file, class: labels.indexOf(name) })),
+  );
   const images = new Array<Planes>(listed.length);
   const readers = Array.from({ length: AT_ONCE }, async (_, reader) => {
     for (let i = reader; i < listed.length; i += AT_ONCE) {
@@ -61,12 +70,20 @@ export async function readClassFolders(folder: string, { side, channels, labels:
 /** The images below `folder`, by the name of their class. */
 async function collect(root: string, folder: string, files: Map<string, string[]>): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => {
-    throw new Error(`There is no folder ${folder}. Give one that holds a folder of images for each class by --data.`);
+    throw new Error(
+      `There is no folder ${folder}. Give one that holds a folder of images for each class by --data.`,
+    );
   });
-  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
-  const images = entries.filter((entry) => !entry.isDirectory() && endings.test(entry.name)).map(({ name }) => join(folder, name));
+  const folders = entries
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const images = entries
+    .filter((entry) => !entry.isDirectory() && endings.test(entry.name))
+    .map(({ name }) => join(folder, name));
   if (images.length > 0 && folder === root) {
-    throw new Error(`The folder ${root} holds images itself, such as ${images[0]}; they must lie in a folder for each class.`);
+    throw new Error(
+      `The folder ${root} holds images itself, such as ${images[0]}; they must lie in a folder for each class.`,
+    );
   }
   if (images.length === 0 && folders.length === 0 && folder !== root) {
     throw new Error(`The class folder ${folder} holds no image (PNG, JPEG, WebP, AVIF or TIFF).`);
@@ -79,11 +96,18 @@ async function collect(root: string, folder: string, files: Map<string, string[]
  * Takes a share of every class out, at least one image, drawn by `random`.
  * @throws a sentence where a class has but one image
  */
-export function holdOut(data: LabelledImages, share: number, random: Random): { training: LabelledImages; held: LabelledImages } {
+export function holdOut(
+  data: LabelledImages,
+  share: number,
+  random: Random,
+): { training: LabelledImages; held: LabelledImages } {
   const apart = new Set<number>();
   data.labels.forEach((label, k) => {
     const own = data.classes.flatMap((value, i) => (value === k ? [i] : []));
-    if (own.length === 1) throw new Error(`The class ${label} has one image; one must be held out to measure on, so it needs two or more.`);
+    if (own.length === 1)
+      throw new Error(
+        `The class ${label} has one image; one must be held out to measure on, so it needs two or more.`,
+      );
     const count = Math.max(own.length > 0 ? 1 : 0, Math.floor(own.length * share));
     for (let n = 0; n < count; n++) apart.add(own.splice(random.integer(own.length), 1)[0]!);
   });
@@ -108,14 +132,26 @@ export function fewestImages({ labels, classes }: LabelledImages): number {
 }
 
 /** Takes `count` whole classes out, drawn by `random`. */
-export function holdOutClasses(data: LabelledImages, count: number, random: Random): { training: LabelledImages; held: LabelledImages } {
+export function holdOutClasses(
+  data: LabelledImages,
+  count: number,
+  random: Random,
+): { training: LabelledImages; held: LabelledImages } {
   const left = data.labels.map((_, k) => k);
-  const held = new Set(Array.from({ length: count }, () => left.splice(random.integer(left.length), 1)[0]!));
-  return { training: classesOf(data, (k) => !held.has(k)), held: classesOf(data, (k) => held.has(k)) };
+  const held = new Set(
+    Array.from({ length: count }, () => left.splice(random.integer(left.length), 1)[0]!),
+  );
+  return {
+    training: classesOf(data, (k) => !held.has(k)),
+    held: classesOf(data, (k) => held.has(k)),
+  };
 }
 
 /** The images of some classes. */
-function classesOf({ labels, images, classes }: LabelledImages, wanted: (k: number) => boolean): LabelledImages {
+function classesOf(
+  { labels, images, classes }: LabelledImages,
+  wanted: (k: number) => boolean,
+): LabelledImages {
   const chosen = labels.flatMap((_, k) => (wanted(k) ? [k] : []));
   const place = new Map(chosen.map((k, i) => [k, i]));
   const which = images.flatMap((_, i) => (wanted(classes[i]!) ? [i] : []));
@@ -127,7 +163,10 @@ function classesOf({ labels, images, classes }: LabelledImages, wanted: (k: numb
 }
 
 /** The images with these numbers; the labels stay. */
-export const pickImages = ({ labels, images, classes }: LabelledImages, which: readonly number[]): LabelledImages => ({
+export const pickImages = (
+  { labels, images, classes }: LabelledImages,
+  which: readonly number[],
+): LabelledImages => ({
   labels,
   images: which.map((i) => images[i]!),
   classes: which.map((i) => classes[i]!),

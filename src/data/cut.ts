@@ -10,8 +10,14 @@ export interface Window {
 }
 
 /** Writes a window's planes [C,side,side]. */
-export function cut({ channels, width, height, data }: Planes, target: Float32Array, { top, left, side, mirrored }: Window): void {
-  const columns = Array.from({ length: side }, (_, x) => inside(left + (mirrored ? side - 1 - x : x), width));
+export function cut(
+  { channels, width, height, data }: Planes,
+  target: Float32Array,
+  { top, left, side, mirrored }: Window,
+): void {
+  const columns = Array.from({ length: side }, (_, x) =>
+    inside(left + (mirrored ? side - 1 - x : x), width),
+  );
   for (let c = 0, o = 0; c < channels; c++) {
     for (let y = 0; y < side; y++) {
       const row = (c * height + inside(top + y, height)) * width;
@@ -21,4 +27,5 @@ export function cut({ channels, width, height, data }: Planes, target: Float32Ar
 }
 
 /** A place beyond the border, mirrored at it. */
-const inside = (i: number, length: number): number => (i < 0 ? -1 - i : i < length ? i : 2 * length - 1 - i);
+const inside = (i: number, length: number): number =>
+  i < 0 ? -1 - i : i < length ? i : 2 * length - 1 - i;

@@ -53,7 +53,10 @@ export class EpisodeSampler {
     const { ways, shots, queries, turns } = options;
     const most = Math.max(...ways);
     const there = grouped.length * (turns ? 4 : 1);
-    if (there < most) throw new Error(`A task has ${most} classes, and there are ${there}; give more class folders, or fewer ways.`);
+    if (there < most)
+      throw new Error(
+        `A task has ${most} classes, and there are ${there}; give more class folders, or fewer ways.`,
+      );
     const small = grouped.findIndex((list) => list.length < shots[1] + queries);
     if (small >= 0) {
       throw new Error(
@@ -70,7 +73,10 @@ export class EpisodeSampler {
     const shots = range[0] + random.integer(range[1] - range[0] + 1);
     const { data, channels } = this.classes[0]![0]!;
     const size = data.length;
-    const [support, query] = [new Float32Array(ways * shots * size), new Float32Array(ways * queries * size)];
+    const [support, query] = [
+      new Float32Array(ways * shots * size),
+      new Float32Array(ways * queries * size),
+    ];
     const labels = new Float32Array(ways * shots * ways);
     const truth = new Float32Array(ways * queries);
     const kinds = distinct(ways, this.classes.length * (turns ? 4 : 1), random);
@@ -79,7 +85,12 @@ export class EpisodeSampler {
       const turn = turns ? kind % 4 : 0;
       distinct(shots + queries, images.length, random).forEach((which, i) => {
         const row = i < shots ? k * shots + i : k * queries + i - shots;
-        rotate(this.vary(images[which]!), channels, turn, (i < shots ? support : query).subarray(row * size, (row + 1) * size));
+        rotate(
+          this.vary(images[which]!),
+          channels,
+          turn,
+          (i < shots ? support : query).subarray(row * size, (row + 1) * size),
+        );
         if (i < shots) labels[row * ways + k] = 1;
         else truth[row] = k;
       });
@@ -91,9 +102,17 @@ export class EpisodeSampler {
     const { random } = this;
     const { shift, mirror } = this.variation;
     if (shift === 0 && !mirror) return image.data;
-    const [top, left] = [random.integer(2 * shift + 1) - shift, random.integer(2 * shift + 1) - shift];
+    const [top, left] = [
+      random.integer(2 * shift + 1) - shift,
+      random.integer(2 * shift + 1) - shift,
+    ];
     const varied = new Float32Array(image.data.length);
-    cut(image, varied, { top, left, side: image.width, mirrored: mirror && random.uniform() < 0.5 });
+    cut(image, varied, {
+      top,
+      left,
+      side: image.width,
+      mirrored: mirror && random.uniform() < 0.5,
+    });
     return varied;
   }
 }

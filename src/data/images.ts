@@ -13,12 +13,16 @@ export const endings = /\.(png|jpe?g|webp|avif|tiff?)$/i;
  * @param channels 1 or 3; without it 1 where all images are gray, else 3
  * @throws a sentence where the folder is missing, holds no image, or holds one that cannot be read
  */
-export async function readImageFolder(folder: string, channels?: 1 | 3): Promise<{ names: string[]; images: Planes[] }> {
+export async function readImageFolder(
+  folder: string,
+  channels?: 1 | 3,
+): Promise<{ names: string[]; images: Planes[] }> {
   const entries = await readdir(folder, { recursive: true }).catch(() => {
     throw new Error(`There is no folder ${folder}. Give one with images by --data.`);
   });
   const names = entries.filter((name) => endings.test(name)).sort();
-  if (names.length === 0) throw new Error(`The folder ${folder} holds no image (PNG, JPEG, WebP, AVIF or TIFF).`);
+  if (names.length === 0)
+    throw new Error(`The folder ${folder} holds no image (PNG, JPEG, WebP, AVIF or TIFF).`);
   const read = async (wanted?: 1 | 3): Promise<Planes[]> => {
     const images: Planes[] = [];
     for (const name of names) {
@@ -31,7 +35,13 @@ export async function readImageFolder(folder: string, channels?: 1 | 3): Promise
     return images;
   };
   const images = await read(channels);
-  return { names, images: channels || images.every((image) => image.channels === images[0]!.channels) ? images : await read(3) };
+  return {
+    names,
+    images:
+      channels || images.every((image) => image.channels === images[0]!.channels)
+        ? images
+        : await read(3),
+  };
 }
 
 export interface NoiseOptions {
@@ -61,9 +71,16 @@ export class PatchSampler {
     private readonly noise: NoiseOptions,
   ) {
     const small = images.find(({ width, height }) => Math.min(width, height) < size);
-    if (small) throw new Error(`Every image must be at least ${size}×${size} pixels; one is ${small.width}×${small.height}.`);
+    if (small)
+      throw new Error(
+        `Every image must be at least ${size}×${size} pixels; one is ${small.width}×${small.height}.`,
+      );
     const length = count * images[0]!.channels * size * size;
-    this.batch = { image: new Float32Array(length), clean: new Float32Array(length), sigma: new Float32Array(count) };
+    this.batch = {
+      image: new Float32Array(length),
+      clean: new Float32Array(length),
+      sigma: new Float32Array(count),
+    };
   }
 
   next(): PatchBatch {
@@ -74,7 +91,13 @@ export class PatchSampler {
       this.cut(target);
       const [low, high] = this.noise.sigma;
       sigma[n] = low + (high - low) * this.random.uniform();
-      addNoise(target, image.subarray(n * length, (n + 1) * length), sigma[n]!, this.random.uniform() < this.noise.clipped, this.random);
+      addNoise(
+        target,
+        image.subarray(n * length, (n + 1) * length),
+        sigma[n]!,
+        this.random.uniform() < this.noise.clipped,
+        this.random,
+      );
     }
     return this.batch;
   }
@@ -105,7 +128,13 @@ export class PatchSampler {
  * @param sigma standard deviation, of 255
  * @param clipped clip to [0,1] and round to 1/255 afterwards
  */
-export function addNoise(clean: Float32Array, noisy: Float32Array, sigma: number, clipped: boolean, random: Random): void {
+export function addNoise(
+  clean: Float32Array,
+  noisy: Float32Array,
+  sigma: number,
+  clipped: boolean,
+  random: Random,
+): void {
   random.fillNormal(noisy, sigma / 255);
   for (let i = 0; i < clean.length; i++) {
     const value = noisy[i]! + clean[i]!;

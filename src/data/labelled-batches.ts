@@ -51,7 +51,8 @@ export class LabelledSampler {
     truth.fill(smoothing / labels.length);
     for (let n = 0; n < this.count; n++) {
       const i = this.draw();
-      const from = (side: number): number => this.random.integer(side - crop + 2 * shift + 1) - shift;
+      const from = (side: number): number =>
+        this.random.integer(side - crop + 2 * shift + 1) - shift;
       const { width, height } = images[i]!;
       const [top, left] = [from(height), from(width)];
       cut(images[i]!, image.subarray(n * length, (n + 1) * length), {

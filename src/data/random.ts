@@ -8,7 +8,9 @@ export class Random {
   /** @param seed a whole number; its lower 32 bits count */
   constructor(seed: number) {
     // The generator is linear: without mixing, the numbers of neighbouring seeds would be correlated throughout.
-    this.generator = xoroshiro128plusFromState([1, 2, 3, 4].map((word) => mix(seed + Math.imul(word, 0x9e3779b9))));
+    this.generator = xoroshiro128plusFromState(
+      [1, 2, 3, 4].map((word) => mix(seed + Math.imul(word, 0x9e3779b9))),
+    );
   }
 
   /** Uniform in [0, 1), 32 random bits. */

@@ -15,7 +15,12 @@ export async function readSignals(file: string, { columns }: Matrix): Promise<Si
   return readTable(file, 'a list of signals', shape, columns);
 }
 
-async function readTable(file: string, what: string, expected: string, columns?: number): Promise<Signals> {
+async function readTable(
+  file: string,
+  what: string,
+  expected: string,
+  columns?: number,
+): Promise<Signals> {
   await access(file).catch(() => {
     throw new Error(`There is no file ${file}.`);
   });
@@ -27,6 +32,8 @@ async function readTable(file: string, what: string, expected: string, columns?:
     if (!data.every(Number.isFinite)) throw new RangeError('it holds numbers that are not finite');
     return { count, length, data: Float32Array.from(data) };
   } catch (error) {
-    throw new Error(`${file} is not ${what} that can be read: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${file} is not ${what} that can be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

@@ -14,22 +14,43 @@ export interface Matrix {
  *
  * @param condition the largest singular value over the smallest, before the columns are normalised
  */
-export function measurementMatrix(rows: number, columns: number, random: Random, condition = 5): Matrix {
-  const a = rows <= columns ? conditioned(rows, columns, random, condition) : conditioned(columns, rows, random, condition).transpose();
-  for (let j = 0; j < columns; j++) a.setColumn(j, a.getColumnVector(j).div(a.getColumnVector(j).norm()));
+export function measurementMatrix(
+  rows: number,
+  columns: number,
+  random: Random,
+  condition = 5,
+): Matrix {
+  const a =
+    rows <= columns
+      ? conditioned(rows, columns, random, condition)
+      : conditioned(columns, rows, random, condition).transpose();
+  for (let j = 0; j < columns; j++)
+    a.setColumn(j, a.getColumnVector(j).div(a.getColumnVector(j).norm()));
   return { rows, columns, data: Float32Array.from(a.to1DArray()) };
 }
 
 /** As above, before the columns are normalised; there are no more rows than columns. */
 function conditioned(rows: number, columns: number, random: Random, condition: number): Dense {
-  const gaussian = Dense.from1DArray(rows, columns, Array.from({ length: rows * columns }, random.normal));
+  const gaussian = Dense.from1DArray(
+    rows,
+    columns,
+    Array.from({ length: rows * columns }, random.normal),
+  );
   // A = U S Vᵀ, so U diag(target / s) Uᵀ A has the same singular vectors and the target's values; U comes from A Aᵀ.
-  const { eigenvectorMatrix: u, realEigenvalues } = new EigenvalueDecomposition(gaussian.mmul(gaussian.transpose()), {
-    assumeSymmetric: true,
-  });
-  const order = realEigenvalues.map((_, i) => i).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
+  const { eigenvectorMatrix: u, realEigenvalues } = new EigenvalueDecomposition(
+    gaussian.mmul(gaussian.transpose()),
+    {
+      assumeSymmetric: true,
+    },
+  );
+  const order = realEigenvalues
+    .map((_, i) => i)
+    .sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
   const scale = new Array<number>(rows);
-  order.forEach((i, rank) => (scale[i] = condition ** (-rank / Math.max(rows - 1, 1)) / Math.sqrt(realEigenvalues[i]!)));
+  order.forEach(
+    (i, rank) =>
+      (scale[i] = condition ** (-rank / Math.max(rows - 1, 1)) / Math.sqrt(realEigenvalues[i]!)),
+  );
   return u.mmul(Dense.diag(scale)).mmul(u.transpose()).mmul(gaussian);
 }
 
@@ -87,7 +108,12 @@ export class SignalSampler {
     for (let i = 0; i < snr.length; i++) {
       snr[i] = this.options.snr[this.random.integer(this.options.snr.length)]!;
       const signal = signals.subarray(i * columns, (i + 1) * columns);
-      this.measure(signal, this.draw(signal), snr[i]!, measurements.subarray(i * rows, (i + 1) * rows));
+      this.measure(
+        signal,
+        this.draw(signal),
+        snr[i]!,
+        measurements.subarray(i * rows, (i + 1) * rows),
+      );
     }
     return this.batch;
   }
@@ -109,7 +135,12 @@ export class SignalSampler {
     return support;
   }
 
-  private measure(signal: Float32Array, support: readonly number[], snr: number, measured: Float32Array): void {
+  private measure(
+    signal: Float32Array,
+    support: readonly number[],
+    snr: number,
+    measured: Float32Array,
+  ): void {
     const { matrix, noise } = this;
     this.random.fillNormal(noise);
     let sum = 0;
@@ -121,7 +152,9 @@ export class SignalSampler {
       sum += value;
       squares += value * value;
     }
-    const deviation = Math.sqrt(Math.max(squares / measured.length - (sum / measured.length) ** 2, 0));
+    const deviation = Math.sqrt(
+      Math.max(squares / measured.length - (sum / measured.length) ** 2, 0),
+    );
     const scale = deviation * 10 ** (-snr / 20);
     for (let i = 0; i < measured.length; i++) measured[i]! += scale * noise[i]!;
   }
@@ -140,7 +173,10 @@ export class SignalSampler {
 }
 
 /** Those whose number is kept. */
-export function pickSignals({ count, length, data }: Signals, keep: (i: number) => boolean): Signals {
+export function pickSignals(
+  { count, length, data }: Signals,
+  keep: (i: number) => boolean,
+): Signals {
   const kept = Array.from({ length: count }, (_, i) => i).filter(keep);
   const picked = new Float32Array(kept.length * length);
   kept.forEach((i, to) => picked.set(data.subarray(i * length, (i + 1) * length), to * length));

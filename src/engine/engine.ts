@@ -7,7 +7,13 @@ import { Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 import { startWorker, type Isolation, type Start, type WorkerHandle } from './handle.ts';
-import { clock, type FromWorker, type SegmentRun, type Summary, type ToWorker } from './messages.ts';
+import {
+  clock,
+  type FromWorker,
+  type SegmentRun,
+  type Summary,
+  type ToWorker,
+} from './messages.ts';
 import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
 
 export interface EngineOptions {
@@ -92,21 +98,44 @@ export class Engine {
 
   /** Reads the bundles, starts the workers and waits until all are warm. */
   static async start(options: EngineOptions, events: Partial<EngineEvents> = {}): Promise<Engine> {
-    const { modelsDir, entry, provider = 'auto', threads = 1, log = () => undefined, regroup = true, settings } = options;
+    const {
+      modelsDir,
+      entry,
+      provider = 'auto',
+      threads = 1,
+      log = () => undefined,
+      regroup = true,
+      settings,
+    } = options;
     const { isolation = 'thread' } = options;
     const { bundles: found, refused } = await loadBundles(modelsDir);
     const bundles = found.filter(({ manifest }) => options.only?.includes(manifest.name) ?? true);
     const common = { threads, regroup };
-    const first = await startWorker(isolation, entry, { options: { ...common, bundles, provider }, settings });
+    const first = await startWorker(isolation, entry, {
+      options: { ...common, bundles, provider },
+      settings,
+    });
     first.ready.notes.forEach(log);
     const all = [...refused, ...first.ready.refused];
     for (const { name, reason } of all) log(`the model ${name} is refused: ${reason}`);
-    const served = bundles.filter(({ manifest }) => !all.some(({ name }) => name === manifest.name));
+    const served = bundles.filter(
+      ({ manifest }) => !all.some(({ name }) => name === manifest.name),
+    );
     const taken = first.ready.provider;
-    const count = taken === 'cpu' ? (options.workers ?? Math.max(1, Math.floor(availableParallelism() / threads))) : 1;
+    const count =
+      taken === 'cpu'
+        ? (options.workers ?? Math.max(1, Math.floor(availableParallelism() / threads)))
+        : 1;
     const start: Start = { options: { ...common, bundles: served, provider: taken }, settings };
-    const others = await Promise.all(Array.from({ length: count - 1 }, () => startWorker(isolation, entry, start)));
-    const slots = [first, ...others].map(({ handle }) => ({ handle, pending: 0, alive: true, empty: false }));
+    const others = await Promise.all(
+      Array.from({ length: count - 1 }, () => startWorker(isolation, entry, start)),
+    );
+    const slots = [first, ...others].map(({ handle }) => ({
+      handle,
+      pending: 0,
+      alive: true,
+      empty: false,
+    }));
     return new Engine(slots, taken, served, all, options, start, events);
   }
 
@@ -118,13 +147,19 @@ export class Engine {
    * Answers a request: decoded, run and encoded in a worker.
    * @throws Problem where the request is at fault, the service full or draining, or the client gone
    */
-  async perform(request: TaskRequest, { signal }: { signal?: AbortSignal } = {}): Promise<{ answer: TaskAnswer; summary: Summary }> {
+  async perform(
+    request: TaskRequest,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<{ answer: TaskAnswer; summary: Summary }> {
     const arrivedAt = clock();
     const ask = (id: number): readonly [ToWorker, readonly ArrayBuffer[]] => {
       const body = new Uint8Array(request.body);
       const parts = request.parts?.map((part) => ({ ...part, body: new Uint8Array(part.body) }));
       const copy: TaskRequest = { ...request, body, ...(parts && { parts }) };
-      return [{ type: 'perform', id, request: copy, arrivedAt }, [body.buffer, ...(parts ?? []).map((part) => part.body.buffer)]];
+      return [
+        { type: 'perform', id, request: copy, arrivedAt },
+        [body.buffer, ...(parts ?? []).map((part) => part.body.buffer)],
+      ];
     };
     const message = await this.send(ask, 1, signal);
     if (message.type !== 'answered') throw new Error(`unexpected answer ${message.type}`);
@@ -139,7 +174,11 @@ export class Engine {
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<RunResult> {
     const arrivedAt = clock();
-    const message = await this.send((id) => [{ type: 'run', id, model, samples, stopping, arrivedAt }, []], samples.length, signal);
+    const message = await this.send(
+      (id) => [{ type: 'run', id, model, samples, stopping, arrivedAt }, []],
+      samples.length,
+      signal,
+    );
     if (message.type !== 'ran') throw new Error(`unexpected answer ${message.type}`);
     return message.result;
   }
@@ -167,13 +206,24 @@ export class Engine {
     signal?: AbortSignal,
   ): Promise<FromWorker> {
     if (signal?.aborted) return Promise.reject(gone());
-    if (this.draining) return Promise.reject(new Problem('draining', 'The service is shutting down; ask another instance.'));
-    if (this.pending > 0 && this.pending + samples > this.maxPending) return Promise.reject(this.overloaded());
+    if (this.draining)
+      return Promise.reject(
+        new Problem('draining', 'The service is shutting down; ask another instance.'),
+      );
+    if (this.pending > 0 && this.pending + samples > this.maxPending)
+      return Promise.reject(this.overloaded());
     const worker = this.leastLoaded();
     if (!worker) return Promise.reject(new Error('no worker is left'));
     const id = this.nextId++;
     const promise = new Promise<FromWorker>((resolve, reject) =>
-      this.requests.set(id, { worker, samples: 0, repeated: false, ask: () => ask(id), resolve, reject }),
+      this.requests.set(id, {
+        worker,
+        samples: 0,
+        repeated: false,
+        ask: () => ask(id),
+        resolve,
+        reject,
+      }),
     );
     this.count(id, samples);
     const abort = (): void => this.cancel(id, gone());
@@ -186,7 +236,10 @@ export class Engine {
   private leastLoaded(): Slot | undefined {
     const least = (slots: readonly Slot[]): Slot | undefined =>
       slots.reduce<Slot | undefined>((a, b) => (a && a.pending <= b.pending ? a : b), undefined);
-    return least(this.slots.filter(({ alive }) => alive)) ?? least(this.slots.filter(({ empty }) => !empty));
+    return (
+      least(this.slots.filter(({ alive }) => alive)) ??
+      least(this.slots.filter(({ empty }) => !empty))
+    );
   }
 
   private attach(slot: Slot): void {
@@ -203,7 +256,10 @@ export class Engine {
         this.admit(message.id, message.samples);
         break;
       case 'failed': {
-        const error = message.code === 'internal' ? new Error(message.detail) : new Problem(message.code, message.detail);
+        const error =
+          message.code === 'internal'
+            ? new Error(message.detail)
+            : new Problem(message.code, message.detail);
         this.take(message.id)?.reject(error);
         break;
       }
@@ -212,7 +268,9 @@ export class Engine {
         this.take(message.id)?.resolve(message);
         break;
       default:
-        throw new Error(`unexpected message ${message.type} from a worker with ${slot.pending} samples`);
+        throw new Error(
+          `unexpected message ${message.type} from a worker with ${slot.pending} samples`,
+        );
     }
   }
 
@@ -266,7 +324,10 @@ export class Engine {
   }
 
   private overloaded(): Problem {
-    return new Problem('overloaded', `The service holds ${this.pending} samples, its bound is ${this.maxPending}. Try again in a moment.`);
+    return new Problem(
+      'overloaded',
+      `The service holds ${this.pending} samples, its bound is ${this.maxPending}. Try again in a moment.`,
+    );
   }
 
   /** What the worker held goes to another, or to the one that takes its place; what has failed twice is given up. */
@@ -276,7 +337,8 @@ export class Engine {
     this.options.log?.(`a worker ended: ${reason ?? 'nothing said why'}`);
     for (const [id, request] of this.requests) {
       if (request.worker !== slot) continue;
-      if (request.repeated) this.take(id)?.reject(new Error(`two workers ended with this request: ${reason}`));
+      if (request.repeated)
+        this.take(id)?.reject(new Error(`two workers ended with this request: ${reason}`));
       else this.repeat(id, request);
     }
     void this.replace(slot);
@@ -306,7 +368,8 @@ export class Engine {
         if (this.closing) return handle.post({ type: 'close' });
         log?.('another worker has taken its place');
         handle.post({ type: 'cap', share: this.share });
-        for (const { worker, ask } of this.requests.values()) if (worker === slot) handle.post(...ask());
+        for (const { worker, ask } of this.requests.values())
+          if (worker === slot) handle.post(...ask());
         return;
       } catch (error) {
         log?.((error as Error).message);
@@ -319,8 +382,10 @@ export class Engine {
   /** Nothing waits any longer for this place, which is tried on and on: what it held goes to another. */
   private giveUp(slot: Slot): void {
     slot.empty = true;
-    for (const [id, request] of this.requests) if (request.worker === slot) this.repeat(id, request);
+    for (const [id, request] of this.requests)
+      if (request.worker === slot) this.repeat(id, request);
   }
 }
 
-const gone = (): Problem => new Problem('client-closed-request', 'The client left before the answer was ready.');
+const gone = (): Problem =>
+  new Problem('client-closed-request', 'The client left before the answer was ready.');

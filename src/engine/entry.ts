@@ -6,7 +6,9 @@ import type { TaskDecoder } from './types.ts';
 import { serve } from './worker.ts';
 
 /** Serves the line to the engine that started this thread or process. */
-export async function serveEngine(tasks: (settings: unknown) => Readonly<Record<string, TaskDecoder>>): Promise<void> {
+export async function serveEngine(
+  tasks: (settings: unknown) => Readonly<Record<string, TaskDecoder>>,
+): Promise<void> {
   if (isMainThread && !process.send) throw new Error('This file is the entry of a worker.');
   const { line, start } = isMainThread ? await processLine() : threadLine();
   await serve(line, start.options, tasks(start.settings));

@@ -17,7 +17,11 @@ export interface SegmentResult {
  * Runs the segment that the samples wait for.
  * @param cap the exit from which a loaded service ends samples
  */
-export async function runSegment(model: LoadedModel, batch: readonly Item[], cap: number): Promise<SegmentResult> {
+export async function runSegment(
+  model: LoadedModel,
+  batch: readonly Item[],
+  cap: number,
+): Promise<SegmentResult> {
   const at = batch[0]!.next;
   const segment = model.segments[at]!;
   const feeds = feedsFor(segment.reads, batch);
@@ -58,8 +62,11 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
   const now = clock();
   for (const [job, share] of sharesOf(stopped.map(({ item }) => item))) job.ran(ms, share, now);
   stopped.forEach(({ item, reason }, i) => {
-    const row = (name: string): Row => (decoded ? { tensor: decoded[name]!, index: i } : item.values[name]!);
-    const outputs = Object.fromEntries(manifest.outputs.map(({ name }) => [name, fromRow(row(name))]));
+    const row = (name: string): Row =>
+      decoded ? { tensor: decoded[name]!, index: i } : item.values[name]!;
+    const outputs = Object.fromEntries(
+      manifest.outputs.map(({ name }) => [name, fromRow(row(name))]),
+    );
     for (const value of Object.values(item.values)) release(value);
     item.job.done(item, { depth: exit, reason, pi: item.pi, outputs });
   });
@@ -70,10 +77,16 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
  * One sample through all layers in one run: the rule's thresholds go with it, and its outputs go to its job.
  * Gives the ms it took.
  */
-export async function runWhole({ manifest }: LoadedModel, { session }: LoadedPath, item: Item): Promise<number> {
+export async function runWhole(
+  { manifest }: LoadedModel,
+  { session }: LoadedPath,
+  item: Item,
+): Promise<number> {
   const { exits, outputs } = manifest;
   const { rule, values, job } = item;
-  const thresholds = Float32Array.from(exits.slice(0, -1), (_, at) => (at < rule.last ? rule.thresholds[at]! : -1));
+  const thresholds = Float32Array.from(exits.slice(0, -1), (_, at) =>
+    at < rule.last ? rule.thresholds[at]! : -1,
+  );
   const feeds = Object.fromEntries(Object.entries(values).map(([name, row]) => [name, row.tensor]));
   const start = clock();
   const policies = policiesOf(manifest);
@@ -94,13 +107,17 @@ export async function runWhole({ manifest }: LoadedModel, { session }: LoadedPat
     depth: exits[at]!,
     reason,
     pi,
-    outputs: Object.fromEntries(outputs.map(({ name }) => [name, fromRow({ tensor: found[name]!, index: 0 })])),
+    outputs: Object.fromEntries(
+      outputs.map(({ name }) => [name, fromRow({ tensor: found[name]!, index: 0 })]),
+    ),
   });
   return ms;
 }
 
 function feedsFor(reads: readonly string[], batch: readonly Item[]): Tensors {
-  return Object.fromEntries(reads.map((name): [string, Tensor] => [name, stack(batch.map((item) => item.values[name]!))]));
+  return Object.fromEntries(
+    reads.map((name): [string, Tensor] => [name, stack(batch.map((item) => item.values[name]!))]),
+  );
 }
 
 /** The share of a batch that each request has. */

@@ -21,7 +21,10 @@ export interface Start {
 /** A thread shares its memory's buffers with the service; a process survives a native abort of another. */
 export type Isolation = 'thread' | 'process';
 
-const starters: Record<Isolation, (entry: URL, start: Start) => WorkerHandle> = { thread: startThread, process: startProcess };
+const starters: Record<Isolation, (entry: URL, start: Start) => WorkerHandle> = {
+  thread: startThread,
+  process: startProcess,
+};
 
 /** Starts a worker and waits until its models are warm. @throws with what ended it before it was */
 export async function startWorker(
@@ -35,7 +38,9 @@ export async function startWorker(
       if (message.type === 'ready') resolve(message);
       else if (message.type === 'unfit') reject(new Error(message.reason));
     });
-    handle.onExit((reason) => reject(new Error(`A worker could not start: ${reason ?? 'it ended'}`)));
+    handle.onExit((reason) =>
+      reject(new Error(`A worker could not start: ${reason ?? 'it ended'}`)),
+    );
   });
   return { handle, ready };
 }

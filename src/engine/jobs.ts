@@ -1,6 +1,11 @@
 /** Requests inside a worker: their samples, what each has reached, and when all are done. */
 import type { StopReason } from '../stopping/rule.ts';
-import { resolveStopping, stopRule, type ResolvedStopping, type StopRule } from '../stopping/rule.ts';
+import {
+  resolveStopping,
+  stopRule,
+  type ResolvedStopping,
+  type StopRule,
+} from '../stopping/rule.ts';
 import { bind, type Binding } from '../bundle/shape.ts';
 import { clock } from './messages.ts';
 import type { LoadedModel } from './model.ts';
@@ -32,7 +37,9 @@ export class Job {
     stopping: StoppingParameters,
     readonly arrivedAt: number,
   ) {
-    this.stopping = resolveStopping(stopping, model.manifest, () => Math.floor(Math.random() * 2 ** 31));
+    this.stopping = resolveStopping(stopping, model.manifest, () =>
+      Math.floor(Math.random() * 2 ** 31),
+    );
     this.since = arrivedAt;
     this.left = samples.length;
     this.items = samples.map((sample, index) => new Item(this, index, sample));
@@ -48,7 +55,10 @@ export class Job {
   /** How long the first segments take that samples of it still wait for, ms: whatever the deadline, they run. */
   get owed(): number {
     const { pace } = this.model.segments[0]!;
-    return this.items.reduce((sum, { next, elements }) => (next === 0 ? sum + pace * elements : sum), 0);
+    return this.items.reduce(
+      (sum, { next, elements }) => (next === 0 ? sum + pace * elements : sum),
+      0,
+    );
   }
 
   /** Notes that `ms` of compute were spent on `share` of a batch. */
@@ -105,7 +115,9 @@ export class Item implements Waiting {
       bind(name, shape, array.dims, binding);
     }
     this.rule = stopRule(job.stopping, manifest, index);
-    this.values = Object.fromEntries(manifest.inputs.map(({ name }) => [name, toRow(sample[name]!)]));
+    this.values = Object.fromEntries(
+      manifest.inputs.map(({ name }) => [name, toRow(sample[name]!)]),
+    );
     this.shape = [...binding].join(';');
     this.elements = manifest.inputs.reduce((sum, { name }) => sum + sample[name]!.data.length, 0);
   }

@@ -16,7 +16,12 @@ export interface WorkerOptions {
 
 /** Times are those of `clock()`, which both sides share. */
 export type ToWorker =
-  | { readonly type: 'perform'; readonly id: number; readonly request: TaskRequest; readonly arrivedAt: number }
+  | {
+      readonly type: 'perform';
+      readonly id: number;
+      readonly request: TaskRequest;
+      readonly arrivedAt: number;
+    }
   | {
       readonly type: 'run';
       readonly id: number;
@@ -31,13 +36,28 @@ export type ToWorker =
   | { readonly type: 'close' };
 
 export type FromWorker =
-  | { readonly type: 'ready'; readonly provider: Provider; readonly notes: readonly string[]; readonly refused: readonly Refusal[] }
+  | {
+      readonly type: 'ready';
+      readonly provider: Provider;
+      readonly notes: readonly string[];
+      readonly refused: readonly Refusal[];
+    }
   /** It cannot serve, and says why in a sentence; the worker ends. */
   | { readonly type: 'unfit'; readonly reason: string }
   | { readonly type: 'decoded'; readonly id: number; readonly samples: number }
-  | { readonly type: 'answered'; readonly id: number; readonly answer: TaskAnswer; readonly summary: Summary }
+  | {
+      readonly type: 'answered';
+      readonly id: number;
+      readonly answer: TaskAnswer;
+      readonly summary: Summary;
+    }
   | { readonly type: 'ran'; readonly id: number; readonly result: RunResult }
-  | { readonly type: 'failed'; readonly id: number; readonly code: ProblemCode; readonly detail: string }
+  | {
+      readonly type: 'failed';
+      readonly id: number;
+      readonly code: ProblemCode;
+      readonly detail: string;
+    }
   | { readonly type: 'segments'; readonly runs: readonly SegmentRun[] };
 
 /** One run of one segment. */

@@ -6,11 +6,17 @@ import type { FromWorker, ToWorker } from './messages.ts';
 import type { Line } from './worker.ts';
 
 export function startProcess(entry: URL, start: Start): WorkerHandle {
-  const child = fork(fileURLToPath(entry), [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(fileURLToPath(entry), [], {
+    serialization: 'advanced',
+    execArgv: [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   // A child that could not be spawned tells an error and no exit.
   const ended = new Promise<string | undefined>((resolve) => {
     child.on('error', (error) => resolve(error.message));
-    child.on('exit', (code, signal) => resolve(code === 0 ? undefined : signal ? `it was ended by ${signal}` : `exit code ${code}`));
+    child.on('exit', (code, signal) =>
+      resolve(code === 0 ? undefined : signal ? `it was ended by ${signal}` : `exit code ${code}`),
+    );
   });
   child.send(start, () => undefined);
   return {
@@ -28,7 +34,9 @@ export async function processLine(): Promise<{ line: Line; start: Start }> {
   // A signal to the whole group means the service, which tells its workers when they are done.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
   process.on('disconnect', () => process.exit(0));
-  const start = await new Promise<Start>((resolve) => process.once('message', (message) => resolve(message as Start)));
+  const start = await new Promise<Start>((resolve) =>
+    process.once('message', (message) => resolve(message as Start)),
+  );
   const line: Line = {
     post: (message) => void process.send!(message),
     onMessage: (listener) => process.on('message', (message) => listener(message as ToWorker)),

@@ -9,16 +9,25 @@ export interface Row {
 }
 
 /** A sample's array as a batch of one. */
-export const toRow = ({ data, dims }: Array32): Row => ({ tensor: tensor(data, [1, ...dims]), index: 0 });
+export const toRow = ({ data, dims }: Array32): Row => ({
+  tensor: tensor(data, [1, ...dims]),
+  index: 0,
+});
 
 /** Rows of equal shape as one batch; no copy where they are all the rows of one tensor, in order. */
 export function stack(rows: readonly Row[]): Tensor {
   const { tensor: first } = rows[0]!;
-  if (first.dims[0] === rows.length && rows.every(({ tensor: t, index }, i) => t === first && index === i)) return first;
+  if (
+    first.dims[0] === rows.length &&
+    rows.every(({ tensor: t, index }, i) => t === first && index === i)
+  )
+    return first;
   const dims = first.dims.slice(1);
   const size = dims.reduce((a, b) => a * b, 1);
   const data = new Float32Array(rows.length * size);
-  rows.forEach(({ tensor: t, index }, i) => data.set(floats(t).subarray(index * size, (index + 1) * size), i * size));
+  rows.forEach(({ tensor: t, index }, i) =>
+    data.set(floats(t).subarray(index * size, (index + 1) * size), i * size),
+  );
   return tensor(data, [rows.length, ...dims]);
 }
 

@@ -30,17 +30,25 @@ const SETBACK = 250;
  * Among equals the deepest goes first, so that of a large request few samples are on their way at a time.
  * The batch holds the most urgent samples of that queue, up to its limit.
  */
-export function pick<W extends Waiting>(queues: readonly Queue<W>[], now: number): Decision<W> | undefined {
-  const urgency = ({ attained, since }: Waiting): number => now - since - Math.min(attained, SETBACK);
+export function pick<W extends Waiting>(
+  queues: readonly Queue<W>[],
+  now: number,
+): Decision<W> | undefined {
+  const urgency = ({ attained, since }: Waiting): number =>
+    now - since - Math.min(attained, SETBACK);
   let best: { queue: number; urgency: number; segment: number } | undefined;
   queues.forEach(({ waiting, segment }, queue) => {
     for (const sample of waiting) {
       const value = urgency(sample);
-      if (!best || value > best.urgency || (value === best.urgency && segment > best.segment)) best = { queue, urgency: value, segment };
+      if (!best || value > best.urgency || (value === best.urgency && segment > best.segment))
+        best = { queue, urgency: value, segment };
     }
   });
   if (!best) return undefined;
   const { waiting, limit } = queues[best.queue]!;
-  const batch = waiting.length <= limit ? waiting : [...waiting].sort((a, b) => urgency(b) - urgency(a)).slice(0, limit);
+  const batch =
+    waiting.length <= limit
+      ? waiting
+      : [...waiting].sort((a, b) => urgency(b) - urgency(a)).slice(0, limit);
   return { queue: best.queue, batch };
 }

@@ -6,11 +6,17 @@ import type { Line } from './worker.ts';
 export function startThread(entry: URL, start: Start): WorkerHandle {
   const worker = new Worker(entry, { workerData: start });
   let reason: string | undefined;
-  worker.on('error', (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  worker.on(
+    'error',
+    (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  );
   return {
     post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
     onMessage: (listener) => worker.on('message', listener),
-    onExit: (listener) => worker.on('exit', (code) => listener(reason ?? (code === 0 ? undefined : `exit code ${code}`))),
+    onExit: (listener) =>
+      worker.on('exit', (code) =>
+        listener(reason ?? (code === 0 ? undefined : `exit code ${code}`)),
+      ),
   };
 }
 

@@ -53,7 +53,12 @@ export interface TaskRequest {
   /** How deep each tile of an image went: beside the answer where that is JSON, as the answer itself where it is an image. */
   readonly depthMap?: boolean;
   /** What else a task understands, such as multipart parts. */
-  readonly parts?: readonly { readonly field: string; readonly label?: string; readonly contentType: string; readonly body: Uint8Array }[];
+  readonly parts?: readonly {
+    readonly field: string;
+    readonly label?: string;
+    readonly contentType: string;
+    readonly body: Uint8Array;
+  }[];
 }
 
 /** The bytes of an answer and what the HTTP side needs to know of it. */
@@ -76,8 +81,14 @@ export interface DecodedRequest {
  * A task: bytes to samples. Runs inside a worker, so it may be slow; throws a `Problem` where the request is at fault.
  * `models` are the manifests that are being served, by name.
  */
-export type TaskDecoder = (request: TaskRequest, models: ReadonlyMap<string, Manifest>, files: TaskFiles) => Promise<DecodedRequest>;
+export type TaskDecoder = (
+  request: TaskRequest,
+  models: ReadonlyMap<string, Manifest>,
+  files: TaskFiles,
+) => Promise<DecodedRequest>;
 /** One that needs no file. */
-export type PlainTaskDecoder = (...given: [request: TaskRequest, models: ReadonlyMap<string, Manifest>]) => Promise<DecodedRequest>;
+export type PlainTaskDecoder = (
+  ...given: [request: TaskRequest, models: ReadonlyMap<string, Manifest>]
+) => Promise<DecodedRequest>;
 /** Reads a task file of a model, such as `labels.json`. */
 export type TaskFiles = (model: string, file: string) => Promise<Uint8Array>;

@@ -59,7 +59,12 @@ export async function loadModels(
   return { ...loaded, notes: [...notes, `${loaded.provider} was taken`] };
 }
 
-async function loadOn(bundles: readonly Bundle[], provider: Provider, threads: number, regroup: boolean): Promise<Loaded> {
+async function loadOn(
+  bundles: readonly Bundle[],
+  provider: Provider,
+  threads: number,
+  regroup: boolean,
+): Promise<Loaded> {
   const models = new Map<string, LoadedModel>();
   const refused: Refusal[] = [];
   for (const bundle of bundles) {
@@ -78,9 +83,14 @@ async function loadOn(bundles: readonly Bundle[], provider: Provider, threads: n
 /** Why a provider cannot be worth trying here; undefined where it may be. A software adapter is never taken. */
 export async function whyNotWorth(provider: Provider): Promise<string | undefined> {
   if (provider === 'cpu') return undefined;
-  const devices = provider === 'cuda' ? ['/dev/nvidia0', '/dev/dxg'] : ['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dxg'];
+  const devices =
+    provider === 'cuda'
+      ? ['/dev/nvidia0', '/dev/dxg']
+      : ['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dxg'];
   if (process.platform !== 'linux')
-    return provider === 'cuda' && process.platform !== 'win32' ? 'there is no CUDA on this system' : whyAbsent(provider);
+    return provider === 'cuda' && process.platform !== 'win32'
+      ? 'there is no CUDA on this system'
+      : whyAbsent(provider);
   for (const device of devices) {
     const there = await access(device).then(
       () => true,
@@ -98,7 +108,13 @@ async function weighPath(model: LoadedModel): Promise<void> {
   const times: { whole: number[]; steps: number[] } = { whole: [], steps: [] };
   for (let i = 0; i <= 5; i++) {
     const start = clock();
-    const job = new Job(0, model, [madeUp(manifest.inputs)], { rule: 'fixed', depth: manifest.depth }, clock());
+    const job = new Job(
+      0,
+      model,
+      [madeUp(manifest.inputs)],
+      { rule: 'fixed', depth: manifest.depth },
+      clock(),
+    );
     const ms = await runWhole(model, path, job.items[0]!);
     path.pace = ms / job.items[0]!.elements;
     const between = clock();
@@ -114,13 +130,19 @@ async function weighPath(model: LoadedModel): Promise<void> {
 async function warmUp(model: LoadedModel, regroup: boolean): Promise<void> {
   await runPath(model, 1);
   await weighPath(model);
-  const fixed = model.manifest.inputs.every(({ shape }) => shape.slice(1).every((dim) => typeof dim === 'number'));
+  const fixed = model.manifest.inputs.every(({ shape }) =>
+    shape.slice(1).every((dim) => typeof dim === 'number'),
+  );
   if (!regroup || !fixed) return;
   const best = model.segments.map(() => Number.POSITIVE_INFINITY);
   for (const size of BATCHES) {
     if (size > (model.manifest.max_batch ?? Number.POSITIVE_INFINITY)) break;
     await runPath(model, size);
-    const times = [await runPath(model, size), await runPath(model, size), await runPath(model, size)];
+    const times = [
+      await runPath(model, size),
+      await runPath(model, size),
+      await runPath(model, size),
+    ];
     model.segments.forEach((segment, i) => {
       const perSample = Math.min(...times.map((run) => run[i]!)) / size;
       if (perSample > PAYS * best[i]!) return;
@@ -147,7 +169,9 @@ async function runPath(model: LoadedModel, size: number): Promise<number[]> {
 function madeUp(inputs: LoadedModel['manifest']['inputs']): Sample {
   return Object.fromEntries(
     inputs.map(({ name, shape }) => {
-      const dims = shape.slice(1).map((dim) => (typeof dim === 'number' ? dim : parseDimension(dim).factor * SYMBOL));
+      const dims = shape
+        .slice(1)
+        .map((dim) => (typeof dim === 'number' ? dim : parseDimension(dim).factor * SYMBOL));
       const length = dims.reduce((a, b) => a * b, 1);
       return [name, { data: Float32Array.from({ length }, (_, i) => Math.sin(i)), dims }];
     }),

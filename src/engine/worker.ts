@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { Problem } from '../errors.ts';
 import { readOut, release, runSegment, runWhole, sharesOf } from './executor.ts';
 import { Job, type Item } from './jobs.ts';
-import { clock, type FromWorker, type SegmentRun, type ToWorker, type WorkerOptions } from './messages.ts';
+import {
+  clock,
+  type FromWorker,
+  type SegmentRun,
+  type ToWorker,
+  type WorkerOptions,
+} from './messages.ts';
 import type { LoadedModel, LoadedPath } from './model.ts';
 import { pick } from './scheduler.ts';
 import type { RunResult, Sample, TaskDecoder, TaskFiles, TaskRequest } from './types.ts';
@@ -24,7 +30,11 @@ const BRIEF = 20;
 const REPORT_EVERY = 100;
 
 /** Loads the models and serves until it is told to close. */
-export async function serve(line: Line, options: WorkerOptions, tasks: Readonly<Record<string, TaskDecoder>>): Promise<void> {
+export async function serve(
+  line: Line,
+  options: WorkerOptions,
+  tasks: Readonly<Record<string, TaskDecoder>>,
+): Promise<void> {
   let loaded: Loaded;
   try {
     loaded = await loadModels(options.bundles, options.provider, options.threads, options.regroup);
@@ -68,7 +78,10 @@ class Loop {
         void this.settle(message.id, this.perform(message.id, message.request, message.arrivedAt));
         break;
       case 'run':
-        void this.settle(message.id, this.run(message.id, message.model, message.samples, message.stopping, message.arrivedAt));
+        void this.settle(
+          message.id,
+          this.run(message.id, message.model, message.samples, message.stopping, message.arrivedAt),
+        );
         break;
       case 'cancel':
         this.cancel(message.id);
@@ -87,10 +100,17 @@ class Loop {
     if (!decode) throw new Problem('not-found', `There is no task ${request.task}.`);
     this.decoding.add(id);
     const manifests = new Map([...this.models].map(([name, { manifest }]) => [name, manifest]));
-    const files: TaskFiles = (model, file) => readFile(join(this.models.get(model)!.directory, file));
+    const files: TaskFiles = (model, file) =>
+      readFile(join(this.models.get(model)!.directory, file));
     const decoded = await decode(request, manifests, files).finally(() => this.decoding.delete(id));
     this.line.post({ type: 'decoded', id, samples: decoded.samples.length });
-    const result = await this.enqueue(id, decoded.model, decoded.samples, decoded.stopping, arrivedAt);
+    const result = await this.enqueue(
+      id,
+      decoded.model,
+      decoded.samples,
+      decoded.stopping,
+      arrivedAt,
+    );
     const answer = await decoded.encode(result);
     const summary = {
       model: result.model,
@@ -103,15 +123,28 @@ class Loop {
     this.line.post({ type: 'answered', id, answer: { ...answer, body }, summary }, [body.buffer]);
   }
 
-  private async run(id: number, model: string, samples: readonly Sample[], stopping: StoppingParameters, arrivedAt: number): Promise<void> {
-    this.line.post({ type: 'ran', id, result: await this.enqueue(id, model, samples, stopping, arrivedAt) });
+  private async run(
+    id: number,
+    model: string,
+    samples: readonly Sample[],
+    stopping: StoppingParameters,
+    arrivedAt: number,
+  ): Promise<void> {
+    this.line.post({
+      type: 'ran',
+      id,
+      result: await this.enqueue(id, model, samples, stopping, arrivedAt),
+    });
   }
 
   private async settle(id: number, work: Promise<void>): Promise<void> {
     try {
       await work;
     } catch (error) {
-      const [code, detail] = error instanceof Problem ? [error.code, error.message] : ['internal' as const, describe(error)];
+      const [code, detail] =
+        error instanceof Problem
+          ? [error.code, error.message]
+          : ['internal' as const, describe(error)];
       this.line.post({ type: 'failed', id, code, detail });
     } finally {
       this.jobs.delete(id);
@@ -128,7 +161,11 @@ class Loop {
   ): Promise<RunResult> {
     if (this.cancelled.has(id)) throw left();
     const model = this.models.get(name);
-    if (!model) throw new Problem('unknown-model', `There is no model ${name}; there are ${[...this.models.keys()].join(', ')}.`);
+    if (!model)
+      throw new Problem(
+        'unknown-model',
+        `There is no model ${name}; there are ${[...this.models.keys()].join(', ')}.`,
+      );
     const job = new Job(id, model, samples, stopping, arrivedAt);
     this.jobs.set(id, job);
     for (const item of job.items) this.wait(item);
@@ -141,14 +178,24 @@ class Loop {
     const job = this.jobs.get(id);
     if (!job) return;
     job.fail(left());
-    for (const { waiting } of this.queues.values()) remove(waiting, (item) => item.job === job).forEach(drop);
+    for (const { waiting } of this.queues.values())
+      remove(waiting, (item) => item.job === job).forEach(drop);
   }
 
   private wait(item: Item): void {
     const { model } = item.job;
     const key = `${model.manifest.name}#${item.next}#${item.shape}`;
     let queue = this.queues.get(key);
-    if (!queue) this.queues.set(key, (queue = { model, waiting: [], limit: model.segments[item.next]!.limit, segment: item.next }));
+    if (!queue)
+      this.queues.set(
+        key,
+        (queue = {
+          model,
+          waiting: [],
+          limit: model.segments[item.next]!.limit,
+          segment: item.next,
+        }),
+      );
     queue.waiting.push(item);
   }
 
@@ -168,7 +215,8 @@ class Loop {
     } finally {
       this.running = false;
       this.report(true);
-      for (const [key, { waiting }] of this.queues) if (waiting.length === 0) this.queues.delete(key);
+      for (const [key, { waiting }] of this.queues)
+        if (waiting.length === 0) this.queues.delete(key);
     }
   }
 
@@ -176,7 +224,12 @@ class Loop {
   private wholeFor(model: LoadedModel, batch: readonly Item[]): LoadedPath | undefined {
     const { path } = model;
     const [item] = batch as [Item];
-    const fits = path?.pays && batch.length === 1 && item.next === 0 && this.share >= 1 && item.job.stopping.deadlineMs === undefined;
+    const fits =
+      path?.pays &&
+      batch.length === 1 &&
+      item.next === 0 &&
+      this.share >= 1 &&
+      item.job.stopping.deadlineMs === undefined;
     return fits && path.pace * item.elements <= BRIEF ? path : undefined;
   }
 
@@ -229,12 +282,19 @@ class Loop {
     segment.pace = segment.pace === 0 ? ms / elements : 0.8 * segment.pace + (0.2 * ms) / elements;
     const now = clock();
     for (const [job, share] of sharesOf(batch)) job.ran(ms, share, now);
-    this.runs.push({ model: model.manifest.name, layer: segment.last, batch: batch.length, seconds: ms / 1000 });
+    this.runs.push({
+      model: model.manifest.name,
+      layer: segment.last,
+      batch: batch.length,
+      seconds: ms / 1000,
+    });
   }
 
   private capFor(model: LoadedModel): number {
     const { length } = model.segments;
-    return this.share >= 1 ? Number.POSITIVE_INFINITY : Math.max(0, Math.ceil(this.share * length) - 1);
+    return this.share >= 1
+      ? Number.POSITIVE_INFINITY
+      : Math.max(0, Math.ceil(this.share * length) - 1);
   }
 
   private report(now: boolean): void {
@@ -245,9 +305,11 @@ class Loop {
   }
 }
 
-const left = (): Problem => new Problem('client-closed-request', 'The client left before the answer was ready.');
+const left = (): Problem =>
+  new Problem('client-closed-request', 'The client left before the answer was ready.');
 
-const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+const describe = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 function drop(item: Item): void {
   for (const row of Object.values(item.values)) release(row);

@@ -12,7 +12,11 @@ export interface Calibration {
   /** Of what else the model gives to compare, by name. */
   readonly thresholds?: Readonly<Record<string, number>>;
   /** Quality and time when every sample stops at one exit. */
-  readonly exits: { readonly depth: number; readonly quality: number; readonly ms_per_sample: number }[];
+  readonly exits: {
+    readonly depth: number;
+    readonly quality: number;
+    readonly ms_per_sample: number;
+  }[];
 }
 
 /**
@@ -30,13 +34,17 @@ export async function calibrate(
   const certain: Traced[][] = [];
   for (const { cases } of conditions) {
     traced.push(await trace(engine, manifest, cases, metric, 1));
-    if (policiesOf(manifest).includes('confidence')) certain.push(await trace(engine, manifest, cases, metric, 1, 'confidence'));
+    if (policiesOf(manifest).includes('confidence'))
+      certain.push(await trace(engine, manifest, cases, metric, 1, 'confidence'));
   }
   const ms = manifest.exits.map((_, i) => median(traced.flat().map((sample) => sample.ms[i]!)));
-  const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+  const mean = (values: readonly number[]): number =>
+    values.reduce((a, b) => a + b, 0) / values.length;
   return {
     threshold: cheapestThreshold(traced, ms, metric, tolerance),
-    ...(certain.length > 0 && { thresholds: { confidence: cheapestThreshold(certain, ms, metric, tolerance) } }),
+    ...(certain.length > 0 && {
+      thresholds: { confidence: cheapestThreshold(certain, ms, metric, tolerance) },
+    }),
     exits: manifest.exits.map((depth, i) => ({
       depth,
       quality: Number(mean(traced.map((list) => qualityAt(list, metric, () => i))).toFixed(3)),
@@ -56,14 +64,17 @@ export function cheapestThreshold(
   metric: Metric,
   tolerance: number,
 ): number {
-  const quality = (pick: (sample: Judged) => number): number[] => traced.map((list) => qualityAt(list, metric, pick));
+  const quality = (pick: (sample: Judged) => number): number[] =>
+    traced.map((list) => qualityAt(list, metric, pick));
   const full = quality(() => costs.length - 1);
   let best = { threshold: 1, cost: Number.POSITIVE_INFINITY };
   for (let step = 1; step < 200; step++) {
     const threshold = step / 200;
     const stopAt = (sample: Judged): number => exitAt(sample, threshold);
     const losses = quality(stopAt).map((value, i) => metric.loss(full[i]!, value));
-    const fits = losses.reduce((a, b) => a + b, 0) / losses.length <= tolerance && losses.every((loss) => loss <= 2 * tolerance);
+    const fits =
+      losses.reduce((a, b) => a + b, 0) / losses.length <= tolerance &&
+      losses.every((loss) => loss <= 2 * tolerance);
     const cost = traced.flat().reduce((sum, sample) => sum + costs[stopAt(sample)]!, 0);
     if (fits && cost < best.cost) best = { threshold, cost };
   }

@@ -27,11 +27,16 @@ export function recoveryConditions(
   signal: Omit<SignalOptions, 'snr'>,
 ): Condition[] {
   return snrs.map((snr) => {
-    const sampler = new SignalSampler(matrix, new Random(seed + Math.round(1000 * snr)), count, { ...signal, snr: [snr] });
+    const sampler = new SignalSampler(matrix, new Random(seed + Math.round(1000 * snr)), count, {
+      ...signal,
+      snr: [snr],
+    });
     const { measurements, signals } = sampler.next();
     const { rows, columns } = matrix;
     const cases = Array.from({ length: count }, (_, i) => ({
-      sample: { measurements: { data: measurements.slice(i * rows, (i + 1) * rows), dims: [rows] } },
+      sample: {
+        measurements: { data: measurements.slice(i * rows, (i + 1) * rows), dims: [rows] },
+      },
       truth: signals.slice(i * columns, (i + 1) * columns),
     }));
     return { label: { snr_db: snr }, cases };
@@ -63,7 +68,10 @@ export function denoiseConditions(
 }
 
 /** Every image with the number of its class as its truth, one condition. */
-export function recognizeConditions({ images, classes }: LabelledImages, manifest: Manifest): Condition[] {
+export function recognizeConditions(
+  { images, classes }: LabelledImages,
+  manifest: Manifest,
+): Condition[] {
   const { name } = manifest.inputs[0]!;
   const cases = images.map(({ data, channels, height, width }, i) => ({
     sample: { [name]: { data, dims: [channels, height, width] } },
@@ -75,11 +83,23 @@ export function recognizeConditions({ images, classes }: LabelledImages, manifes
 /** The image with its sides cut to the multiples that the model takes. */
 export function fitting(image: Planes, { inputs }: Manifest): Planes {
   const [, , down, across] = inputs[0]!.shape.map(multipleOf) as [number, number, number, number];
-  return crop(image, 0, 0, image.width - (image.width % across), image.height - (image.height % down));
+  return crop(
+    image,
+    0,
+    0,
+    image.width - (image.width % across),
+    image.height - (image.height % down),
+  );
 }
 
 /** A part of an image, pixels. */
-export function crop(image: Planes, left: number, top: number, width: number, height: number): Planes {
+export function crop(
+  image: Planes,
+  left: number,
+  top: number,
+  width: number,
+  height: number,
+): Planes {
   const { channels, data } = image;
   if (width === image.width && height === image.height) return image;
   const result = new Float32Array(channels * width * height);

@@ -6,7 +6,8 @@ import type { StoppingParameters } from '../stopping/rule.ts';
 import type { Condition } from './data.ts';
 import { accuracy, nmse, psnr, type Metric } from './quality.ts';
 
-export const metricFor = (task: Manifest['task']): Metric => (task === 'denoise' ? psnr : task === 'sparse-recovery' ? nmse : accuracy);
+export const metricFor = (task: Manifest['task']): Metric =>
+  task === 'denoise' ? psnr : task === 'sparse-recovery' ? nmse : accuracy;
 
 /**
  * One row for each condition, and for NMSE one over all of them. Every sample is a request of its own, once with the given rule and once at full depth,
@@ -30,7 +31,9 @@ export async function evaluate(
       const chosen = await run(stopping);
       adaptive.push(chosen);
       // A path of one exit is the same whatever the rule.
-      full.push(manifest.exits.length === 1 ? chosen : await run({ rule: 'fixed', depth: manifest.depth }));
+      full.push(
+        manifest.exits.length === 1 ? chosen : await run({ rule: 'fixed', depth: manifest.depth }),
+      );
       onSample();
     }
     seen.push({ label, adaptive, full });
@@ -38,13 +41,19 @@ export async function evaluate(
   // A ratio of sums over all conditions is a figure of its own, not the mean of theirs.
   if (metric === nmse && seen.length > 1) {
     const mixed = Object.fromEntries(Object.keys(seen[0]!.label).map((key) => [key, 'mixed']));
-    seen.push({ label: mixed, adaptive: seen.flatMap(({ adaptive }) => adaptive), full: seen.flatMap(({ full }) => full) });
+    seen.push({
+      label: mixed,
+      adaptive: seen.flatMap(({ adaptive }) => adaptive),
+      full: seen.flatMap(({ full }) => full),
+    });
   }
   return seen.map(({ label, adaptive, full }) => ({
     condition: { ...label },
     metric: metric.name,
     quality: round(metric.total(adaptive.map(({ part }) => part))),
-    ...(metric.halfWidth && { half_width: round(metric.halfWidth(adaptive.map(({ part }) => part))) }),
+    ...(metric.halfWidth && {
+      half_width: round(metric.halfWidth(adaptive.map(({ part }) => part))),
+    }),
     full_depth_quality: round(metric.total(full.map(({ part }) => part))),
     mean_depth: round(mean(adaptive.map(({ depth }) => depth))),
     max_depth: manifest.depth,
@@ -60,10 +69,20 @@ interface Figure {
   readonly ms: number;
 }
 
-function figure({ samples, timing }: RunResult, truth: Float32Array, { outputs }: Manifest, metric: Metric): Figure {
+function figure(
+  { samples, timing }: RunResult,
+  truth: Float32Array,
+  { outputs }: Manifest,
+  metric: Metric,
+): Figure {
   const { depth, outputs: values } = samples[0]!;
-  return { part: metric.sample(values[outputs[0]!.name]!.data, truth), depth, ms: timing.computeMs };
+  return {
+    part: metric.sample(values[outputs[0]!.name]!.data, truth),
+    depth,
+    ms: timing.computeMs,
+  };
 }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const mean = (values: readonly number[]): number =>
+  values.reduce((a, b) => a + b, 0) / values.length;
 const round = (value: number): number => Number(value.toFixed(3));

@@ -19,7 +19,10 @@ export interface FewShotTest {
 }
 
 /** Task-imbalanced and vanilla: the whole range of shots for each number of classes, and its two ends by themselves. */
-export const settingsFor = (ways: readonly number[], [least, most]: readonly [number, number]): Setting[] =>
+export const settingsFor = (
+  ways: readonly number[],
+  [least, most]: readonly [number, number],
+): Setting[] =>
   ways.flatMap((k) => {
     const ranges =
       least === most
@@ -32,12 +35,23 @@ export const settingsFor = (ways: readonly number[], [least, most]: readonly [nu
     return ranges.map((shots) => ({ ways: k, shots }));
   });
 
-export const fewShotTasks = (images: LabelledImages, folder: string, test: FewShotTest): TestData => ({
+export const fewShotTasks = (
+  images: LabelledImages,
+  folder: string,
+  test: FewShotTest,
+): TestData => ({
   name: `tasks of ${images.labels.length} classes, ${folder}`,
-  conditions: (manifest, seed) => test.settings.map((setting) => condition(images, manifest, setting, test, seed)),
+  conditions: (manifest, seed) =>
+    test.settings.map((setting) => condition(images, manifest, setting, test, seed)),
 });
 
-function condition(images: LabelledImages, { inputs }: Manifest, setting: Setting, test: FewShotTest, seed: number): Condition {
+function condition(
+  images: LabelledImages,
+  { inputs }: Manifest,
+  setting: Setting,
+  test: FewShotTest,
+  seed: number,
+): Condition {
   const { ways, shots } = setting;
   const image = inputs
     .find(({ name }) => name === 'query')!
@@ -57,5 +71,8 @@ function condition(images: LabelledImages, { inputs }: Manifest, setting: Settin
       truth,
     };
   });
-  return { label: { ways, shots: shots[0] === shots[1] ? shots[0] : `${shots[0]}-${shots[1]}` }, cases };
+  return {
+    label: { ways, shots: shots[0] === shots[1] ? shots[0] : `${shots[0]}-${shots[1]}` },
+    cases,
+  };
 }

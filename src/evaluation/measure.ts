@@ -9,7 +9,12 @@ import { readClassFolders, type LabelledImages } from '../data/class-folders.ts'
 import type { Matrix, Signals } from '../data/sparse-recovery.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { calibrate } from './calibrate.ts';
-import { denoiseConditions, recognizeConditions, recoveryConditions, type Condition } from './data.ts';
+import {
+  denoiseConditions,
+  recognizeConditions,
+  recoveryConditions,
+  type Condition,
+} from './data.ts';
 import { evaluate } from './evaluate.ts';
 import { builtUrl } from '../util/built-url.ts';
 
@@ -26,13 +31,23 @@ export interface TestData {
 }
 
 /** Fresh signals, as the model was trained for. */
-export const freshSignals = (matrix: Matrix, { sparsity, snr }: { sparsity: number; snr: readonly number[] }, count = 300): TestData => ({
+export const freshSignals = (
+  matrix: Matrix,
+  { sparsity, snr }: { sparsity: number; snr: readonly number[] },
+  count = 300,
+): TestData => ({
   name: 'fresh signals',
   conditions: (_, seed) => recoveryConditions(matrix, snr, count, seed, { sparsity }),
 });
 
 /** Signals of one's own, taken at random, with fresh noise. @param snrs signal-to-noise ratios, dB */
-export const ownSignals = (matrix: Matrix, signals: Signals, name: string, snrs: readonly number[], count = 300): TestData => ({
+export const ownSignals = (
+  matrix: Matrix,
+  signals: Signals,
+  name: string,
+  snrs: readonly number[],
+  count = 300,
+): TestData => ({
   name: `${signals.count} signals, ${name}`,
   conditions: (_, seed) => recoveryConditions(matrix, snrs, count, seed, { sparsity: 1, signals }),
 });
@@ -48,10 +63,16 @@ export const noisyImages = (
 });
 
 /** Labelled images as they are; the threshold is calibrated on others. */
-export const labelledImages = (images: LabelledImages, folder: string, calibration?: LabelledImages): TestData => ({
+export const labelledImages = (
+  images: LabelledImages,
+  folder: string,
+  calibration?: LabelledImages,
+): TestData => ({
   name: `${images.images.length} images, ${folder}`,
   conditions: (manifest) => recognizeConditions(images, manifest),
-  ...(calibration && { calibration: (manifest: Manifest) => recognizeConditions(calibration, manifest) }),
+  ...(calibration && {
+    calibration: (manifest: Manifest) => recognizeConditions(calibration, manifest),
+  }),
 });
 
 const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
@@ -75,7 +96,10 @@ export async function measure(
       rule: 'threshold',
       threshold: thresholds.threshold,
     });
-    return { ...thresholds, measured: { data: `${data.name}, seed ${SEEDS.measurement}`, exits, threshold: rows } };
+    return {
+      ...thresholds,
+      measured: { data: `${data.name}, seed ${SEEDS.measurement}`, exits, threshold: rows },
+    };
   } finally {
     await engine.close();
   }
@@ -100,13 +124,20 @@ export function startEngine(
 }
 
 /** The images below a folder, at the model's size and with its classes. */
-export async function readRecognizable({ name, inputs, outputs }: Manifest, modelsDir: string, folder: string): Promise<LabelledImages> {
+export async function readRecognizable(
+  { name, inputs, outputs }: Manifest,
+  modelsDir: string,
+  folder: string,
+): Promise<LabelledImages> {
   const [, channels, side] = inputs[0]!.shape.map(Number) as [number, 1 | 3, number];
   const labels = readLabels(await readFile(join(modelsDir, name, LABELS)), { name, outputs });
   return readClassFolders(folder, { side, channels, labels });
 }
 
-export async function matrixOf({ name }: Pick<Manifest, 'name'>, modelsDir: string): Promise<Matrix> {
+export async function matrixOf(
+  { name }: Pick<Manifest, 'name'>,
+  modelsDir: string,
+): Promise<Matrix> {
   const { shape, data } = readNpy(await readFile(join(modelsDir, name, 'matrix.npy')));
   return { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) };
 }

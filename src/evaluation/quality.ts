@@ -17,7 +17,8 @@ export const psnr: Metric = {
   name: 'psnr_db',
   sample(output, truth) {
     let sum = 0;
-    for (let i = 0; i < truth.length; i++) sum += (Math.min(1, Math.max(0, output[i]!)) - truth[i]!) ** 2;
+    for (let i = 0; i < truth.length; i++)
+      sum += (Math.min(1, Math.max(0, output[i]!)) - truth[i]!) ** 2;
     return [-10 * Math.log10(sum / truth.length), 1];
   },
   total: (parts) => parts.reduce((sum, [value]) => sum + value, 0) / parts.length,
@@ -48,7 +49,10 @@ export const accuracy: Metric = {
   name: 'accuracy',
   sample: (scores, truth) => {
     const ways = scores.length / truth.length;
-    const hits = truth.reduce((sum, k, q) => sum + (argmax(scores.subarray(q * ways, (q + 1) * ways)) === k ? 1 : 0), 0);
+    const hits = truth.reduce(
+      (sum, k, q) => sum + (argmax(scores.subarray(q * ways, (q + 1) * ways)) === k ? 1 : 0),
+      0,
+    );
     return [(100 * hits) / truth.length, 1];
   },
   total: (parts) => parts.reduce((sum, [value]) => sum + value, 0) / parts.length,
@@ -65,4 +69,5 @@ export function halfWidth95(values: readonly number[]): number {
 }
 
 /** The place of the largest value; the first of several. */
-export const argmax = (values: Float32Array): number => values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
+export const argmax = (values: Float32Array): number =>
+  values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);

@@ -41,13 +41,17 @@ export async function trace(
     const ms: number[] = [];
     for (const depth of manifest.exits) {
       const result = await engine.run(manifest.name, samples, { rule: 'fixed', depth });
-      result.samples.forEach(({ outputs }, i) => parts[i]!.push(metric.sample(outputs[output]!.data, some[i]!.truth)));
+      result.samples.forEach(({ outputs }, i) =>
+        parts[i]!.push(metric.sample(outputs[output]!.data, some[i]!.truth)),
+      );
       ms.push(result.timing.computeMs / some.length);
     }
     // No number passes a threshold of 1: every exit is asked.
     const { samples: asked } = await engine.run(manifest.name, samples, { rule, threshold: 1 });
     const pi = asked.map((sample) => sample.pi);
-    parts.forEach((list, i) => traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list, ms }));
+    parts.forEach((list, i) =>
+      traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list, ms }),
+    );
   }
   return traced;
 }
@@ -59,5 +63,8 @@ export function exitAt({ pi, parts }: Judged, threshold: number): number {
 }
 
 /** The quality when every sample leaves at the exit that is picked for it. */
-export const qualityAt = <T extends Judged>(traced: readonly T[], metric: Metric, pick: (sample: T) => number): number =>
-  metric.total(traced.map((sample) => sample.parts[pick(sample)]!));
+export const qualityAt = <T extends Judged>(
+  traced: readonly T[],
+  metric: Metric,
+  pick: (sample: T) => number,
+): number => metric.total(traced.map((sample) => sample.parts[pick(sample)]!));

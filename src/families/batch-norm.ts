@@ -42,7 +42,11 @@ export function defineNormalisedConv(
   { from, to, size, scale: start = 1 }: { from: number; to: number; size: number; scale?: number },
 ): NormalisedConv {
   const fanIn = from * size * size;
-  const kernel = parameters.define(`layer-${name}`, [to, from, size, size], normal(to * fanIn, Math.sqrt(2 / fanIn)));
+  const kernel = parameters.define(
+    `layer-${name}`,
+    [to, from, size, size],
+    normal(to * fanIn, Math.sqrt(2 / fanIn)),
+  );
   const scale = parameters.define(`scale-${name}`, [to, 1, 1], constant(to, start));
   const shift = parameters.define(`shift-${name}`, [to, 1, 1], constant(to, 0));
   const bias = parameters.define(`bias-${name}`, [to, 1, 1], constant(to, 0), 'derived');
@@ -62,12 +66,14 @@ export function defineNormalisedConv(
  * Folds the statistics of the convolution of this name into its kernel and bias. Learning can go on from there: normalised
  * again by its batch, the folded kernel gives the same, with the scale's absolute value as its scale.
  */
-export function fold(weights: Map<string, Float32Array>, name: string, { mean, variance }: Statistics<Float32Array>): void {
-  const [kernel, scale, shift] = ['layer', 'scale', 'shift'].map((kind) => weights.get(`${kind}-${name}`)!) as [
-    Float32Array,
-    Float32Array,
-    Float32Array,
-  ];
+export function fold(
+  weights: Map<string, Float32Array>,
+  name: string,
+  { mean, variance }: Statistics<Float32Array>,
+): void {
+  const [kernel, scale, shift] = ['layer', 'scale', 'shift'].map((kind) =>
+    weights.get(`${kind}-${name}`)!,
+  ) as [Float32Array, Float32Array, Float32Array];
   const gain = scale.map((value, c) => value / Math.sqrt(variance[c]! + EPSILON));
   const size = kernel.length / gain.length;
   weights.set(

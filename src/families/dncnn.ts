@@ -3,7 +3,16 @@
  * This form works at half resolution (Zhang et al. 2018, FFDNet) and has no additive term anywhere on the path from
  * image to estimate (Mohan et al. 2020), so that it extends to noise levels it never saw.
  */
-import { add, conv, depthToSpace, log, reduceMean, relu, spaceToDepth, sub } from '../graph/operators.ts';
+import {
+  add,
+  conv,
+  depthToSpace,
+  log,
+  reduceMean,
+  relu,
+  spaceToDepth,
+  sub,
+} from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { normal, Parameters, type Family, type Values } from './family.ts';
 import { definePerceptron } from './perceptron.ts';
@@ -18,7 +27,12 @@ export interface DncnnConfig {
   readonly hidden: number;
 }
 
-export const defaultDncnn: Omit<DncnnConfig, 'channels'> = { features: 64, depth: 12, exits: [4, 6, 8, 12], hidden: 16 };
+export const defaultDncnn: Omit<DncnnConfig, 'channels'> = {
+  features: 64,
+  depth: 12,
+  exits: [4, 6, 8, 12],
+  hidden: 16,
+};
 
 /** image [N,C,2h,2w] in [0,1] → denoised [N,C,2h,2w]; the state is the features [N,F,h,w]. */
 export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnConfig): Family {
@@ -29,10 +43,14 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
     parameters.define(name, [to, from, 3, 3], normal(to * from * 9, gain * he(from)));
 
   const layers = Array.from({ length: depth }, (_, i) =>
-    i === 0 ? kernel('layer-1', features, inner, 1) : kernel(`layer-${i + 1}`, features, features, 0.4),
+    i === 0
+      ? kernel('layer-1', features, inner, 1)
+      : kernel(`layer-${i + 1}`, features, features, 0.4),
   );
   const heads = new Map(exits.map((t) => [t, kernel(`head-${t}`, inner, features, 0.1)]));
-  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, features, hidden)]));
+  const policies = new Map(
+    exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, features, hidden)]),
+  );
 
   return {
     name: 'dncnn',
@@ -43,7 +61,9 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
     parameters: parameters.all,
     layer(t, { image, features: state }): Values {
       const w = layers[t - 1]!;
-      return { features: relu(t === 1 ? conv(spaceToDepth(image!, 2), w) : add(conv(state!, w), state!)) };
+      return {
+        features: relu(t === 1 ? conv(spaceToDepth(image!, 2), w) : add(conv(state!, w), state!)),
+      };
     },
     policy: (t, { features: state }) => policies.get(t)!(state!),
     decode(t, { image, features: state }): Values {
@@ -53,7 +73,12 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
 }
 
 /** A small perceptron on the logarithm of each feature's mean over the image. */
-function definePolicy(parameters: Parameters, t: number, features: number, hidden: number): (state: Value) => Value {
+function definePolicy(
+  parameters: Parameters,
+  t: number,
+  features: number,
+  hidden: number,
+): (state: Value) => Value {
   const perceptron = definePerceptron(parameters, t, features, hidden);
   return (state) => perceptron(add(log(add(reduceMean(state, [2, 3]), 1e-3)), 3));
 }

@@ -38,7 +38,12 @@ export interface Family {
 export class Parameters {
   readonly all = new Map<string, Parameter>();
 
-  define(name: string, shape: readonly number[], initial: Initializer, role: Parameter['role'] = 'model'): Value {
+  define(
+    name: string,
+    shape: readonly number[],
+    initial: Initializer,
+    role: Parameter['role'] = 'model',
+  ): Value {
     if (this.all.has(name)) throw new Error(`parameter ${name} is defined twice`);
     const value = input(name, shape);
     this.all.set(name, { value, initial, role });

@@ -35,14 +35,25 @@ export interface CoupledConfig {
   readonly hidden: number;
 }
 
-export const defaultCoupled: Omit<CoupledConfig, 'matrix'> = { depth: 16, selectPerLayer: 0.006, selectMost: 0.1, hidden: 12 };
+export const defaultCoupled: Omit<CoupledConfig, 'matrix'> = {
+  depth: 16,
+  selectPerLayer: 0.006,
+  selectMost: 0.1,
+  hidden: 12,
+};
 
 /**
  * The coupled form: x_t = S(x_{t−1} + r_{t−1} W_t + μ_t (x_{t−1} − x_{t−2})), r_t = b − A x_t. The threshold is a learnt
  * multiple of the residual's root mean square, so that one model fits every noise level. The residual is part of the
  * state: the next layer needs it, and the policy reads it for nothing.
  */
-export function defineCoupledLista({ matrix, depth, selectPerLayer, selectMost, hidden }: CoupledConfig): Family {
+export function defineCoupledLista({
+  matrix,
+  depth,
+  selectPerLayer,
+  selectMost,
+  hidden,
+}: CoupledConfig): Family {
   const { rows: m, columns: n } = matrix;
   const parameters = new Parameters();
   const a = parameters.define('matrix', [m, n], () => matrix.data, 'constant');
@@ -92,7 +103,10 @@ function definePolicy(parameters: Parameters, t: number, hidden: number): (read:
   const size = (x: Value): Value => log(add(rootMeanSquare(x, [1]), 1e-6));
   return ({ measurements, signal, residual, change }) => {
     const whole = size(measurements!);
-    const features = concat([sub(size(residual!), whole), sub(size(change!), whole), sub(size(signal!), whole), whole], 1);
+    const features = concat(
+      [sub(size(residual!), whole), sub(size(change!), whole), sub(size(signal!), whole), whole],
+      1,
+    );
     return perceptron(add(features, 1));
   };
 }
@@ -105,19 +119,31 @@ export interface PublishedConfig {
   readonly penalty: number;
 }
 
-export const defaultPublished: Omit<PublishedConfig, 'matrix'> = { depth: 20, lipschitz: 3, penalty: 0.1 };
+export const defaultPublished: Omit<PublishedConfig, 'matrix'> = {
+  depth: 20,
+  lipschitz: 3,
+  penalty: 0.1,
+};
 
 /**
  * The published form: x_t = S_θt(b W1_t + x_{t−1} W2_t), untied, with a policy of 256-128-16-1 on
  * [b, b − A x_t, x_t, position], shared by all layers, which costs as much as a layer: kept for comparison.
  */
-export function definePublishedLista({ matrix, depth, lipschitz, penalty }: PublishedConfig): Family {
+export function definePublishedLista({
+  matrix,
+  depth,
+  lipschitz,
+  penalty,
+}: PublishedConfig): Family {
   const { rows: m, columns: n, data } = matrix;
   const parameters = new Parameters();
   const a = parameters.define('matrix', [m, n], () => data, 'constant');
   const layers = Array.from({ length: depth }, (_, i) => ({
     w1: parameters.define(`w1-${i + 1}`, [m, n], () => data.map((value) => value / lipschitz)),
-    w2: i === 0 ? undefined : parameters.define(`w2-${i + 1}`, [n, n], () => identityMinusGram(matrix, lipschitz)),
+    w2:
+      i === 0
+        ? undefined
+        : parameters.define(`w2-${i + 1}`, [n, n], () => identityMinusGram(matrix, lipschitz)),
     threshold: parameters.define(`threshold-${i + 1}`, [1], constant(1, penalty / lipschitz)),
   }));
   const policy = definePublishedPolicy(parameters, m, n, depth);
@@ -135,7 +161,8 @@ export function definePublishedLista({ matrix, depth, lipschitz, penalty }: Publ
       const moved = w2 ? add(direct, matmul(signal!, w2)) : direct;
       return { signal: mul(smoothSign(moved), relu(sub(abs(moved), threshold))) };
     },
-    policy: (t, { measurements, signal }) => policy(t, measurements!, sub(measurements!, matmul(signal!, swapLast(a))), signal!),
+    policy: (t, { measurements, signal }) =>
+      policy(t, measurements!, sub(measurements!, matmul(signal!, swapLast(a))), signal!),
   };
 }
 
@@ -159,14 +186,18 @@ function definePublishedPolicy(parameters: Parameters, m: number, n: number, dep
   const layers = widths.slice(1).map((to, i) => {
     const from = widths[i]!;
     return {
-      w: parameters.define(`policy-w${i + 1}`, [from, to], normal(from * to, Math.sqrt(1 / from)), 'policy'),
+      w: parameters.define(
+        `policy-w${i + 1}`,
+        [from, to],
+        normal(from * to, Math.sqrt(1 / from)),
+        'policy',
+      ),
       b: parameters.define(`policy-b${i + 1}`, [to], constant(to, 0), 'policy'),
     };
   });
-  const position = ['sine', 'cosine'].map((name) => parameters.define(`policy-position-${name}`, [256], normal(256, 0.1), 'policy')) as [
-    Value,
-    Value,
-  ];
+  const position = ['sine', 'cosine'].map((name) =>
+    parameters.define(`policy-position-${name}`, [256], normal(256, 0.1), 'policy'),
+  ) as [Value, Value];
   return (t: number, b: Value, residual: Value, signal: Value): Value => {
     const angle = (Math.PI * t) / depth;
     const code = add(mul(position[0], Math.sin(angle)), mul(position[1], Math.cos(angle)));

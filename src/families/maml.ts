@@ -86,11 +86,14 @@ export function defineMaml(config: MamlConfig): Family {
   const names = [...bodyNames, 'head'];
 
   /** [1,n,C,side,side] as a batch of images whose background is zero. */
-  const imagesOf = (x: Value): Value => sub(reshape(x, [x.shape[1]!, channels, side, side]), background);
+  const imagesOf = (x: Value): Value =>
+    sub(reshape(x, [x.shape[1]!, channels, side, side]), background);
 
   /** The classifier that the states hold; what no step has moved yet is as it began. */
   const classifier = (read: Values): Classifier =>
-    Object.fromEntries(names.map((name) => [name, read[fast(name)] ? unwrap(read[fast(name)]!) : initial[name]!]));
+    Object.fromEntries(
+      names.map((name) => [name, read[fast(name)] ? unwrap(read[fast(name)]!) : initial[name]!]),
+    );
 
   /** Layer `t`: each parameter of `gradients` moves by its own step size. */
   const step = (t: number, p: Classifier, gradients: Values, { ways }: Support): Classifier => {
@@ -135,7 +138,10 @@ export function defineMaml(config: MamlConfig): Family {
         names.map((name) => leaves[name]!),
       );
       // The convolutions at these parameters were computed when the step before ended.
-      const known = [...names.map((name) => [leaves[name]!, p[name]!] as const), ...zip(f.convolved, held(read, 'convolved'))];
+      const known = [
+        ...names.map((name) => [leaves[name]!, p[name]!] as const),
+        ...zip(f.convolved, held(read, 'convolved')),
+      ];
       const gradients = Object.fromEntries(zip(names, substitute(atLeaves, new Map(known))));
       const moved = step(t, p, gradients, support);
       return statesOf(moved, forward(moved, images), support);
@@ -143,7 +149,9 @@ export function defineMaml(config: MamlConfig): Family {
     policy: (t, read) => policies.get(t)!(read.summary!),
     decode(_, read): Values {
       const p = classifier(read);
-      const by = transductive ? undefined : { means: held(read, 'mean'), deviations: held(read, 'deviation') };
+      const by = transductive
+        ? undefined
+        : { means: held(read, 'mean'), deviations: held(read, 'deviation') };
       return { logits: wrap(matmul(forward(p, imagesOf(read.query!), by).features, p.head!)) };
     },
   };
@@ -159,32 +167,56 @@ interface Learnt {
   readonly policies: ReadonlyMap<number, (seen: Value) => Value>;
 }
 
-function defineParameters(parameters: Parameters, { channels, side, features, depth, exits, hidden }: MamlConfig): Learnt {
+function defineParameters(
+  parameters: Parameters,
+  { channels, side, features, depth, exits, hidden }: MamlConfig,
+): Learnt {
   const last = blocks.reduce((size) => Math.ceil(size / 2), side);
   const width = features * last * last;
   const initial: Record<string, Value> = {};
   for (const i of blocks) {
     const from = 4 * (i === 1 ? channels : features);
     const size = features * from * 9;
-    initial[`kernel-${i}`] = parameters.define(`kernel-${i}`, [features, from, 3, 3], normal(size, Math.sqrt(2 / (9 * from))));
-    initial[`scale-${i}`] = parameters.define(`scale-${i}`, [features, 1, 1], constant(features, 1));
-    initial[`shift-${i}`] = parameters.define(`shift-${i}`, [features, 1, 1], constant(features, 0));
+    initial[`kernel-${i}`] = parameters.define(
+      `kernel-${i}`,
+      [features, from, 3, 3],
+      normal(size, Math.sqrt(2 / (9 * from))),
+    );
+    initial[`scale-${i}`] = parameters.define(
+      `scale-${i}`,
+      [features, 1, 1],
+      constant(features, 1),
+    );
+    initial[`shift-${i}`] = parameters.define(
+      `shift-${i}`,
+      [features, 1, 1],
+      constant(features, 0),
+    );
   }
   const steps = Array.from({ length: depth }, (_, i) => i + 1);
   const rates = steps.map((t) => {
-    const rate = (name: string, value: number) => [name, parameters.define(`rate-${t}-${name}`, [], constant(1, value))] as const;
+    const rate = (name: string, value: number) =>
+      [name, parameters.define(`rate-${t}-${name}`, [], constant(1, value))] as const;
     // The head's first step gives logits of about ±10 times the cosine between a query and a class mean.
     const body = t === 1 ? [] : Object.keys(initial).map((name) => rate(name, 0.05));
     return new Map([...body, rate('head', (t === 1 ? 10 : 5) / width)]);
   });
   // A support that is told apart by far gives no gradient; at a higher temperature it still does.
-  const tempers = steps.map((t) => (t === 1 ? scalar(1) : parameters.define(`temper-${t}`, [], constant(1, 0.25))));
-  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePerceptron(parameters, t, SEEN, hidden)]));
+  const tempers = steps.map((t) =>
+    t === 1 ? scalar(1) : parameters.define(`temper-${t}`, [], constant(1, 0.25)),
+  );
+  const policies = new Map(
+    exits.slice(0, -1).map((t) => [t, definePerceptron(parameters, t, SEEN, hidden)]),
+  );
   return { initial, rates, tempers, policies };
 }
 
 /** Images [n,C,side,side] through the blocks, normalised by the batch's own statistics or by those of another. */
-function forward(p: Classifier, images: Value, by?: Pick<Forward, 'means' | 'deviations'>): Forward {
+function forward(
+  p: Classifier,
+  images: Value,
+  by?: Pick<Forward, 'means' | 'deviations'>,
+): Forward {
   const [convolved, means, deviations]: [Value[], Value[], Value[]] = [[], [], []];
   let x = images;
   for (const i of blocks) {
@@ -204,7 +236,8 @@ function forward(p: Classifier, images: Value, by?: Pick<Forward, 'means' | 'dev
 
 /** Each with a leading dimension of 1 for the batch; what steps have moved is named apart from where it began. */
 function statesOf(p: Classifier, f: Forward, support: Support): Values {
-  const named = (name: string, values: readonly Value[]) => values.map((value, i) => [`${name}-${i + 1}`, value] as const);
+  const named = (name: string, values: readonly Value[]) =>
+    values.map((value, i) => [`${name}-${i + 1}`, value] as const);
   const all = [
     ...Object.entries(p).map(([name, value]) => [fast(name), value] as const),
     ...named('convolved', f.convolved),
@@ -215,7 +248,8 @@ function statesOf(p: Classifier, f: Forward, support: Support): Values {
   return Object.fromEntries(all.map(([name, value]) => [name, wrap(value)]));
 }
 
-const held = (read: Values, name: string): Value[] => blocks.map((i) => unwrap(read[`${name}-${i}`]!));
+const held = (read: Values, name: string): Value[] =>
+  blocks.map((i) => unwrap(read[`${name}-${i}`]!));
 
 interface Support {
   /** [S,K]. */
@@ -254,11 +288,16 @@ const SEEN = 5;
  */
 function summary(logits: Value, features: Value, support: Support): Value {
   const { labels, weights, ways, shots, means } = support;
-  const misses = div(reduceSum(mul(square(sub(exp(logSoftmax(logits, 1)), labels)), weights)), ways);
+  const misses = div(
+    reduceSum(mul(square(sub(exp(logSoftmax(logits, 1)), labels)), weights)),
+    ways,
+  );
   const spread = reduceMean(square(sub(matmul(means, features), reduceMean(features, [0], true))));
   const loss = mul(add(log(add(lossOf(logits, support), 1e-3)), 5), 0.5);
   return concat(
-    [loss, log(shots), sub(log(ways), 2), mul(misses, 5), mul(spread, 5)].map((value) => reshape(value, [1])),
+    [loss, log(shots), sub(log(ways), 2), mul(misses, 5), mul(spread, 5)].map((value) =>
+      reshape(value, [1]),
+    ),
     0,
   );
 }
@@ -272,7 +311,8 @@ function even(x: Value): Value {
   return pad(x, [0, 0, 0, 0], [0, 0, down, across]);
 }
 
-const zip = <A, B>(as: readonly A[], bs: readonly B[]): (readonly [A, B])[] => as.map((a, i) => [a, bs[i]!]);
+const zip = <A, B>(as: readonly A[], bs: readonly B[]): (readonly [A, B])[] =>
+  as.map((a, i) => [a, bs[i]!]);
 
 const wrap = (x: Value): Value => reshape(x, [1, ...x.shape]);
 const unwrap = (x: Value): Value => reshape(x, x.shape.slice(1) satisfies readonly Dim[]);

@@ -29,17 +29,30 @@ export function linearMmse({ rows: m, columns: n, data }: Matrix, noise: number)
 }
 
 /** A = U diag(s) Vᵀ without the directions that A does not see: `left` is U [m,k], `values` s [k], falling, `right` Vᵀ [k,n]. */
-export function singularValues({ rows: m, columns: n, data }: Matrix): { left: Float32Array; values: Float32Array; right: Float32Array } {
+export function singularValues({ rows: m, columns: n, data }: Matrix): {
+  left: Float32Array;
+  values: Float32Array;
+  right: Float32Array;
+} {
   const a = Dense.from1DArray(m, n, data);
-  const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(a.mmul(a.transpose()), { assumeSymmetric: true });
-  const order = realEigenvalues.map((_, i) => i).sort((i, j) => realEigenvalues[j]! - realEigenvalues[i]!);
+  const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(
+    a.mmul(a.transpose()),
+    { assumeSymmetric: true },
+  );
+  const order = realEigenvalues
+    .map((_, i) => i)
+    .sort((i, j) => realEigenvalues[j]! - realEigenvalues[i]!);
   const largest = realEigenvalues[order[0]!]!;
   const kept = order.filter((i) => realEigenvalues[i]! > 1e-10 * largest);
   const values = Float32Array.from(kept, (i) => Math.sqrt(realEigenvalues[i]!));
   const u = eigenvectorMatrix.subMatrixColumn(kept);
   const vt = u.transpose().mmul(a);
   values.forEach((value, i) => vt.mulRow(i, 1 / value));
-  return { left: Float32Array.from(u.to1DArray()), values, right: Float32Array.from(vt.to1DArray()) };
+  return {
+    left: Float32Array.from(u.to1DArray()),
+    values,
+    right: Float32Array.from(vt.to1DArray()),
+  };
 }
 
 /** The transpose of [rows,columns]. */

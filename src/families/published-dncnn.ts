@@ -18,14 +18,27 @@ export interface PublishedDncnnConfig {
   readonly hidden: number;
 }
 
-export const defaultPublishedDncnn: Omit<PublishedDncnnConfig, 'channels'> = { features: 64, depth: 19, hidden: 16 };
+export const defaultPublishedDncnn: Omit<PublishedDncnnConfig, 'channels'> = {
+  features: 64,
+  depth: 19,
+  hidden: 16,
+};
 
-export function definePublishedDncnn({ channels, features, depth, hidden }: PublishedDncnnConfig): Normalised {
+export function definePublishedDncnn({
+  channels,
+  features,
+  depth,
+  hidden,
+}: PublishedDncnnConfig): Normalised {
   const parameters = new Parameters();
   const he = (fanIn: number) => Math.sqrt(2 / (9 * fanIn));
   // The first layer has no normalisation, and a bias that is learnt.
   const first = {
-    kernel: parameters.define('layer-1', [features, channels, 3, 3], normal(9 * features * channels, he(channels))),
+    kernel: parameters.define(
+      'layer-1',
+      [features, channels, 3, 3],
+      normal(9 * features * channels, he(channels)),
+    ),
     bias: parameters.define('bias-1', [features, 1, 1], constant(features, 0)),
   };
   const inner = Array.from({ length: depth - 1 }, (_, i) =>
@@ -33,10 +46,16 @@ export function definePublishedDncnn({ channels, features, depth, hidden }: Publ
   );
   const layers = Array.from({ length: depth }, (_, i) => i + 1);
   const heads = layers.map((t) =>
-    parameters.define(`head-${t}`, [channels, features, 3, 3], normal(channels * features * 9, 0.1 * he(features))),
+    parameters.define(
+      `head-${t}`,
+      [channels, features, 3, 3],
+      normal(channels * features * 9, 0.1 * he(features)),
+    ),
   );
   const policies = layers.slice(0, -1).map((t) => definePolicy(parameters, t, channels, hidden));
-  const decode = (t: number, { image, features: state }: Values): Values => ({ denoised: sub(image!, conv(state!, heads[t - 1]!)) });
+  const decode = (t: number, { image, features: state }: Values): Values => ({
+    denoised: sub(image!, conv(state!, heads[t - 1]!)),
+  });
   const common = {
     name: 'dncnn-published',
     depth,
@@ -44,24 +63,33 @@ export function definePublishedDncnn({ channels, features, depth, hidden }: Publ
     inputs: { image: ['N', channels, 'h', 'w'] },
     outputs: ['denoised'],
     parameters: parameters.all,
-    policy: (t: number, read: Values): Value => policies[t - 1]!(read.image!, decode(t, read).denoised!),
+    policy: (t: number, read: Values): Value =>
+      policies[t - 1]!(read.image!, decode(t, read).denoised!),
     decode,
   };
   const layerBy =
     (apply: (block: NormalisedConv, x: Value) => Value) =>
     (t: number, { image, features: state }: Values): Values => ({
-      features: relu(t === 1 ? add(conv(image!, first.kernel), first.bias) : apply(inner[t - 2]!, state!)),
+      features: relu(
+        t === 1 ? add(conv(image!, first.kernel), first.bias) : apply(inner[t - 2]!, state!),
+      ),
     });
 
   return {
     family: { ...common, layer: layerBy((block, x) => block.serve(x)) },
     training: { ...common, layer: layerBy((block, x) => block.learn(x)) },
-    statistics: (t, { features: state }) => (t === 1 ? {} : { [inner[t - 2]!.name]: inner[t - 2]!.statistics(state!) }),
+    statistics: (t, { features: state }) =>
+      t === 1 ? {} : { [inner[t - 2]!.name]: inner[t - 2]!.statistics(state!) },
   };
 }
 
 /** Two convolutions on [noisy, estimate, difference], then the mean over the image. */
-function definePolicy(parameters: Parameters, t: number, channels: number, hidden: number): (image: Value, estimate: Value) => Value {
+function definePolicy(
+  parameters: Parameters,
+  t: number,
+  channels: number,
+  hidden: number,
+): (image: Value, estimate: Value) => Value {
   const define = (name: string, shape: readonly number[], fanIn: number): Value => {
     const length = shape.reduce((a, b) => a * b, 1);
     const initial = fanIn > 0 ? normal(length, Math.sqrt(2 / fanIn)) : constant(length, 0);

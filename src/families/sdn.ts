@@ -58,19 +58,36 @@ interface Layer {
 }
 
 /** image [N,C,side,side] in [0,1] → logits [N,K]; the states are `stage-1`, … [N,F,s,s] and the last exit's logits. */
-export function defineSdn({ channels, side, classes, widths, blocks, exits, hidden }: SdnConfig): Normalised {
+export function defineSdn({
+  channels,
+  side,
+  classes,
+  widths,
+  blocks,
+  exits,
+  hidden,
+}: SdnConfig): Normalised {
   const depth = blocks.reduce((a, b) => a + b, 0);
   checkShape(side, widths, blocks, exits, depth);
   const parameters = new Parameters();
-  const layers = blocks.flatMap((count, s) => Array.from({ length: count }, (_, i) => defineLayer(s, i)));
+  const layers = blocks.flatMap((count, s) =>
+    Array.from({ length: count }, (_, i) => defineLayer(s, i)),
+  );
 
   function defineLayer(s: number, i: number): Layer {
     const t = blocks.slice(0, s).reduce((a, b) => a + b, 0) + i + 1;
     const width = widths[s]!;
     const define = (part: string, from: number, size: number, scale?: number): NormalisedConv =>
-      defineNormalisedConv(parameters, `${t}-${part}`, { from, to: width, size, ...(scale !== undefined && { scale }) });
+      defineNormalisedConv(parameters, `${t}-${part}`, {
+        from,
+        to: width,
+        size,
+        ...(scale !== undefined && { scale }),
+      });
     return {
-      ...(i === 0 && { enter: s === 0 ? define('enter', 4 * channels, 3) : define('enter', 4 * widths[s - 1]!, 1) }),
+      ...(i === 0 && {
+        enter: s === 0 ? define('enter', 4 * channels, 3) : define('enter', 4 * widths[s - 1]!, 1),
+      }),
       first: define('first', width, 3),
       // A block begins as the identity (Goyal et al. 2017).
       second: define('second', width, 3, 0),
@@ -80,7 +97,9 @@ export function defineSdn({ channels, side, classes, widths, blocks, exits, hidd
   }
   const widthAt = (t: number): number => widths[Number(layers[t - 1]!.state.split('-')[1]) - 1]!;
   const heads = new Map(exits.map((t) => [t, defineHead(parameters, t, widthAt(t), classes)]));
-  const policies = new Map(exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, widthAt(t), classes, hidden)]));
+  const policies = new Map(
+    exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, widthAt(t), classes, hidden)]),
+  );
 
   const layerBy =
     (apply: (block: NormalisedConv, x: Value) => Value) =>
@@ -90,7 +109,10 @@ export function defineSdn({ channels, side, classes, widths, blocks, exits, hidd
       const x = enter ? relu(apply(enter, spaceToDepth(from, 2))) : from;
       const features = relu(add(x, apply(second, relu(apply(first, x)))));
       const logits = heads.get(t)?.(features);
-      return { [state]: features, ...(logits && { logits, ...(read.logits && { earlier: read.logits }) }) };
+      return {
+        [state]: features,
+        ...(logits && { logits, ...(read.logits && { earlier: read.logits }) }),
+      };
     };
   const common: Omit<Family, 'layer'> = {
     name: 'sdn',
@@ -116,21 +138,41 @@ export function defineSdn({ channels, side, classes, widths, blocks, exits, hidd
   };
 }
 
-function checkShape(side: number, widths: readonly number[], blocks: readonly number[], exits: readonly number[], depth: number): void {
+function checkShape(
+  side: number,
+  widths: readonly number[],
+  blocks: readonly number[],
+  exits: readonly number[],
+  depth: number,
+): void {
   const refuse = (why: string): never => {
     throw new RangeError(why);
   };
-  if (widths.length !== blocks.length) refuse(`widths has ${widths.length} stages, blocks ${blocks.length}`);
-  if (side % 2 ** widths.length !== 0) refuse(`side must be a multiple of ${2 ** widths.length} for ${widths.length} stages, not ${side}`);
+  if (widths.length !== blocks.length)
+    refuse(`widths has ${widths.length} stages, blocks ${blocks.length}`);
+  if (side % 2 ** widths.length !== 0)
+    refuse(
+      `side must be a multiple of ${2 ** widths.length} for ${widths.length} stages, not ${side}`,
+    );
   const rising = exits.every((exit, i) => Number.isInteger(exit) && exit > (exits[i - 1] ?? 0));
-  if (!rising || exits.at(-1) !== depth) refuse(`exits must rise and end at ${depth}, the number of layers, not ${exits.join(', ')}`);
+  if (!rising || exits.at(-1) !== depth)
+    refuse(`exits must rise and end at ${depth}, the number of layers, not ${exits.join(', ')}`);
 }
 
 /** The mean of every feature over the image, [N,F]. */
 const pool = (features: Value): Value => reduceMean(features, [2, 3]);
 
-function defineHead(parameters: Parameters, t: number, width: number, classes: number): (features: Value) => Value {
-  const w = parameters.define(`head-${t}-w`, [width, classes], normal(width * classes, 0.5 * Math.sqrt(1 / width)));
+function defineHead(
+  parameters: Parameters,
+  t: number,
+  width: number,
+  classes: number,
+): (features: Value) => Value {
+  const w = parameters.define(
+    `head-${t}-w`,
+    [width, classes],
+    normal(width * classes, 0.5 * Math.sqrt(1 / width)),
+  );
   const b = parameters.define(`head-${t}-b`, [classes], constant(classes, 0));
   return (features) => linear(pool(features), w, b);
 }

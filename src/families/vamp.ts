@@ -62,19 +62,48 @@ export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Famil
   const constants: Constants = {
     u: parameters.define('left', [m, k], () => left, 'constant'),
     b: parameters.define('rotated-matrix', [k, n], () => seen, 'constant'),
-    bt: parameters.define('rotated-matrix-transposed', [n, k], () => transposed(seen, k, n), 'constant'),
-    powers: parameters.define('powers', [k], () => values.map((value) => value * value), 'constant'),
+    bt: parameters.define(
+      'rotated-matrix-transposed',
+      [n, k],
+      () => transposed(seen, k, n),
+      'constant',
+    ),
+    powers: parameters.define(
+      'powers',
+      [k],
+      () => values.map((value) => value * value),
+      'constant',
+    ),
     shares: scales
       ? parameters.define('shares', [k, n], () => seen.map((value) => value * value), 'constant')
-      : parameters.define('shares', [k, 1], () => values.map((value) => (value * value) / n), 'constant'),
+      : parameters.define(
+          'shares',
+          [k, 1],
+          () => values.map((value) => (value * value) / n),
+          'constant',
+        ),
     scales: scales && parameters.define('scales', [n], () => scales, 'constant'),
     bands: parameters.define('bands', [k, BANDS], () => bandMeans(k), 'constant'),
-    features: parameters.define('level-features', [BANDS + 2, BANDS + 2], () => levelFeatures(), 'constant'),
-    policyFeatures: parameters.define('policy-features', [4, 4], () => policyFeatures.slice(), 'constant'),
+    features: parameters.define(
+      'level-features',
+      [BANDS + 2, BANDS + 2],
+      () => levelFeatures(),
+      'constant',
+    ),
+    policyFeatures: parameters.define(
+      'policy-features',
+      [4, 4],
+      () => policyFeatures.slice(),
+      'constant',
+    ),
   };
   const power = values.reduce((sum, value) => sum + value * value, 0) / k;
-  const layers = Array.from({ length: depth }, (_, i) => defineLayer(parameters, constants, i + 1, hidden, scales ? n : 1));
-  const policies = layers.slice(0, -1).map((_, i) => definePolicy(parameters, constants, i + 1, hidden));
+  const layers = Array.from({ length: depth }, (_, i) =>
+    defineLayer(parameters, constants, i + 1, hidden, scales ? n : 1),
+  );
+  const policies = layers
+    .slice(0, -1)
+    .map((_, i) => definePolicy(parameters, constants, i + 1, hidden));
 
   return {
     name: 'vamp',
@@ -86,8 +115,13 @@ export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Famil
     layer(t, read): Values {
       const layer = layers[t - 1]!;
       const rotated = read.rotated ?? matmul(read.measurements!, constants.u);
-      const residual = read.prediction ? sub(rotated, matmul(read.prediction, constants.bt)) : rotated;
-      const { variance, noise, activity } = layer.levels(residual, (squares) => read.levels ?? firstLevels(squares, power));
+      const residual = read.prediction
+        ? sub(rotated, matmul(read.prediction, constants.bt))
+        : rotated;
+      const { variance, noise, activity } = layer.levels(
+        residual,
+        (squares) => read.levels ?? firstLevels(squares, power),
+      );
       const { step, error } = linearStage(residual, constants, variance, noise);
       const moved = read.prediction ? add(read.prediction, step) : step;
       const { mean, posterior } = layer.shrink(moved, error, activity);
@@ -101,7 +135,9 @@ export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Famil
         levels: concat([overEntries(mul(error, ratio)), noise], 1),
         signal,
         size: reduceMean(square(signal), [1], true),
-        uncertainty: constants.scales ? overEntries(mul(posterior, square(constants.scales))) : posterior,
+        uncertainty: constants.scales
+          ? overEntries(mul(posterior, square(constants.scales)))
+          : posterior,
       };
     },
     policy: (t, read) => policies[t - 1]!(read),
@@ -129,7 +165,8 @@ function firstLevels(squares: Value, power: number): Value {
 }
 
 /** Of what is one number a sample already, [N,1], or one an entry, [N,n]: [N,1]. */
-const overEntries = (values: Value): Value => (values.shape[1] === 1 ? values : reduceMean(values, [1], true));
+const overEntries = (values: Value): Value =>
+  values.shape[1] === 1 ? values : reduceMean(values, [1], true);
 
 /** A diag(scales). */
 const scaled = ({ rows, columns, data }: Matrix, scales: Float32Array): Matrix => ({
@@ -139,7 +176,12 @@ const scaled = ({ rows, columns, data }: Matrix, scales: Float32Array): Matrix =
 });
 
 /** The linear minimum-mean-square-error step, scaled to be unbiased, and its error's variance: of all entries, or of each. */
-function linearStage(residual: Value, { b, powers, shares }: Constants, variance: Value, noise: Value): { step: Value; error: Value } {
+function linearStage(
+  residual: Value,
+  { b, powers, shares }: Constants,
+  variance: Value,
+  noise: Value,
+): { step: Value; error: Value } {
   const inverse = reciprocal(add(powers, div(noise, variance)));
   const share = matmul(inverse, shares);
   const step = div(matmul(mul(residual, inverse), b), share);
@@ -154,9 +196,16 @@ interface Levels {
 }
 
 /** @param entries how many priors there are: one for all, or n */
-function defineLayer(parameters: Parameters, { bands, features }: Constants, t: number, hidden: number, entries: number) {
+function defineLayer(
+  parameters: Parameters,
+  { bands, features }: Constants,
+  t: number,
+  hidden: number,
+  entries: number,
+) {
   const name = (part: string): string => `layer-${t}-${part}`;
-  const number = (part: string, value: number): Value => parameters.define(name(part), [entries], constant(entries, value));
+  const number = (part: string, value: number): Value =>
+    parameters.define(name(part), [entries], constant(entries, value));
   const outputs = entries > 1 ? 3 : 2;
   const inputs = BANDS + 2;
   const w1 = parameters.define(name('levels-w1'), [inputs, hidden], normal(inputs * hidden, 0.3));
@@ -184,13 +233,20 @@ function defineLayer(parameters: Parameters, { bands, features }: Constants, t: 
     },
 
     /** Mean and posterior variance (averaged over the entries, where they are alike) of x given x + N(0, error), for x zero or from a normal slab. */
-    shrink(seen: Value, error: Value, activity: Value | undefined): { mean: Value; posterior: Value } {
+    shrink(
+      seen: Value,
+      error: Value,
+      activity: Value | undefined,
+    ): { mean: Value; posterior: Value } {
       const seenError = mul(error, exp(trust));
       const slabVariance = activity ? exp(add(slab, activity)) : exp(slab);
       const sum = add(seenError, slabVariance);
       const weight = div(slabVariance, sum);
       const rest = div(seenError, sum);
-      const evidence = add(mul(square(seen), div(mul(weight, 0.5), seenError)), add(mul(log(rest), 0.5), odds));
+      const evidence = add(
+        mul(square(seen), div(mul(weight, 0.5), seenError)),
+        add(mul(log(rest), 0.5), odds),
+      );
       const active = sigmoid(evidence);
       const ifActive = mul(seen, weight);
       const mean = mul(active, ifActive);
@@ -202,14 +258,26 @@ function defineLayer(parameters: Parameters, { bands, features }: Constants, t: 
 }
 
 /** A perceptron on what the layer knows of itself: expected error, noise and the size of the estimate. */
-function definePolicy(parameters: Parameters, { policyFeatures: features }: Constants, t: number, hidden: number): (read: Values) => Value {
+function definePolicy(
+  parameters: Parameters,
+  { policyFeatures: features }: Constants,
+  t: number,
+  hidden: number,
+): (read: Values) => Value {
   const w1 = parameters.define(`policy-${t}-w1`, [4, hidden], normal(4 * hidden, 0.4), 'policy');
   const b1 = parameters.define(`policy-${t}-b1`, [hidden], constant(hidden, 0), 'policy');
-  const w2 = parameters.define(`policy-${t}-w2`, [hidden, 1], normal(hidden, Math.sqrt(1 / hidden)), 'policy');
+  const w2 = parameters.define(
+    `policy-${t}-w2`,
+    [hidden, 1],
+    normal(hidden, Math.sqrt(1 / hidden)),
+    'policy',
+  );
   const b2 = parameters.define(`policy-${t}-b2`, [1], constant(1, 0), 'policy');
   return ({ signal, size, uncertainty, levels }) => {
     const logs = log(add(concat([uncertainty!, levels!, size!], 1), 1e-12));
-    return reshape(linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2), [signal!.shape[0]!]);
+    return reshape(linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2), [
+      signal!.shape[0]!,
+    ]);
   };
 }
 
@@ -237,4 +305,21 @@ function levelFeatures(): Float32Array {
 }
 
 /** From the logarithms of uncertainty, error, noise and size z to half of uncertainty − z, noise − z, error − z, and z. */
-const policyFeatures = Float32Array.of(0.5, 0, 0, 0, 0, 0, 0.5, 0, 0, 0.5, 0, 0, -0.5, -0.5, -0.5, 1);
+const policyFeatures = Float32Array.of(
+  0.5,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0.5,
+  0,
+  0,
+  0.5,
+  0,
+  0,
+  -0.5,
+  -0.5,
+  -0.5,
+  1,
+);

@@ -25,7 +25,11 @@ const free = new Set([
  * Floating-point operations of everything that `values` need and `except` do not: two for each multiply-add of a
  * product or convolution, one for each element that any other operator reads or writes, whichever are more.
  */
-export function countFlops(values: readonly Value[], except: readonly Value[], symbols: Symbols): number {
+export function countFlops(
+  values: readonly Value[],
+  except: readonly Value[],
+  symbols: Symbols,
+): number {
   const done = new Set(ancestors(except));
   return ancestors(values)
     .filter((value) => !done.has(value))
@@ -33,7 +37,8 @@ export function countFlops(values: readonly Value[], except: readonly Value[], s
 }
 
 function flopsOf({ op, inputs, shape }: Value, symbols: Symbols): number {
-  const size = (dims: readonly Dim[]) => dims.reduce<number>((product, dim) => product * resolve(dim, symbols), 1);
+  const size = (dims: readonly Dim[]) =>
+    dims.reduce<number>((product, dim) => product * resolve(dim, symbols), 1);
   if (free.has(op.name)) return 0;
   if (op.name === 'MatMul') return 2 * size(shape) * resolve(inputs[0]!.shape.at(-1)!, symbols);
   if (op.name === 'ConvWeightGradient') return 2 * size(shape.slice(1)) * size(inputs[1]!.shape);

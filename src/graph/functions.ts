@@ -23,7 +23,8 @@ import { known, type Value } from './value.ts';
 export const square = (x: Value): Value => mul(x, x);
 
 /** x [N,i] · w [i,o] + b [o]. */
-export const linear = (x: Value, w: Value, b?: Value): Value => (b ? add(matmul(x, w), b) : matmul(x, w));
+export const linear = (x: Value, w: Value, b?: Value): Value =>
+  b ? add(matmul(x, w), b) : matmul(x, w);
 
 /** log Σ exp along one axis, which is dropped. */
 export function logSumExp(x: Value, axis: number): Value {
@@ -41,7 +42,8 @@ export function logSoftmax(x: Value, axis: number): Value {
 }
 
 /** log σ(x), without overflow on either side. */
-export const logSigmoid = (x: Value): Value => sub(neg(max(neg(x), 0)), log(add(1, exp(neg(abs(x))))));
+export const logSigmoid = (x: Value): Value =>
+  sub(neg(max(neg(x), 0)), log(add(1, exp(neg(abs(x))))));
 
 /** The root mean square along `axes`, which are kept with size 1. */
 export const rootMeanSquare = (x: Value, axes: readonly number[], epsilon = 1e-12): Value =>

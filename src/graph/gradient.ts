@@ -9,7 +9,8 @@ import type { Value } from './value.ts';
  * @param wrt the values to differentiate by; the result has one gradient of equal shape for each
  */
 export function gradient(loss: Value, wrt: readonly Value[]): Value[] {
-  if (loss.shape.length > 0) throw new RangeError(`only a scalar can be differentiated, not [${loss.shape.join(',')}]`);
+  if (loss.shape.length > 0)
+    throw new RangeError(`only a scalar can be differentiated, not [${loss.shape.join(',')}]`);
   const path = dependents(loss, wrt);
   const gradients = new Map<Value, Value>([[loss, scalar(1)]]);
   for (const node of [...path].sort((a, b) => b.id - a.id)) {
@@ -31,7 +32,11 @@ function dependents(loss: Value, wrt: readonly Value[]): Set<Value> {
   const targets = new Set(wrt);
   const depends = new Set<Value>();
   for (const value of ancestors([loss])) {
-    if (targets.has(value) || (value.op.gradient && value.inputs.some((input) => depends.has(input)))) depends.add(value);
+    if (
+      targets.has(value) ||
+      (value.op.gradient && value.inputs.some((input) => depends.has(input)))
+    )
+      depends.add(value);
   }
   return depends;
 }

@@ -70,23 +70,40 @@ export const pathPorts = { thresholds: 'thresholds', pi: 'pi', step: 'step' } as
  * step or the read-out. Gives the outputs, `pi` [steps − 1] (0 where the path did not come) and `step` [], the number from
  * 0 of the step at which it ended.
  */
-export function toPathModel(steps: readonly PathStep[], weights: ReadonlyMap<string, Weight>): Uint8Array {
+export function toPathModel(
+  steps: readonly PathStep[],
+  weights: ReadonlyMap<string, Weight>,
+): Uint8Array {
   const last = steps.length - 1;
   const outputs = Object.entries(steps[0]!.outputs);
-  const infos = [...outputs.map(([name, { shape }]) => toInfo(name, shape)), toInfo(pathPorts.pi, [last]), toInfo(pathPorts.step, [])];
+  const infos = [
+    ...outputs.map(([name, { shape }]) => toInfo(name, shape)),
+    toInfo(pathPorts.pi, [last]),
+    toInfo(pathPorts.step, []),
+  ];
   const end = (writer: Writer, names: Names, at: number): string[] => {
     const values = Object.values(steps[at]!.outputs);
     lower(writer, names, values);
     const seen = steps.slice(0, Math.min(at + 1, last)).map(({ pi }) => names.get(pi!)!);
-    const rest = Array.from({ length: last - seen.length }, () => writer.node('Unsqueeze', [writer.float(0), writer.int64([0])]));
+    const rest = Array.from({ length: last - seen.length }, () =>
+      writer.node('Unsqueeze', [writer.float(0), writer.int64([0])]),
+    );
     const pis = [...seen, ...rest];
-    return [...values.map((value) => names.get(value)!), writer.node('Concat', pis, { axis: 0 }), writer.float(at)];
+    return [
+      ...values.map((value) => names.get(value)!),
+      writer.node('Concat', pis, { axis: 0 }),
+      writer.float(at),
+    ];
   };
   const from = (writer: Writer, names: Names, at: number): string[] => {
     const { pi } = steps[at]!;
     if (!pi) return end(writer, names, at);
     lower(writer, names, [pi]);
-    const threshold = writer.node('Slice', [pathPorts.thresholds, writer.int64([at]), writer.int64([at + 1])]);
+    const threshold = writer.node('Slice', [
+      pathPorts.thresholds,
+      writer.int64([at]),
+      writer.int64([at + 1]),
+    ]);
     const fires = writer.node('Greater', [names.get(pi)!, threshold]);
     const branch = (body: (inner: Writer, known: Names) => string[]): GraphProto => {
       const inner = writer.inside();
@@ -103,8 +120,17 @@ export function toPathModel(steps: readonly PathStep[], weights: ReadonlyMap<str
   const writer = new Writer();
   const results = from(writer, new Map(), 0);
   infos.forEach(({ name }, i) => writer.rename(results[i]!, name));
-  const all = steps.flatMap((step) => [...Object.values(step.outputs), ...(step.pi ? [step.pi] : [])]);
-  return finish(writer, all, weights, last > 0 ? [toInfo(pathPorts.thresholds, [last])] : [], infos);
+  const all = steps.flatMap((step) => [
+    ...Object.values(step.outputs),
+    ...(step.pi ? [step.pi] : []),
+  ]);
+  return finish(
+    writer,
+    all,
+    weights,
+    last > 0 ? [toInfo(pathPorts.thresholds, [last])] : [],
+    infos,
+  );
 }
 
 type Names = Map<Value, string>;
@@ -134,7 +160,13 @@ function finish(
     if (weight) initializer.push(toInitializer(name, shape, weight));
     else input.push(toInfo(name, shape));
   }
-  const graph = create(GraphProtoSchema, { name: 'stopwise', node: writer.nodes, initializer, input, output });
+  const graph = create(GraphProtoSchema, {
+    name: 'stopwise',
+    node: writer.nodes,
+    initializer,
+    input,
+    output,
+  });
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(IR_VERSION),
     producerName: 'stopwise',
@@ -159,22 +191,35 @@ class Writer implements Lowering {
     return new Writer(this.initializers, this.constants, this.counter);
   }
 
-  node(opType: string, inputs: readonly string[], attributes: Record<string, Attribute> = {}, outputs = 1): string {
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Record<string, Attribute> = {},
+    outputs = 1,
+  ): string {
     const list = Object.entries(attributes).map(([key, value]) => toAttribute(key, value));
     return this.write(opType, inputs, list, outputs)[0]!;
   }
 
   /** One of two graphs without inputs, by a condition [1]; gives the names of the results. */
   branch(condition: string, then: GraphProto, otherwise: GraphProto): string[] {
-    const attribute = (name: string, g: GraphProto) => create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.GRAPH, g });
+    const attribute = (name: string, g: GraphProto) =>
+      create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.GRAPH, g });
     const attributes = [attribute('then_branch', then), attribute('else_branch', otherwise)];
     return this.write('If', [condition], attributes, then.output.length);
   }
 
-  private write(opType: string, input: readonly string[], attribute: AttributeProto[], outputs: number): string[] {
+  private write(
+    opType: string,
+    input: readonly string[],
+    attribute: AttributeProto[],
+    outputs: number,
+  ): string[] {
     const name = `${opType}_${this.counter.nodes++}`;
     const output = Array.from({ length: outputs }, (_, i) => (i === 0 ? name : `${name}_${i}`));
-    this.nodes.push(create(NodeProtoSchema, { name, opType, input: [...input], output, attribute }));
+    this.nodes.push(
+      create(NodeProtoSchema, { name, opType, input: [...input], output, attribute }),
+    );
     return output;
   }
 
@@ -192,10 +237,20 @@ class Writer implements Lowering {
 
   /** A result gets its public name through an Identity, which the runtime removes. */
   rename(from: string, to: string): void {
-    this.nodes.push(create(NodeProtoSchema, { name: `output ${to}`, opType: 'Identity', input: [from], output: [to] }));
+    this.nodes.push(
+      create(NodeProtoSchema, {
+        name: `output ${to}`,
+        opType: 'Identity',
+        input: [from],
+        output: [to],
+      }),
+    );
   }
 
-  private constant(key: string, init: () => Parameters<typeof create<typeof TensorProtoSchema>>[1]): string {
+  private constant(
+    key: string,
+    init: () => Parameters<typeof create<typeof TensorProtoSchema>>[1],
+  ): string {
     if (!this.constants.has(key)) {
       const name = `constant_${this.constants.size}`;
       this.constants.set(key, name);
@@ -212,11 +267,17 @@ function toInitializer(name: string, shape: Shape, { data, external }: Weight): 
     throw new RangeError(`weight ${name} has ${data.length} values, not [${shape.join(',')}]`);
   }
   if (!external) return create(TensorProtoSchema, { ...base, rawData: littleEndian(data) });
-  const entries = { location: external.file, offset: String(external.offset), length: String(data.byteLength) };
+  const entries = {
+    location: external.file,
+    offset: String(external.offset),
+    length: String(data.byteLength),
+  };
   return create(TensorProtoSchema, {
     ...base,
     dataLocation: TensorProto_DataLocation.EXTERNAL,
-    externalData: Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
+    externalData: Object.entries(entries).map(([key, value]) =>
+      create(StringStringEntryProtoSchema, { key, value }),
+    ),
   });
 }
 
@@ -230,18 +291,27 @@ export function littleEndian(data: Float32Array): Uint8Array<ArrayBuffer> {
 
 function toAttribute(name: string, value: Attribute): AttributeProto {
   const type = AttributeProto_AttributeType;
-  if (typeof value === 'number') return create(AttributeProtoSchema, { name, type: type.INT, i: BigInt(value) });
+  if (typeof value === 'number')
+    return create(AttributeProtoSchema, { name, type: type.INT, i: BigInt(value) });
   if (typeof value === 'string') {
-    return create(AttributeProtoSchema, { name, type: type.STRING, s: new TextEncoder().encode(value) });
+    return create(AttributeProtoSchema, {
+      name,
+      type: type.STRING,
+      s: new TextEncoder().encode(value),
+    });
   }
-  if ('float' in value) return create(AttributeProtoSchema, { name, type: type.FLOAT, f: value.float });
+  if ('float' in value)
+    return create(AttributeProtoSchema, { name, type: type.FLOAT, f: value.float });
   return create(AttributeProtoSchema, { name, type: type.INTS, ints: value.map(BigInt) });
 }
 
 function toInfo(name: string, shape: Shape) {
   const dim = shape.map((size) =>
     create(TensorShapeProto_DimensionSchema, {
-      value: typeof size === 'number' ? { case: 'dimValue', value: BigInt(size) } : { case: 'dimParam', value: size },
+      value:
+        typeof size === 'number'
+          ? { case: 'dimValue', value: BigInt(size) }
+          : { case: 'dimParam', value: size },
     }),
   );
   const tensor = create(TypeProto_TensorSchema, {

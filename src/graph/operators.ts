@@ -26,7 +26,8 @@ export const inputOperator: Operator<{ name: string; shape: Shape }> = {
   gradient: null,
   lower: (_onnx, _inputs, { attrs }) => attrs.name,
 };
-export const input = (name: string, shape: Shape): Value => node(inputOperator, [], { name, shape });
+export const input = (name: string, shape: Shape): Value =>
+  node(inputOperator, [], { name, shape });
 
 const scalarOperator: Operator<{ value: number }> = {
   name: 'Scalar',
@@ -112,10 +113,12 @@ const clipOperator: Operator<{ low: number; high: number }> = {
   name: 'Clip',
   shape: ([x]) => x!.shape,
   gradient: (g, y) => [where(equal(y.inputs[0]!, y as Value), g, 0)],
-  lower: (onnx, [x], { attrs }) => onnx.node('Clip', [x!, onnx.float(attrs.low), onnx.float(attrs.high)]),
+  lower: (onnx, [x], { attrs }) =>
+    onnx.node('Clip', [x!, onnx.float(attrs.low), onnx.float(attrs.high)]),
 };
 /** Held between two numbers; no gradient flows beyond them. */
-export const clip = (x: Value, low: number, high: number): Value => node(clipOperator, [x], { low, high });
+export const clip = (x: Value, low: number, high: number): Value =>
+  node(clipOperator, [x], { low, high });
 
 function comparison(name: string): (a: Operand, b: Operand) => Value {
   const operator: Operator<null> = {
@@ -150,7 +153,8 @@ const whereOperator: Operator<null> = {
   },
   lower: (onnx, inputs) => onnx.node('Where', inputs),
 };
-export const where = (condition: Value, a: Operand, b: Operand): Value => node(whereOperator, [condition, value(a), value(b)], null);
+export const where = (condition: Value, a: Operand, b: Operand): Value =>
+  node(whereOperator, [condition, value(a), value(b)], null);
 
 // ---------------------------------------------------------------- reductions
 
@@ -160,8 +164,12 @@ interface Axes {
 }
 
 function reducedShape(shape: Shape, { axes, keep }: Axes): Shape {
-  for (const axis of axes) if (axis < 0 || axis >= shape.length) throw new RangeError(`no axis ${axis} in [${shape.join(',')}]`);
-  return keep ? shape.map((dim, i) => (axes.includes(i) ? 1 : dim)) : shape.filter((_, i) => !axes.includes(i));
+  for (const axis of axes)
+    if (axis < 0 || axis >= shape.length)
+      throw new RangeError(`no axis ${axis} in [${shape.join(',')}]`);
+  return keep
+    ? shape.map((dim, i) => (axes.includes(i) ? 1 : dim))
+    : shape.filter((_, i) => !axes.includes(i));
 }
 
 function reduction(name: string, gradient: (g: Value, x: Value, y: Value) => Value) {
@@ -173,13 +181,17 @@ function reduction(name: string, gradient: (g: Value, x: Value, y: Value) => Val
       const kept = reducedShape(x.shape, { ...y.attrs, keep: true });
       return [gradient(reshape(g, kept), x, reshape(y as Value, kept))];
     },
-    lower: (onnx, inputs, { attrs }) => onnx.node(name, [...inputs, onnx.int64(attrs.axes)], { keepdims: attrs.keep ? 1 : 0 }),
+    lower: (onnx, inputs, { attrs }) =>
+      onnx.node(name, [...inputs, onnx.int64(attrs.axes)], { keepdims: attrs.keep ? 1 : 0 }),
   };
-  return (x: Value, axes?: readonly number[], keep = false): Value => node(operator, [x], { axes: axes ?? x.shape.map((_, i) => i), keep });
+  return (x: Value, axes?: readonly number[], keep = false): Value =>
+    node(operator, [x], { axes: axes ?? x.shape.map((_, i) => i), keep });
 }
 
 export const reduceSum = reduction('ReduceSum', (g, x) => expandLike(g, x));
-export const reduceMean = reduction('ReduceMean', (g, x, y) => expandLike(div(g, elementRatio(x, y)), x));
+export const reduceMean = reduction('ReduceMean', (g, x, y) =>
+  expandLike(div(g, elementRatio(x, y)), x),
+);
 /** Where several elements are the largest, the gradient is shared between them. */
 export const reduceMax = reduction('ReduceMax', (g, x, y) => {
   const hit = asFloat(equal(x, y));
@@ -190,7 +202,9 @@ export const reduceMax = reduction('ReduceMax', (g, x, y) => {
 /** The sum over every axis along which a value was broadcast from `shape`. */
 export function sumTo(x: Value, shape: Shape): Value {
   const lead = x.shape.length - shape.length;
-  const axes = x.shape.flatMap((dim, i) => (i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : []));
+  const axes = x.shape.flatMap((dim, i) =>
+    i < lead || (shape[i - lead] === 1 && dim !== 1) ? [i] : [],
+  );
   return axes.length === 0 ? x : reshape(reduceSum(x, axes, true), shape);
 }
 
@@ -205,12 +219,15 @@ const ratioOperator: Operator<null> = {
 };
 /** How many times more elements `x` has than `y`: a number where both shapes are known, else a scalar of the graph. */
 const elementRatio = (x: Value, y: Value): Operand =>
-  isStatic(x.shape) && isStatic(y.shape) ? elements(x.shape) / elements(y.shape) : node(ratioOperator, [x, y], null);
+  isStatic(x.shape) && isStatic(y.shape)
+    ? elements(x.shape) / elements(y.shape)
+    : node(ratioOperator, [x, y], null);
 
 const kthOperator: Operator<{ k: number }> = {
   name: 'KthLargest',
   shape: ([x], { k }) => {
-    if (k < 1 || k > known(x!.shape.at(-1))) throw new RangeError(`no ${k}-th largest of ${x!.shape.at(-1)}`);
+    if (k < 1 || k > known(x!.shape.at(-1)))
+      throw new RangeError(`no ${k}-th largest of ${x!.shape.at(-1)}`);
     return [...x!.shape.slice(0, -1), 1];
   },
   gradient: (g, y) => {
@@ -219,8 +236,18 @@ const kthOperator: Operator<{ k: number }> = {
     return [mul(hit, div(g, reduceSum(hit, [x.shape.length - 1], true)))];
   },
   lower: (onnx, [x], { attrs }) => {
-    const top = onnx.node('TopK', [x!, onnx.int64([attrs.k])], { axis: -1, largest: 1, sorted: 1 }, 2);
-    return onnx.node('Slice', [top, onnx.int64([attrs.k - 1]), onnx.int64([attrs.k]), onnx.int64([-1])]);
+    const top = onnx.node(
+      'TopK',
+      [x!, onnx.int64([attrs.k])],
+      { axis: -1, largest: 1, sorted: 1 },
+      2,
+    );
+    return onnx.node('Slice', [
+      top,
+      onnx.int64([attrs.k - 1]),
+      onnx.int64([attrs.k]),
+      onnx.int64([-1]),
+    ]);
   },
 };
 /** The k-th largest element along the last axis, [..., n] → [..., 1]. */
@@ -272,7 +299,10 @@ const convOperator: Operator<null> = {
   },
   lower: (onnx, inputs, { inputs: [, w] }) => {
     const pad = (known(w!.shape[2]) - 1) / 2;
-    return onnx.node('Conv', inputs, { pads: [pad, pad, pad, pad], kernel_shape: w!.shape.slice(2).map(known) });
+    return onnx.node('Conv', inputs, {
+      pads: [pad, pad, pad, pad],
+      kernel_shape: w!.shape.slice(2).map(known),
+    });
   },
 };
 export const conv = (x: Value, w: Value): Value => node(convOperator, [x, w], null);
@@ -292,9 +322,12 @@ const convWeightGradientOperator: Operator<{ k: number }> = {
     const r = (k - 1) / 2;
     const width = known(from!.shape[3]) + r;
     const guard = r * width + r;
-    const padded = (name: string, pads: readonly number[]) => (r > 0 ? onnx.node('Pad', [name, onnx.int64(pads)]) : name);
+    const padded = (name: string, pads: readonly number[]) =>
+      r > 0 ? onnx.node('Pad', [name, onnx.int64(pads)]) : name;
     const rows = (name: string, count: Dim | undefined) => {
-      const apart = onnx.node('Transpose', [padded(name, [0, 0, 0, 0, 0, 0, r, r])], { perm: [1, 0, 2, 3] });
+      const apart = onnx.node('Transpose', [padded(name, [0, 0, 0, 0, 0, 0, r, r])], {
+        perm: [1, 0, 2, 3],
+      });
       return onnx.node('Reshape', [apart, onnx.int64([known(count), -1])]);
     };
     const gradients = rows(g!, filters);
@@ -302,15 +335,24 @@ const convWeightGradientOperator: Operator<{ k: number }> = {
     const taps = Array.from({ length: k * k }, (_, i) => {
       const start = Math.floor(i / k) * width + (i % k);
       const end = start < 2 * guard ? start - 2 * guard : 2 ** 31;
-      const tap = onnx.node('Slice', [shifted, onnx.int64([start]), onnx.int64([end]), onnx.int64([1])]);
+      const tap = onnx.node('Slice', [
+        shifted,
+        onnx.int64([start]),
+        onnx.int64([end]),
+        onnx.int64([1]),
+      ]);
       return onnx.node('MatMul', [gradients, onnx.node('Transpose', [tap], { perm: [1, 0] })]);
     });
-    const all = onnx.node('Reshape', [onnx.node('Concat', taps, { axis: 0 }), onnx.int64([k * k, known(filters), known(channels)])]);
+    const all = onnx.node('Reshape', [
+      onnx.node('Concat', taps, { axis: 0 }),
+      onnx.int64([k * k, known(filters), known(channels)]),
+    ]);
     const shape = onnx.int64([known(filters), known(channels), k, k]);
     return onnx.node('Reshape', [onnx.node('Transpose', [all], { perm: [1, 2, 0] }), shape]);
   },
 };
-const convWeightGradient = (x: Value, g: Value, k: number): Value => node(convWeightGradientOperator, [x, g], { k });
+const convWeightGradient = (x: Value, g: Value, k: number): Value =>
+  node(convWeightGradientOperator, [x, g], { k });
 
 /** The kernel that carries a convolution's gradient back to its input. */
 const turned = (w: Value): Value => flip(transpose(w, [1, 0, 2, 3]), [2, 3]);
@@ -333,19 +375,27 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
   },
   gradient: (g, y) => [reshape(g, y.inputs[0]!.shape)],
   lower: (onnx, [x], { attrs, inputs: [from] }) => {
-    const target = attrs.shape.map((dim, i) => (typeof dim === 'number' ? dim : dim === from!.shape[i] ? 0 : -1));
+    const target = attrs.shape.map((dim, i) =>
+      typeof dim === 'number' ? dim : dim === from!.shape[i] ? 0 : -1,
+    );
     if (target.filter((dim) => dim === -1).length > 1) {
       const [before, after] = [ones(from!.shape), ones(attrs.shape)];
       if (sameShape(before.others, after.others)) {
-        const bare = before.axes.length > 0 ? onnx.node('Squeeze', [x!, onnx.int64(before.axes)]) : x!;
-        return after.axes.length > 0 ? onnx.node('Unsqueeze', [bare, onnx.int64(after.axes)]) : bare;
+        const bare =
+          before.axes.length > 0 ? onnx.node('Squeeze', [x!, onnx.int64(before.axes)]) : x!;
+        return after.axes.length > 0
+          ? onnx.node('Unsqueeze', [bare, onnx.int64(after.axes)])
+          : bare;
       }
-      throw new RangeError(`cannot reshape [${from!.shape.join(',')}] to [${attrs.shape.join(',')}]: two free dimensions move`);
+      throw new RangeError(
+        `cannot reshape [${from!.shape.join(',')}] to [${attrs.shape.join(',')}]: two free dimensions move`,
+      );
     }
     return onnx.node('Reshape', [x!, onnx.int64(target)]);
   },
 };
-export const reshape = (x: Value, shape: Shape): Value => (sameShape(x.shape, shape) ? x : node(reshapeOperator, [x], { shape }));
+export const reshape = (x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape) ? x : node(reshapeOperator, [x], { shape });
 
 const transposeOperator: Operator<{ perm: readonly number[] }> = {
   name: 'Transpose',
@@ -358,7 +408,8 @@ const transposeOperator: Operator<{ perm: readonly number[] }> = {
   ],
   lower: (onnx, inputs, { attrs }) => onnx.node('Transpose', inputs, { perm: attrs.perm }),
 };
-export const transpose = (x: Value, perm: readonly number[]): Value => node(transposeOperator, [x], { perm });
+export const transpose = (x: Value, perm: readonly number[]): Value =>
+  node(transposeOperator, [x], { perm });
 
 const expandOperator: Operator<null> = {
   name: 'Expand',
@@ -369,10 +420,12 @@ const expandOperator: Operator<null> = {
     return like!.shape;
   },
   gradient: (g, y) => [sumTo(g, y.inputs[0]!.shape), undefined],
-  lower: (onnx, [x, like], { shape }) => onnx.node('Expand', [x!, isStatic(shape) ? onnx.int64(shape) : onnx.node('Shape', [like!])]),
+  lower: (onnx, [x, like], { shape }) =>
+    onnx.node('Expand', [x!, isStatic(shape) ? onnx.int64(shape) : onnx.node('Shape', [like!])]),
 };
 /** `x` broadcast to the shape of `like`. */
-export const expandLike = (x: Value, like: Value): Value => (sameShape(x.shape, like.shape) ? x : node(expandOperator, [x, like], null));
+export const expandLike = (x: Value, like: Value): Value =>
+  sameShape(x.shape, like.shape) ? x : node(expandOperator, [x, like], null);
 
 const concatOperator: Operator<{ axis: number }> = {
   name: 'Concat',
@@ -393,7 +446,8 @@ const sliceOperator: Operator<{ axis: number; start: number; end: number; step: 
   name: 'Slice',
   shape: ([x], { axis, start, end, step }) => {
     const size = known(x!.shape[axis]);
-    if (start < 0 || end > size || start >= end) throw new RangeError(`no slice ${start}:${end} of ${size}`);
+    if (start < 0 || end > size || start >= end)
+      throw new RangeError(`no slice ${start}:${end} of ${size}`);
     return x!.shape.map((dim, i) => (i === axis ? Math.ceil((end - start) / step) : dim));
   },
   gradient: (g, { inputs: [x], shape, attrs: { axis, start, step } }) => {
@@ -430,18 +484,26 @@ function spreadAlong(x: Value, axis: number, step: number): Value {
 const padOperator: Operator<{ before: readonly number[]; after: readonly number[] }> = {
   name: 'Pad',
   shape: ([x], { before, after }) =>
-    x!.shape.map((dim, i) => (before[i] === 0 && after[i] === 0 ? dim : known(dim) + before[i]! + after[i]!)),
+    x!.shape.map((dim, i) =>
+      before[i] === 0 && after[i] === 0 ? dim : known(dim) + before[i]! + after[i]!,
+    ),
   gradient: (g, { inputs: [x], attrs: { before, after } }) => [
     x!.shape.reduce<Value>(
-      (sum, dim, i) => (before[i] === 0 && after[i] === 0 ? sum : slice(sum, i, before[i]!, before[i]! + known(dim))),
+      (sum, dim, i) =>
+        before[i] === 0 && after[i] === 0
+          ? sum
+          : slice(sum, i, before[i]!, before[i]! + known(dim)),
       g,
     ),
   ],
-  lower: (onnx, [x], { attrs }) => onnx.node('Pad', [x!, onnx.int64([...attrs.before, ...attrs.after])]),
+  lower: (onnx, [x], { attrs }) =>
+    onnx.node('Pad', [x!, onnx.int64([...attrs.before, ...attrs.after])]),
 };
 /** Zeros before and after, axis by axis. */
 export const pad = (x: Value, before: readonly number[], after: readonly number[]): Value =>
-  [...before, ...after].every((amount) => amount === 0) ? x : node(padOperator, [x], { before, after });
+  [...before, ...after].every((amount) => amount === 0)
+    ? x
+    : node(padOperator, [x], { before, after });
 
 const flipOperator: Operator<{ axes: readonly number[] }> = {
   name: 'Flip',
@@ -466,13 +528,16 @@ const spaceToDepthOperator: Operator<{ block: number }> = {
   lower: (onnx, inputs, { attrs }) => onnx.node('SpaceToDepth', inputs, { blocksize: attrs.block }),
 };
 /** [N,C,b·h,b·w] → [N,b²·C,h,w]. */
-export const spaceToDepth = (x: Value, block: number): Value => node(spaceToDepthOperator, [x], { block });
+export const spaceToDepth = (x: Value, block: number): Value =>
+  node(spaceToDepthOperator, [x], { block });
 
 const depthToSpaceOperator: Operator<{ block: number }> = {
   name: 'DepthToSpace',
   shape: ([x], { block }) => blockShape(x!.shape, multiply, block),
   gradient: (g, { attrs }) => [spaceToDepth(g, attrs.block)],
-  lower: (onnx, inputs, { attrs }) => onnx.node('DepthToSpace', inputs, { blocksize: attrs.block, mode: 'DCR' }),
+  lower: (onnx, inputs, { attrs }) =>
+    onnx.node('DepthToSpace', inputs, { blocksize: attrs.block, mode: 'DCR' }),
 };
 /** [N,b²·C,h,w] → [N,C,b·h,b·w]. */
-export const depthToSpace = (x: Value, block: number): Value => node(depthToSpaceOperator, [x], { block });
+export const depthToSpace = (x: Value, block: number): Value =>
+  node(depthToSpaceOperator, [x], { block });

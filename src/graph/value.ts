@@ -24,7 +24,12 @@ export interface Operator<A = unknown> {
 /** What an operator needs in order to write itself as ONNX nodes. */
 export interface Lowering {
   /** Adds a node with one result, and returns the result's name. */
-  node(opType: string, inputs: readonly string[], attributes?: Record<string, Attribute>, outputs?: number): string;
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes?: Record<string, Attribute>,
+    outputs?: number,
+  ): string;
   int64(values: readonly number[]): string;
   float(value: number): string;
 }
@@ -43,7 +48,14 @@ export interface Value<A = unknown> {
 let created = 0;
 
 export function node<A>(op: Operator<A>, inputs: readonly Value[], attrs: A): Value {
-  const value: Value<A> = { id: created++, op, inputs, attrs, shape: op.shape(inputs, attrs), type: op.type ?? 'float32' };
+  const value: Value<A> = {
+    id: created++,
+    op,
+    inputs,
+    attrs,
+    shape: op.shape(inputs, attrs),
+    type: op.type ?? 'float32',
+  };
   return value as Value;
 }
 
@@ -85,14 +97,17 @@ export function broadcast(a: Shape, b: Shape): Shape {
   return Array.from({ length: rank }, (_, i) => {
     const p = a[a.length - rank + i] ?? 1;
     const q = b[b.length - rank + i] ?? 1;
-    if (p !== q && p !== 1 && q !== 1) throw new RangeError(`cannot broadcast [${a.join(',')}] with [${b.join(',')}]`);
+    if (p !== q && p !== 1 && q !== 1)
+      throw new RangeError(`cannot broadcast [${a.join(',')}] with [${b.join(',')}]`);
     return p === 1 ? q : p;
   });
 }
 
 function parse(dim: string): { factor: number; symbol: string } {
   const star = dim.indexOf('*');
-  return star < 0 ? { factor: 1, symbol: dim } : { factor: Number(dim.slice(0, star)), symbol: dim.slice(star + 1) };
+  return star < 0
+    ? { factor: 1, symbol: dim }
+    : { factor: Number(dim.slice(0, star)), symbol: dim.slice(star + 1) };
 }
 
 function format(factor: number, symbol: string): Dim {

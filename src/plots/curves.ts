@@ -21,14 +21,26 @@ export interface CurvesOptions {
   readonly curves: readonly Curve[];
 }
 
-const scaleOf = ({ scale }: Axis) => (scale === 'log' ? ({ type: 'log' } as const) : ({ type: 'linear', zero: false } as const));
+const scaleOf = ({ scale }: Axis) =>
+  scale === 'log' ? ({ type: 'log' } as const) : ({ type: 'linear', zero: false } as const);
 
 /** One quantity over another, a line with its points for each curve; points with a label carry it beside them. */
 export function curves({ title, x, y, curves: all }: CurvesOptions): Promise<string> {
-  const values = (some: readonly Curve[]) => some.flatMap(({ name, points }) => points.map((point) => ({ ...point, name })));
+  const values = (some: readonly Curve[]) =>
+    some.flatMap(({ name, points }) => points.map((point) => ({ ...point, name })));
   const encoding = {
-    x: { field: 'x', type: 'quantitative', title: x.title, scale: { ...scaleOf(x), nice: x.scale !== 'log' } },
-    y: { field: 'y', type: 'quantitative', title: y.title, scale: { ...scaleOf(y), reverse: y.reverse ?? false } },
+    x: {
+      field: 'x',
+      type: 'quantitative',
+      title: x.title,
+      scale: { ...scaleOf(x), nice: x.scale !== 'log' },
+    },
+    y: {
+      field: 'y',
+      type: 'quantitative',
+      title: y.title,
+      scale: { ...scaleOf(y), reverse: y.reverse ?? false },
+    },
     color: {
       field: 'name',
       type: 'nominal',
@@ -44,8 +56,14 @@ export function curves({ title, x, y, curves: all }: CurvesOptions): Promise<str
     height: 300,
     encoding,
     layer: [
-      { data: { values: values(all.filter(({ line }) => line !== false)) }, mark: { type: 'line', strokeWidth: 1.5 } },
-      { data: { values: values(all) }, mark: { type: 'point', filled: true, size: 28, opacity: 1 } },
+      {
+        data: { values: values(all.filter(({ line }) => line !== false)) },
+        mark: { type: 'line', strokeWidth: 1.5 },
+      },
+      {
+        data: { values: values(all) },
+        mark: { type: 'point', filled: true, size: 28, opacity: 1 },
+      },
       {
         data: { values: values(all).filter(({ label }) => label !== undefined) },
         mark: { type: 'text', align: 'left', dx: 6, dy: -6, fontSize: 10 },

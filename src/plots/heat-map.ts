@@ -17,7 +17,11 @@ export function heatMap(options: {
   const { title, x, y, value, values, columns, rows } = options;
   const width = Math.max(...values.map((row) => row.length));
   const cells = values.flatMap((row, i) =>
-    row.map((number, j) => ({ value: number, x: columns?.[j] ?? String(j + 1), y: rows?.[i] ?? String(i + 1) })),
+    row.map((number, j) => ({
+      value: number,
+      x: columns?.[j] ?? String(j + 1),
+      y: rows?.[i] ?? String(i + 1),
+    })),
   );
   return toSvg({
     title,
@@ -26,9 +30,20 @@ export function heatMap(options: {
     data: { values: cells },
     mark: 'rect',
     encoding: {
-      x: { field: 'x', type: 'ordinal', title: x, sort: null, axis: { labelAngle: 0, labelOverlap: true } },
+      x: {
+        field: 'x',
+        type: 'ordinal',
+        title: x,
+        sort: null,
+        axis: { labelAngle: 0, labelOverlap: true },
+      },
       y: { field: 'y', type: 'ordinal', title: y, sort: null, axis: { labelOverlap: true } },
-      color: { field: 'value', type: 'quantitative', title: value, scale: { scheme: 'viridis', zero: false } },
+      color: {
+        field: 'value',
+        type: 'quantitative',
+        title: value,
+        scale: { scheme: 'viridis', zero: false },
+      },
     },
   });
 }

@@ -28,14 +28,27 @@ export function histograms(options: {
   return toSvg({
     title,
     data: { values },
-    facet: { row: { field: 'name', type: 'nominal', title: null, sort, header: { labelAngle: 0, labelAlign: 'left' } } },
+    facet: {
+      row: {
+        field: 'name',
+        type: 'nominal',
+        title: null,
+        sort,
+        header: { labelAngle: 0, labelAlign: 'left' },
+      },
+    },
     spec: {
       width: 480,
       height: 64,
       mark: { type: 'bar', color: '#0072b2' },
       encoding: {
         x: { field: 'x', type: 'ordinal', title: x, axis: { labelAngle: 0 } },
-        y: { field: 'share', type: 'quantitative', title: null, axis: { format: '%', tickCount: 3 } },
+        y: {
+          field: 'share',
+          type: 'quantitative',
+          title: null,
+          axis: { format: '%', tickCount: 3 },
+        },
       },
     },
   });

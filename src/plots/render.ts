@@ -7,7 +7,9 @@ const config: Config = {
   background: 'white',
   padding: 10,
   font: 'Helvetica, Arial, sans-serif',
-  range: { category: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'] },
+  range: {
+    category: ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'],
+  },
   axis: { gridColor: '#e6e6e6', labelFontSize: 11, titleFontSize: 12, titleFontWeight: 'normal' },
   legend: { labelFontSize: 11, labelLimit: 320, titleFontSize: 12 },
   title: { anchor: 'start', fontSize: 13 },

@@ -30,7 +30,9 @@ export async function withLearnt<T>(
   const folder = await mkdtemp(join(tmpdir(), 'stopwise-'));
   try {
     for (const [i, lesson] of lessons.entries()) {
-      await learn(lesson, folder, (what, share) => onProgress(`${lesson.name}, ${what}`, (i + share) / lessons.length));
+      await learn(lesson, folder, (what, share) =>
+        onProgress(`${lesson.name}, ${what}`, (i + share) / lessons.length),
+      );
     }
     const engine = await startEngine(folder);
     try {
@@ -53,7 +55,9 @@ async function learn(
     folder: join(folder, '.checkpoints', name),
     resume: false,
     checkpointSeconds: Number.POSITIVE_INFINITY,
-    ...(from !== undefined && { from: typeof from === 'string' ? await readWeights(join(folder, from)) : from }),
+    ...(from !== undefined && {
+      from: typeof from === 'string' ? await readWeights(join(folder, from)) : from,
+    }),
     onProgress: ({ stage, progress }) => onProgress(stage, progress),
   });
   const { contents, ...rest } = lowered;

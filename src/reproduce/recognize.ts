@@ -5,4 +5,7 @@ import { rules } from './recognize/rules.ts';
 import type { Reproduction } from './report.ts';
 import { training } from './training.ts';
 
-export const recognize: Reproduction = { title: 'Recognition', parts: [exits, objective, rules, training('recognize')] };
+export const recognize: Reproduction = {
+  title: 'Recognition',
+  parts: [exits, objective, rules, training('recognize')],
+};

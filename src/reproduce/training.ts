@@ -18,7 +18,8 @@ interface Run {
 /** The runs behind a model, the first one first. */
 export function runsOf({ training }: Manifest): Run[] {
   const runs: Run[] = [];
-  for (let run: Run | string | undefined = training; run; run = runs[0]!.from) runs.unshift(typeof run === 'string' ? {} : run);
+  for (let run: Run | string | undefined = training; run; run = runs[0]!.from)
+    runs.unshift(typeof run === 'string' ? {} : run);
   return runs;
 }
 
@@ -26,7 +27,10 @@ export function runsOf({ training }: Manifest): Run[] {
 export const learntIn = (manifest: Manifest): string =>
   runsOf(manifest)
     .flatMap(({ stages }) => stages?.['stage-1'] ?? [])
-    .map(({ steps, seconds, provider }) => `${steps} steps (${(seconds / 60).toFixed(0)} minutes${provider ? ` on ${provider}` : ''})`)
+    .map(
+      ({ steps, seconds, provider }) =>
+        `${steps} steps (${(seconds / 60).toFixed(0)} minutes${provider ? ` on ${provider}` : ''})`,
+    )
     .join(', ');
 
 /** The models of a task, the default one first, that were learnt here. */
@@ -35,7 +39,9 @@ export const training = (task: TaskName): Part => ({
   about: 'Steps, time and learning curves of the models.',
   async run({ modelsDir }) {
     const { bundles } = await loadBundles(modelsDir);
-    const models = bundles.map(({ manifest }) => manifest).filter((manifest) => manifest.task === task);
+    const models = bundles
+      .map(({ manifest }) => manifest)
+      .filter((manifest) => manifest.task === task);
     return [await section(models.sort((a, b) => Number(b.default) - Number(a.default)))];
   },
 });
@@ -44,7 +50,8 @@ async function section(models: readonly Manifest[]): Promise<Section> {
   const rows = models.flatMap((manifest) =>
     runsOf(manifest).flatMap(({ config, data, seed, stages = {} }, i) => {
       const name = `${manifest.name}, run ${i + 1}`;
-      if (Object.keys(stages).length === 0) return [[`${name}, of which nothing was kept`, '', '', '', '']];
+      if (Object.keys(stages).length === 0)
+        return [[`${name}, of which nothing was kept`, '', '', '', '']];
       return Object.entries(stages).map(([stage, { steps, seconds, provider }], k) => [
         k === 0 ? `${name}: ${data}, seed ${seed}` : '',
         stage,
@@ -55,7 +62,9 @@ async function section(models: readonly Manifest[]): Promise<Section> {
     }),
   );
   // Older manifests have no curve.
-  const shown = models.map((manifest) => ({ name: manifest.name, lines: curvesOf(manifest) })).find(({ lines }) => lines.length > 0);
+  const shown = models
+    .map((manifest) => ({ name: manifest.name, lines: curvesOf(manifest) }))
+    .find(({ lines }) => lines.length > 0);
   return {
     heading: 'How the models were learnt',
     tables: [{ columns: ['', 'stage', 'steps', 'batch', 'minutes'], rows }],

@@ -65,10 +65,14 @@ export class Session {
       extra: { session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
     };
     if (provider === 'webgpu' && resident.length > 0) {
-      session.preferredOutputLocation = Object.fromEntries(resident.map((name) => [name, 'gpu-buffer' as const]));
+      session.preferredOutputLocation = Object.fromEntries(
+        resident.map((name) => [name, 'gpu-buffer' as const]),
+      );
     }
     const loaded =
-      typeof model === 'string' ? await InferenceSession.create(model, session) : await InferenceSession.create(model, session);
+      typeof model === 'string'
+        ? await InferenceSession.create(model, session)
+        : await InferenceSession.create(model, session);
     return new Session(loaded);
   }
 
@@ -87,7 +91,9 @@ export class Session {
 }
 
 function toPort(meta: InferenceSession.ValueMetadata): Port {
-  return meta.isTensor ? { name: meta.name, type: meta.type, shape: meta.shape } : { name: meta.name, type: 'unknown', shape: [] };
+  return meta.isTensor
+    ? { name: meta.name, type: meta.type, shape: meta.shape }
+    : { name: meta.name, type: 'unknown', shape: [] };
 }
 
 /** y = −x, as an ONNX file: what a provider must be able to load if it is there at all. */
@@ -118,5 +124,7 @@ const needs: Record<Provider, string> = {
 export async function requireProvider(provider: Provider, without: string): Promise<void> {
   const absent = await whyAbsent(provider);
   if (absent !== undefined)
-    throw new Error(`The ${provider} provider cannot be had here: ${absent}. ${needs[provider]} ${without} goes without.`);
+    throw new Error(
+      `The ${provider} provider cannot be had here: ${absent}. ${needs[provider]} ${without} goes without.`,
+    );
 }

@@ -33,7 +33,14 @@ export async function buildApp({
     logger: { level: logLevel },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: false, keywords: ['x-body', 'x-answers'] } },
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: true,
+        allErrors: false,
+        keywords: ['x-body', 'x-answers'],
+      },
+    },
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
     routerOptions: { querystringParser: strictQuery },
     forceCloseConnections: 'idle',
@@ -48,13 +55,24 @@ export async function buildApp({
   for (const route of taskRoutes) installTask(app, route, engine, metrics, maxBodyBytes);
   installModels(app, engine.manifests, modelsDir);
   const tags = ['operations'];
-  app.get('/health/live', { schema: { tags, summary: 'The process answers.' } }, () => ({ status: 'live' }));
-  app.get('/health/ready', { schema: { tags, summary: 'Requests are taken; 503 while going down.' } }, (_request, reply) => {
-    const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
-    return reply.code(ready ? 200 : 503).send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready' });
-  });
-  app.get('/metrics', { schema: { tags, summary: 'Depth, latency and load, for Prometheus.' } }, async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  app.get('/health/live', { schema: { tags, summary: 'The process answers.' } }, () => ({
+    status: 'live',
+  }));
+  app.get(
+    '/health/ready',
+    { schema: { tags, summary: 'Requests are taken; 503 while going down.' } },
+    (_request, reply) => {
+      const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
+      return reply
+        .code(ready ? 200 : 503)
+        .send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready' });
+    },
+  );
+  app.get(
+    '/metrics',
+    { schema: { tags, summary: 'Depth, latency and load, for Prometheus.' } },
+    async (_request, reply) =>
+      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
   installPage(app);
   return app;

@@ -18,11 +18,19 @@ const problem = {
 
 const numbers = { type: 'array', items: { type: 'number' } } as const;
 const base64 = { type: 'string', format: 'byte', description: 'An image file in base64.' } as const;
-const reason = { type: 'string', enum: ['policy', 'max_depth', 'fixed', 'deadline', 'load'] } as const;
+const reason = {
+  type: 'string',
+  enum: ['policy', 'max_depth', 'fixed', 'deadline', 'load'],
+} as const;
 const pi = { ...numbers, description: 'π at the exits that ran.' } as const;
-const stopping = { type: 'object', description: 'The stopping parameters, as in the query.' } as const;
+const stopping = {
+  type: 'object',
+  description: 'The stopping parameters, as in the query.',
+} as const;
 
-const imageForm = { 'multipart/form-data': { type: 'object', properties: { image: binary }, required: ['image'] } } as const;
+const imageForm = {
+  'multipart/form-data': { type: 'object', properties: { image: binary }, required: ['image'] },
+} as const;
 
 /** By task, then by media type; a type that is not here is described as bytes. */
 const bodies: Readonly<Record<string, Readonly<Record<string, object>>>> = {
@@ -31,7 +39,11 @@ const bodies: Readonly<Record<string, Readonly<Record<string, object>>>> = {
   recover: {
     'application/json': {
       type: 'object',
-      properties: { measurements: { oneOf: [numbers, { type: 'array', items: numbers }] }, model: { type: 'string' }, stopping },
+      properties: {
+        measurements: { oneOf: [numbers, { type: 'array', items: numbers }] },
+        model: { type: 'string' },
+        stopping,
+      },
       required: ['measurements'],
     },
   },
@@ -42,7 +54,11 @@ const bodies: Readonly<Record<string, Readonly<Record<string, object>>>> = {
         support: {
           type: 'array',
           description: 'Images to learn from, of at least two classes; they may be of any size.',
-          items: { type: 'object', properties: { label: { type: 'string' }, image: base64 }, required: ['label', 'image'] },
+          items: {
+            type: 'object',
+            properties: { label: { type: 'string' }, image: base64 },
+            required: ['label', 'image'],
+          },
         },
         query: { type: 'array', description: 'Images to be labelled.', items: base64 },
         model: { type: 'string' },
@@ -52,7 +68,8 @@ const bodies: Readonly<Record<string, Readonly<Record<string, object>>>> = {
     },
     'multipart/form-data': {
       type: 'object',
-      description: 'The fields in order: a label counts for the support files after it, up to the next label.',
+      description:
+        'The fields in order: a label counts for the support files after it, up to the next label.',
       properties: {
         label: { type: 'string' },
         support: { type: 'array', items: binary },
@@ -63,7 +80,10 @@ const bodies: Readonly<Record<string, Readonly<Record<string, object>>>> = {
   },
 };
 
-const scores = { ...numbers, description: 'The probability of each label, in the order of labels.' } as const;
+const scores = {
+  ...numbers,
+  description: 'The probability of each label, in the order of labels.',
+} as const;
 
 /** The answer's own properties, beside those that every answer has. */
 const answers: Readonly<Record<string, object>> = {
@@ -72,7 +92,10 @@ const answers: Readonly<Record<string, object>> = {
     scores: {
       type: 'array',
       description: 'The five likeliest classes with their probabilities.',
-      items: { type: 'object', properties: { label: { type: 'string' }, score: { type: 'number' } } },
+      items: {
+        type: 'object',
+        properties: { label: { type: 'string' }, score: { type: 'number' } },
+      },
     },
     depth: { type: 'integer', description: 'The layer at which the answer was read out.' },
     reason,
@@ -80,7 +103,10 @@ const answers: Readonly<Record<string, object>> = {
   },
   'few-shot': {
     labels: { type: 'array', items: { type: 'string' } },
-    predictions: { type: 'array', items: { type: 'object', properties: { label: { type: 'string' }, scores } } },
+    predictions: {
+      type: 'array',
+      items: { type: 'object', properties: { label: { type: 'string' }, scores } },
+    },
     depth: { type: 'integer', description: 'Gradient steps taken.' },
     reason,
     pi,
@@ -105,7 +131,14 @@ const json = {
         additionalProperties: true,
       },
     },
-    timing: { type: 'object', properties: { queue_ms: { type: 'number' }, compute_ms: { type: 'number' }, total_ms: { type: 'number' } } },
+    timing: {
+      type: 'object',
+      properties: {
+        queue_ms: { type: 'number' },
+        compute_ms: { type: 'number' },
+        total_ms: { type: 'number' },
+      },
+    },
   },
   additionalProperties: true,
 } as const;
@@ -121,10 +154,15 @@ const headers = {
 
 /** The JSON answer of a task: what every task says, and its own. */
 const answerOf = (task: string): object =>
-  answers[task] ? { ...json, properties: { ...json.properties, samples: undefined, ...answers[task] } } : json;
+  answers[task]
+    ? { ...json, properties: { ...json.properties, samples: undefined, ...answers[task] } }
+    : json;
 
 export function describeTask({ takes, gives, summary, task }: TaskRoute): object {
-  const refusal = { description: 'What was wrong, and what to change.', content: { 'application/problem+json': { schema: problem } } };
+  const refusal = {
+    description: 'What was wrong, and what to change.',
+    content: { 'application/problem+json': { schema: problem } },
+  };
   const described: [string, object][] = Object.entries(headers).map(([name, description]) => [
     name,
     { description, schema: { type: 'string' } },
@@ -135,12 +173,19 @@ export function describeTask({ takes, gives, summary, task }: TaskRoute): object
     tags: ['tasks'],
     consumes: takes,
     produces: gives,
-    'x-body': Object.fromEntries(takes.map((type) => [type, { schema: bodies[task]?.[type] ?? binary }])),
+    'x-body': Object.fromEntries(
+      takes.map((type) => [type, { schema: bodies[task]?.[type] ?? binary }]),
+    ),
     'x-answers': {
       200: {
         description: 'The answer, with the depth it took.',
         headers: Object.fromEntries(described),
-        content: Object.fromEntries(gives.map((type) => [type, { schema: type === 'application/json' ? answerOf(task) : binary }])),
+        content: Object.fromEntries(
+          gives.map((type) => [
+            type,
+            { schema: type === 'application/json' ? answerOf(task) : binary },
+          ]),
+        ),
       },
       400: refusal,
       413: refusal,

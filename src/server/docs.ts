@@ -12,7 +12,12 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'stopwise', version, description: 'Networks that stop when they are done: each answer says at which depth, and why.' },
+      info: {
+        title: 'stopwise',
+        version,
+        description:
+          'Networks that stop when they are done: each answer says at which depth, and why.',
+      },
       tags: [{ name: 'tasks' }, { name: 'models' }, { name: 'operations' }],
     },
     // Bodies and answers of the tasks are bytes to the framework; their descriptions are put in here.

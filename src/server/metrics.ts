@@ -6,7 +6,9 @@ import type { Engine } from '../engine/engine.ts';
 const outcomes = ['ok', 'rejected', 'overloaded', 'cancelled', 'failed'] as const;
 export type Outcome = (typeof outcomes)[number];
 const reasons = ['policy', 'max_depth', 'fixed', 'deadline', 'load'] as const;
-const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const seconds = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
 
 export class Metrics {
   readonly registry = new Registry();
@@ -25,13 +27,35 @@ export class Metrics {
     const registers = [this.registry];
     const histogram = (name: string, help: string, labelNames: string[], buckets: number[]) =>
       new Histogram({ name, help, labelNames, buckets, registers });
-    const counter = (name: string, help: string, labelNames: string[]) => new Counter({ name, help, labelNames, registers });
+    const counter = (name: string, help: string, labelNames: string[]) =>
+      new Counter({ name, help, labelNames, registers });
     const depths = Array.from({ length: 32 }, (_, i) => i + 1);
-    this.requests = counter('stopwise_requests_total', 'Requests to models, by how they ended.', ['model', 'outcome']);
-    this.samples = counter('stopwise_samples_total', 'Samples answered, by why they stopped.', ['model', 'reason']);
-    this.depth = histogram('stopwise_stop_depth', 'Depth at which samples stopped, in layers.', ['model'], depths);
-    this.duration = histogram('stopwise_request_duration_seconds', 'From arrival to the end of compute.', ['model'], seconds);
-    this.queue = histogram('stopwise_queue_duration_seconds', 'From arrival until the first segment ran.', ['model'], seconds);
+    this.requests = counter('stopwise_requests_total', 'Requests to models, by how they ended.', [
+      'model',
+      'outcome',
+    ]);
+    this.samples = counter('stopwise_samples_total', 'Samples answered, by why they stopped.', [
+      'model',
+      'reason',
+    ]);
+    this.depth = histogram(
+      'stopwise_stop_depth',
+      'Depth at which samples stopped, in layers.',
+      ['model'],
+      depths,
+    );
+    this.duration = histogram(
+      'stopwise_request_duration_seconds',
+      'From arrival to the end of compute.',
+      ['model'],
+      seconds,
+    );
+    this.queue = histogram(
+      'stopwise_queue_duration_seconds',
+      'From arrival until the first segment ran.',
+      ['model'],
+      seconds,
+    );
     const short = [0.00005, 0.0001, 0.00025, ...seconds];
     this.layer = histogram(
       'stopwise_layer_duration_seconds',
@@ -46,14 +70,21 @@ export class Metrics {
       [1, 2, 4, 8, 16, 32, 64, 128],
     );
     this.run = counter('stopwise_layers_run_total', 'Layers run, summed over samples.', ['model']);
-    this.skipped = counter('stopwise_layers_skipped_total', 'Layers that samples did not need.', ['model']);
+    this.skipped = counter('stopwise_layers_skipped_total', 'Layers that samples did not need.', [
+      'model',
+    ]);
     this.provider = new Gauge({
       name: 'stopwise_execution_provider_info',
       help: 'The execution provider in use.',
       labelNames: ['provider'],
       registers,
     });
-    const build = new Gauge({ name: 'stopwise_build_info', help: 'The version that runs.', labelNames: ['version', 'node'], registers });
+    const build = new Gauge({
+      name: 'stopwise_build_info',
+      help: 'The version that runs.',
+      labelNames: ['version', 'node'],
+      registers,
+    });
     build.set({ version, node: process.version }, 1);
     collectDefaultMetrics({ register: this.registry });
   }
@@ -74,7 +105,8 @@ export class Metrics {
       for (const reason of reasons) this.samples.inc({ model, reason }, 0);
       for (const histogram of [this.depth, this.duration, this.queue]) histogram.zero({ model });
       for (const layer of [...exits, ...(path ? ['path'] : [])])
-        for (const histogram of [this.layer, this.batch]) histogram.zero({ model, layer: String(layer) });
+        for (const histogram of [this.layer, this.batch])
+          histogram.zero({ model, layer: String(layer) });
       for (const counter of [this.run, this.skipped]) counter.inc({ model }, 0);
     }
   }

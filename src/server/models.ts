@@ -9,14 +9,24 @@ import { Problem } from '../errors.ts';
 const Name = Type.Object({ name: Type.String() });
 const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
 
-export function installModels(app: FastifyInstance, manifests: ReadonlyMap<string, Manifest>, directory: string): void {
+export function installModels(
+  app: FastifyInstance,
+  manifests: ReadonlyMap<string, Manifest>,
+  directory: string,
+): void {
   const find = (name: string): Manifest => {
     const manifest = manifests.get(name);
-    if (!manifest) throw new Problem('unknown-model', `There is no model ${name}; there are ${[...manifests.keys()].join(', ')}.`);
+    if (!manifest)
+      throw new Problem(
+        'unknown-model',
+        `There is no model ${name}; there are ${[...manifests.keys()].join(', ')}.`,
+      );
     return manifest;
   };
   const tags = ['models'];
-  app.get('/v1/models', { schema: { tags, summary: 'The manifests of all models.' } }, () => ({ models: [...manifests.values()] }));
+  app.get('/v1/models', { schema: { tags, summary: 'The manifests of all models.' } }, () => ({
+    models: [...manifests.values()],
+  }));
   app.get<{ Params: { name: string } }>(
     '/v1/models/:name',
     { schema: { tags, summary: "A model's manifest.", params: Name } },
@@ -27,7 +37,11 @@ export function installModels(app: FastifyInstance, manifests: ReadonlyMap<strin
     { schema: { tags, summary: 'A file of the task, such as matrix.npy.', params: NameAndFile } },
     ({ params: { name, file } }, reply) => {
       const { task_files: files } = find(name);
-      if (!files.includes(file)) throw new Problem('not-found', `${name} has no file ${file}; it has ${files.join(', ') || 'none'}.`);
+      if (!files.includes(file))
+        throw new Problem(
+          'not-found',
+          `${name} has no file ${file}; it has ${files.join(', ') || 'none'}.`,
+        );
       return reply
         .type(file.endsWith('.json') ? 'application/json' : 'application/octet-stream')
         .send(createReadStream(join(directory, name, file)));

@@ -5,12 +5,19 @@ import { Problem, problems } from '../errors.ts';
 /** Failures that the framework finds before a handler runs. */
 function fromFramework(error: FastifyError): Problem | undefined {
   if (error.validation) return fromValidation(error.validation);
-  if (error.code === 'FST_ERR_BAD_URL') return new Problem('not-found', 'The path is not a URL that can be decoded; see /docs.');
+  if (error.code === 'FST_ERR_BAD_URL')
+    return new Problem('not-found', 'The path is not a URL that can be decoded; see /docs.');
   switch (error.statusCode) {
     case 413:
-      return new Problem('too-large', 'The body is larger than the service takes (MAX_BODY_BYTES).');
+      return new Problem(
+        'too-large',
+        'The body is larger than the service takes (MAX_BODY_BYTES).',
+      );
     case 415:
-      return new Problem('unsupported-media-type', 'Set Content-Type to what the body is; see /docs for the types each route takes.');
+      return new Problem(
+        'unsupported-media-type',
+        'Set Content-Type to what the body is; see /docs for the types each route takes.',
+      );
     case 400:
     case 406:
       return new Problem('bad-body', `${error.message.replace(/\.$/, '')}.`);
@@ -20,24 +27,49 @@ function fromFramework(error: FastifyError): Problem | undefined {
 }
 
 function fromValidation([first]: NonNullable<FastifyError['validation']>): Problem {
-  const { additionalProperty, allowedValues } = (first?.params ?? {}) as { additionalProperty?: string; allowedValues?: unknown[] };
+  const { additionalProperty, allowedValues } = (first?.params ?? {}) as {
+    additionalProperty?: string;
+    allowedValues?: unknown[];
+  };
   if (additionalProperty !== undefined)
-    return new Problem('bad-parameter', `There is no parameter ${additionalProperty}; see /docs for those there are.`);
+    return new Problem(
+      'bad-parameter',
+      `There is no parameter ${additionalProperty}; see /docs for those there are.`,
+    );
   const name = first?.instancePath.split('/')[1] ?? '';
   const allowed = allowedValues ? `: ${allowedValues.join(', ')}` : '';
-  return new Problem('bad-parameter', `The parameter ${name} ${first?.message ?? 'is not valid'}${allowed}.`);
+  return new Problem(
+    'bad-parameter',
+    `The parameter ${name} ${first?.message ?? 'is not valid'}${allowed}.`,
+  );
 }
 
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const known = error instanceof Error ? fromFramework(error as FastifyError) : undefined;
-  return known ?? new Problem('internal', 'Something went wrong inside the service; the log has it.', { cause: error });
+  return (
+    known ??
+    new Problem('internal', 'Something went wrong inside the service; the log has it.', {
+      cause: error,
+    })
+  );
 }
 
-export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function sendProblem(
+  problem: Problem,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   const { status, code, message } = problem;
   if (status === 429 || status === 503) reply.header('retry-after', '1');
-  const body = { type: `urn:stopwise:problem:${code}`, title: problems[code].title, status, code, detail: message, instance: request.url };
+  const body = {
+    type: `urn:stopwise:problem:${code}`,
+    title: problems[code].title,
+    status,
+    code,
+    detail: message,
+    instance: request.url,
+  };
   return reply
     .code(status)
     .type('application/problem+json')
@@ -47,7 +79,8 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
 export function installProblems(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);
-    if (problem.code === 'internal') request.log.error({ err: problem.cause ?? error }, 'request failed');
+    if (problem.code === 'internal')
+      request.log.error({ err: problem.cause ?? error }, 'request failed');
     return sendProblem(problem, request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
@@ -55,8 +88,17 @@ export function installProblems(app: FastifyInstance): void {
     const methods = (['GET', 'POST'] as const).filter(
       (method) => method !== request.method && app.findRoute({ method, url: path }) !== null,
     );
-    if (methods.length === 0) return sendProblem(new Problem('not-found', `There is nothing at ${path}; see /docs.`), request, reply);
+    if (methods.length === 0)
+      return sendProblem(
+        new Problem('not-found', `There is nothing at ${path}; see /docs.`),
+        request,
+        reply,
+      );
     reply.header('allow', methods.join(', '));
-    return sendProblem(new Problem('method-not-allowed', `${path} takes ${methods.join(', ')}.`), request, reply);
+    return sendProblem(
+      new Problem('method-not-allowed', `${path} takes ${methods.join(', ')}.`),
+      request,
+      reply,
+    );
   });
 }

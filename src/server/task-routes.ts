@@ -40,14 +40,16 @@ export const taskRoutes: readonly TaskRoute[] = [
   },
   {
     task: 'recognize',
-    summary: 'The class that an image shows; the image may be of any size, its central square is looked at.',
+    summary:
+      'The class that an image shows; the image may be of any size, its central square is looked at.',
     takes: ['multipart/form-data', 'image/*'],
     gives: ['application/json'],
     field: 'image',
   },
   {
     task: 'few-shot',
-    summary: 'Labels for images, learnt from a few labelled ones by as many gradient steps as they need.',
+    summary:
+      'Labels for images, learnt from a few labelled ones by as many gradient steps as they need.',
     takes: ['application/json', 'multipart/form-data'],
     gives: ['application/json'],
   },
@@ -55,7 +57,12 @@ export const taskRoutes: readonly TaskRoute[] = [
 
 const Query = Type.Object(
   {
-    model: Type.Optional(Type.String({ minLength: 1, description: "A model's name; the task's default where absent." })),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: "A model's name; the task's default where absent.",
+      }),
+    ),
     ...StoppingQuery.properties,
   },
   { additionalProperties: false },
@@ -66,24 +73,38 @@ const ImageQuery = Type.Object(
     format: Type.Optional(
       Type.String({
         enum: [...formats, 'json', 'depth'],
-        description: 'The format of the answer; counts more than Accept. depth: a picture of how deep each tile went, white is full depth.',
+        description:
+          'The format of the answer; counts more than Accept. depth: a picture of how deep each tile went, white is full depth.',
       }),
     ),
-    depth_map: Type.Optional(Type.Boolean({ description: 'With a JSON answer: the depth of every tile as a grid, `depth_map`.' })),
+    depth_map: Type.Optional(
+      Type.Boolean({
+        description: 'With a JSON answer: the depth of every tile as a grid, `depth_map`.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
 
 type QueryValues = Record<string, string | number | boolean | undefined>;
 
-export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engine, metrics: Metrics, maxBodyBytes: number): void {
+export function installTask(
+  app: FastifyInstance,
+  route: TaskRoute,
+  engine: Engine,
+  metrics: Metrics,
+  maxBodyBytes: number,
+): void {
   const query = route.gives.some((type) => type.startsWith('image/')) ? ImageQuery : Query;
   app.post(`/v1/${route.task}`, {
     schema: { querystring: query, ...describeTask(route) },
     // Here and not around the handler: a bad parameter or a body that is too large never reaches it.
     onError: async (request, reply, error) => {
       const { model } = request.query as QueryValues;
-      metrics.unanswered(modelLabel(model, engine), reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error)));
+      metrics.unanswered(
+        modelLabel(model, engine),
+        reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error)),
+      );
     },
     handler: async (request, reply) => {
       reply.header('vary', 'Accept');
@@ -96,15 +117,27 @@ export function installTask(app: FastifyInstance, route: TaskRoute, engine: Engi
   });
 }
 
-async function toTaskRequest(request: FastifyRequest, route: TaskRoute, values: QueryValues, maxBodyBytes: number): Promise<TaskRequest> {
+async function toTaskRequest(
+  request: FastifyRequest,
+  route: TaskRoute,
+  values: QueryValues,
+  maxBodyBytes: number,
+): Promise<TaskRequest> {
   const { model, format, depth_map: asked = false, ...stopping } = values;
   const contentType = mediaType(request, route.takes);
   const accept = wantedType(request, route, format);
   if (asked && accept !== 'application/json')
-    throw new Problem('bad-parameter', 'depth_map goes with a JSON answer: add format=json, or take the map as an image by format=depth.');
+    throw new Problem(
+      'bad-parameter',
+      'depth_map goes with a JSON answer: add format=json, or take the map as an image by format=depth.',
+    );
   const form = contentType === 'multipart/form-data';
   const parts = form && !route.field ? await labelledFiles(request, maxBodyBytes) : undefined;
-  const body = parts ? new Uint8Array() : form ? await onlyFile(request, route.field!, maxBodyBytes) : bodyBytes(request);
+  const body = parts
+    ? new Uint8Array()
+    : form
+      ? await onlyFile(request, route.field!, maxBodyBytes)
+      : bodyBytes(request);
   return {
     task: route.task,
     contentType,
@@ -117,7 +150,11 @@ async function toTaskRequest(request: FastifyRequest, route: TaskRoute, values: 
   };
 }
 
-function wantedType(request: FastifyRequest, { gives }: TaskRoute, format: unknown): string | undefined {
+function wantedType(
+  request: FastifyRequest,
+  { gives }: TaskRoute,
+  format: unknown,
+): string | undefined {
   if (format === 'json') return 'application/json';
   if (format === 'depth') return 'image/png';
   if (typeof format === 'string' && isFormat(format)) return `image/${format}`;
@@ -134,7 +171,8 @@ function untilGone(reply: FastifyReply): AbortSignal {
 }
 
 /** A bounded label: names that no model has are not repeated. */
-const modelLabel = (name: unknown, engine: Engine): string => (typeof name === 'string' && engine.manifests.has(name) ? name : '');
+const modelLabel = (name: unknown, engine: Engine): string =>
+  typeof name === 'string' && engine.manifests.has(name) ? name : '';
 
 function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
   if (problem.code === 'overloaded' || problem.code === 'draining') return 'overloaded';

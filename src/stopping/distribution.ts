@@ -21,7 +21,10 @@ export interface OracleOptions {
 }
 
 /** q*(t|y,x) ∝ p(y|t,x)^{1/β} exp(−λ c_t), with log p(y|t,x) = −ℓ_t up to a constant. */
-export function oracle(losses: readonly number[], { beta = 1, lambda = 0, costs = [] }: OracleOptions = {}): number[] {
+export function oracle(
+  losses: readonly number[],
+  { beta = 1, lambda = 0, costs = [] }: OracleOptions = {},
+): number[] {
   const logs = losses.map((loss, t) => -loss / beta - lambda * (costs[t] ?? 0));
   const top = Math.max(...logs);
   const weights = logs.map((value) => Math.exp(value - top));

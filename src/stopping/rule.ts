@@ -55,30 +55,45 @@ export interface ResolvedStopping extends StoppingParameters {
  * Checks the parameters against the model they are meant for, and draws a seed where the rule needs one and none is given.
  * @throws Problem `bad-parameter`, naming what would be allowed
  */
-export function resolveStopping(parameters: StoppingParameters, model: Stoppable, drawSeed: () => number): ResolvedStopping {
+export function resolveStopping(
+  parameters: StoppingParameters,
+  model: Stoppable,
+  drawSeed: () => number,
+): ResolvedStopping {
   const { depth, minDepth, maxDepth, threshold, seed } = parameters;
   const rule = parameters.rule ?? (depth === undefined ? 'threshold' : 'fixed');
   const refuse = (detail: string): never => {
     throw new Problem('bad-parameter', detail);
   };
   if (rule === 'fixed') {
-    if (depth === undefined) refuse(`rule=fixed needs depth, one of the exits ${list(model.exits)}.`);
-    else if (!model.exits.includes(depth)) refuse(`depth=${depth} is not an exit of this model; its exits are ${list(model.exits)}.`);
+    if (depth === undefined)
+      refuse(`rule=fixed needs depth, one of the exits ${list(model.exits)}.`);
+    else if (!model.exits.includes(depth))
+      refuse(`depth=${depth} is not an exit of this model; its exits are ${list(model.exits)}.`);
     if (minDepth !== undefined || maxDepth !== undefined)
       refuse('min_depth and max_depth have no meaning with rule=fixed; leave them out.');
   } else if (depth !== undefined) refuse(`depth goes with rule=fixed, not with rule=${rule}.`);
   if (threshold !== undefined && rule !== 'threshold' && rule !== 'confidence')
     refuse(`threshold goes with rule=threshold or rule=confidence, not with rule=${rule}.`);
   if (rule === 'confidence' && !model.policies?.includes(rule))
-    refuse(`rule=confidence needs a model that gives its confidence, which this one does not; its rules are threshold, sample and fixed.`);
-  if (seed !== undefined && rule !== 'sample') refuse(`seed goes with rule=sample, not with rule=${rule}.`);
-  if (minDepth !== undefined && minDepth > model.depth) refuse(`min_depth=${minDepth} is beyond the model's depth ${model.depth}.`);
+    refuse(
+      `rule=confidence needs a model that gives its confidence, which this one does not; its rules are threshold, sample and fixed.`,
+    );
+  if (seed !== undefined && rule !== 'sample')
+    refuse(`seed goes with rule=sample, not with rule=${rule}.`);
+  if (minDepth !== undefined && minDepth > model.depth)
+    refuse(`min_depth=${minDepth} is beyond the model's depth ${model.depth}.`);
   const first = model.exits[0]!;
-  if (maxDepth !== undefined && maxDepth < first) refuse(`max_depth=${maxDepth} is before the first exit, ${first}.`);
+  if (maxDepth !== undefined && maxDepth < first)
+    refuse(`max_depth=${maxDepth} is before the first exit, ${first}.`);
   if (!model.exits.some((exit) => exit >= (minDepth ?? 1) && exit <= (maxDepth ?? model.depth))) {
-    refuse(`No exit lies from min_depth=${minDepth} to max_depth=${maxDepth}; the exits are ${list(model.exits)}.`);
+    refuse(
+      `No exit lies from min_depth=${minDepth} to max_depth=${maxDepth}; the exits are ${list(model.exits)}.`,
+    );
   }
-  return rule === 'sample' ? { ...parameters, rule, seed: seed ?? drawSeed() } : { ...parameters, rule };
+  return rule === 'sample'
+    ? { ...parameters, rule, seed: seed ?? drawSeed() }
+    : { ...parameters, rule };
 }
 
 /** The rule for the sample with this index in its request. */
@@ -87,7 +102,13 @@ export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: 
   const never = Number.POSITIVE_INFINITY;
   const policy = parameters.rule === 'confidence' ? 'confidence' : 'pi';
   if (parameters.rule === 'fixed') {
-    return { policy, thresholds: exits.map(() => never), last: exits.indexOf(parameters.depth!), lastReason: 'fixed', shedFrom: never };
+    return {
+      policy,
+      thresholds: exits.map(() => never),
+      last: exits.indexOf(parameters.depth!),
+      lastReason: 'fixed',
+      shedFrom: never,
+    };
   }
   const { minDepth = 1, maxDepth = model.depth } = parameters;
   const uniform = parameters.rule === 'sample' ? uniforms(parameters.seed!, index) : undefined;
@@ -110,7 +131,12 @@ export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: 
  * Whether the sample stops at exit `at`, and why.
  * @param cap the exit from which a loaded service ends samples; Infinity while it is not
  */
-export function stops(rule: StopRule, at: number, pi: number, cap = Number.POSITIVE_INFINITY): StopReason | undefined {
+export function stops(
+  rule: StopRule,
+  at: number,
+  pi: number,
+  cap = Number.POSITIVE_INFINITY,
+): StopReason | undefined {
   if (pi > rule.thresholds[at]!) return 'policy';
   if (at >= rule.last) return rule.lastReason;
   return at >= cap && at >= rule.shedFrom ? 'load' : undefined;

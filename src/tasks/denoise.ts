@@ -3,7 +3,13 @@ import { isFormat, type ImageFormat } from '../codecs/formats.ts';
 import { decodeImage, encodeImage, type DecodedImage, type Planes } from '../codecs/images.ts';
 import { multipleOf } from '../bundle/shape.ts';
 import { channelsOf, type Manifest } from '../bundle/manifest.ts';
-import type { DecodedRequest, RunResult, Sample, TaskAnswer, PlainTaskDecoder } from '../engine/types.ts';
+import type {
+  DecodedRequest,
+  RunResult,
+  Sample,
+  TaskAnswer,
+  PlainTaskDecoder,
+} from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 import { chooseModel } from './model.ts';
 import { depthFields, depthHeaders, depthSummary, jsonAnswer, readablePi } from './report.ts';
@@ -33,7 +39,11 @@ export const denoise =
     return { model: manifest.name, samples, stopping: request.stopping, encode };
   };
 
-function chooseDenoiser(models: ReadonlyMap<string, Manifest>, name: string | undefined, channels: number): Manifest {
+function chooseDenoiser(
+  models: ReadonlyMap<string, Manifest>,
+  name: string | undefined,
+  channels: number,
+): Manifest {
   const manifest = chooseModel(models, 'denoise', name, (model) => channelsOf(model) === channels);
   if (channelsOf(manifest) === channels) return manifest;
   throw new Problem(
@@ -42,8 +52,12 @@ function chooseDenoiser(models: ReadonlyMap<string, Manifest>, name: string | un
   );
 }
 
-const cutTiles = (image: Planes, tiles: readonly Tile[], name: string, multiple: number): Sample[] =>
-  tiles.map((tile) => ({ [name]: cutTile(image, tile, multiple) }));
+const cutTiles = (
+  image: Planes,
+  tiles: readonly Tile[],
+  name: string,
+  multiple: number,
+): Sample[] => tiles.map((tile) => ({ [name]: cutTile(image, tile, multiple) }));
 
 type Frame = Omit<DecodedImage, 'data'>;
 
@@ -61,11 +75,23 @@ async function encodeImages(
 ): Promise<TaskAnswer> {
   const parts = result.samples.map(({ outputs }) => outputs[output]!);
   const format = wantedFormat(accept) ?? frame.format;
-  const bytes = await encodeImage({ ...frame, data: joinTiles(frame, tiles, parts, defaultTiles.blend) }, format);
-  if (accept !== 'application/json') return { contentType: `image/${format}`, headers: depthHeaders(result), body: bytes };
+  const bytes = await encodeImage(
+    { ...frame, data: joinTiles(frame, tiles, parts, defaultTiles.blend) },
+    format,
+  );
+  if (accept !== 'application/json')
+    return { contentType: `image/${format}`, headers: depthHeaders(result), body: bytes };
   const samples = result.samples.map(({ depth, reason, pi }, i) => {
     const { x, y } = tiles[i]!;
-    return { depth, reason, pi: readablePi(pi), x: x.start, y: y.start, width: x.end - x.start, height: y.end - y.start };
+    return {
+      depth,
+      reason,
+      pi: readablePi(pi),
+      x: x.start,
+      y: y.start,
+      width: x.end - x.start,
+      height: y.end - y.start,
+    };
   });
   const { width, height } = frame;
   const image = { format, width, height, data: Buffer.from(bytes).toString('base64') };
@@ -77,17 +103,36 @@ async function encodeImages(
 function depthGrid({ samples }: RunResult, tiles: readonly Tile[]): number[][] {
   const columns = tiles.filter(({ y }) => y.start === 0).length;
   const depths = samples.map(({ depth }) => depth);
-  return Array.from({ length: depths.length / columns }, (_, row) => depths.slice(row * columns, (row + 1) * columns));
+  return Array.from({ length: depths.length / columns }, (_, row) =>
+    depths.slice(row * columns, (row + 1) * columns),
+  );
 }
 
 /** A gray PNG of the image's size, each tile as bright as it was deep: white is the model's full depth. */
-async function encodeDepths(result: RunResult, { width, height }: Frame, tiles: readonly Tile[]): Promise<TaskAnswer> {
+async function encodeDepths(
+  result: RunResult,
+  { width, height }: Frame,
+  tiles: readonly Tile[],
+): Promise<TaskAnswer> {
   const data = new Float32Array(width * height);
   tiles.forEach(({ x, y }, i) => {
     const brightness = result.samples[i]!.depth / result.maxDepth;
-    for (let row = y.start; row < y.end; row++) data.fill(brightness, row * width + x.start, row * width + x.end);
+    for (let row = y.start; row < y.end; row++)
+      data.fill(brightness, row * width + x.start, row * width + x.end);
   });
-  const body = await encodeImage({ data, width, height, channels: 1, format: 'png', bits: 8, alpha: undefined, source: undefined }, 'png');
+  const body = await encodeImage(
+    {
+      data,
+      width,
+      height,
+      channels: 1,
+      format: 'png',
+      bits: 8,
+      alpha: undefined,
+      source: undefined,
+    },
+    'png',
+  );
   return { contentType: 'image/png', headers: depthHeaders(result), body };
 }
 

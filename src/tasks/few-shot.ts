@@ -1,7 +1,14 @@
 /** Few-shot learning: a few labelled images and some without a label in, a label for each of those out. */
 import type { Manifest } from '../bundle/manifest.ts';
 import { readSquare } from '../codecs/images.ts';
-import type { Array32, DecodedRequest, RunResult, TaskAnswer, PlainTaskDecoder, TaskRequest } from '../engine/types.ts';
+import type {
+  Array32,
+  DecodedRequest,
+  RunResult,
+  TaskAnswer,
+  PlainTaskDecoder,
+  TaskRequest,
+} from '../engine/types.ts';
 import { Problem } from '../errors.ts';
 import type { ImageLimits } from './denoise.ts';
 import { readJsonBody } from './json.ts';
@@ -34,7 +41,8 @@ export const fewShot =
     checkBounds(manifest, { S: support.length, K: labels.length, Q: query.length });
     const shape = manifest.inputs.find(({ name }) => name === 'support')!.shape;
     const [channels, side] = [Number(shape[2]) as 1 | 3, Number(shape[3])];
-    const read = (images: readonly Uint8Array[], what: string) => readAll(images, what, { channels, side, maxPixels });
+    const read = (images: readonly Uint8Array[], what: string) =>
+      readAll(images, what, { channels, side, maxPixels });
     const sample = {
       support: await read(
         support.map(({ image }) => image),
@@ -56,16 +64,25 @@ const refuse = (detail: string): never => {
 };
 
 function fromJson({ support, query }: Readonly<Record<string, unknown>>): Given {
-  if (!Array.isArray(support)) return refuse('support must be an array of {"label": "…", "image": "(base64)"}.');
+  if (!Array.isArray(support))
+    return refuse('support must be an array of {"label": "…", "image": "(base64)"}.');
   if (!Array.isArray(query)) return refuse('query must be an array of images in base64.');
   return {
     support: support.map((entry: unknown, i) => {
-      if (typeof entry !== 'object' || entry === null) return refuse(`Entry ${i} of support must be {"label": "…", "image": "(base64)"}.`);
+      if (typeof entry !== 'object' || entry === null)
+        return refuse(`Entry ${i} of support must be {"label": "…", "image": "(base64)"}.`);
       const { label, image, ...others } = entry as Record<string, unknown>;
       const [other] = Object.keys(others);
-      if (other !== undefined) refuse(`Entry ${i} of support has a field ${other} that nobody reads; it must be {label, image}.`);
-      if (typeof label !== 'string') return refuse(`The label of entry ${i} of support must be a string.`);
-      return { label: checkLabel(label, `of entry ${i} of support`), image: fromBase64(image, `The image of entry ${i} of support`) };
+      if (other !== undefined)
+        refuse(
+          `Entry ${i} of support has a field ${other} that nobody reads; it must be {label, image}.`,
+        );
+      if (typeof label !== 'string')
+        return refuse(`The label of entry ${i} of support must be a string.`);
+      return {
+        label: checkLabel(label, `of entry ${i} of support`),
+        image: fromBase64(image, `The image of entry ${i} of support`),
+      };
     }),
     query: query.map((image: unknown, i) => fromBase64(image, `Entry ${i} of query`)),
   };
@@ -83,8 +100,13 @@ function fromParts(parts: NonNullable<TaskRequest['parts']>): Given {
   const query: Uint8Array[] = [];
   for (const { field, label, body } of parts) {
     if (field === 'query') query.push(body);
-    else if (label === undefined) refuse(`Support file ${support.length} has no label; send a field label before it.`);
-    else support.push({ label: checkLabel(label, `before support file ${support.length}`), image: body });
+    else if (label === undefined)
+      refuse(`Support file ${support.length} has no label; send a field label before it.`);
+    else
+      support.push({
+        label: checkLabel(label, `before support file ${support.length}`),
+        image: body,
+      });
   }
   return { support, query };
 }
@@ -92,7 +114,8 @@ function fromParts(parts: NonNullable<TaskRequest['parts']>): Given {
 function checkLabel(label: string, where: string): string {
   const trimmed = label.trim();
   if (trimmed === '') refuse(`The label ${where} is empty.`);
-  if (trimmed.length > 200) refuse(`The label ${where} has ${trimmed.length} characters; at most 200 are taken.`);
+  if (trimmed.length > 200)
+    refuse(`The label ${where} has ${trimmed.length} characters; at most 200 are taken.`);
   return trimmed;
 }
 
@@ -104,11 +127,15 @@ function classesOf(support: readonly Labelled[]): string[] {
     const key = label.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ');
     const twin = folded.get(key);
     if (twin !== undefined)
-      refuse(`The labels "${twin}" and "${label}" differ in case, spaces or encoding alone; write one class in one way.`);
+      refuse(
+        `The labels "${twin}" and "${label}" differ in case, spaces or encoding alone; write one class in one way.`,
+      );
     folded.set(key, label);
   }
-  if (labels.length === 0) refuse('support is empty; send at least one image of each of two classes.');
-  if (labels.length === 1) refuse(`support has one class, "${labels[0]}"; send images of at least two.`);
+  if (labels.length === 0)
+    refuse('support is empty; send at least one image of each of two classes.');
+  if (labels.length === 1)
+    refuse(`support has one class, "${labels[0]}"; send images of at least two.`);
   return labels;
 }
 
@@ -118,7 +145,10 @@ function checkBounds({ name, limits }: Manifest, count: typeof BOUNDS): void {
   const words = { S: 'images to learn from', K: 'classes', Q: 'queries' } as const;
   for (const symbol of ['K', 'S', 'Q'] as const) {
     if (count[symbol] <= bounds[symbol]) continue;
-    throw new Problem('too-large', `The request has ${count[symbol]} ${words[symbol]}; ${name} takes at most ${bounds[symbol]} at a time.`);
+    throw new Problem(
+      'too-large',
+      `The request has ${count[symbol]} ${words[symbol]}; ${name} takes at most ${bounds[symbol]} at a time.`,
+    );
   }
 }
 
@@ -129,15 +159,24 @@ interface Wanted {
 }
 
 /** Images of any size and colours, brought to the model's: [n,C,side,side]. */
-async function readAll(images: readonly Uint8Array[], what: string, { channels, side, maxPixels }: Wanted): Promise<Array32> {
+async function readAll(
+  images: readonly Uint8Array[],
+  what: string,
+  { channels, side, maxPixels }: Wanted,
+): Promise<Array32> {
   const size = channels * side * side;
   const data = new Float32Array(images.length * size);
   const readers = Array.from({ length: AT_ONCE }, async (_, reader) => {
     for (let i = reader; i < images.length; i += AT_ONCE) {
-      const planes = await readSquare(images[i]!, side, channels, maxPixels).catch((error: unknown) => {
-        if (error instanceof Problem) throw new Problem(error.code, `Image ${i} of ${what}: ${error.message}`, { cause: error });
-        throw error;
-      });
+      const planes = await readSquare(images[i]!, side, channels, maxPixels).catch(
+        (error: unknown) => {
+          if (error instanceof Problem)
+            throw new Problem(error.code, `Image ${i} of ${what}: ${error.message}`, {
+              cause: error,
+            });
+          throw error;
+        },
+      );
       data.set(planes.data, i * size);
     }
   });
@@ -156,7 +195,10 @@ function encode(result: RunResult, labels: readonly string[], output: string): T
   const { data } = outputs[output]!;
   const predictions = Array.from({ length: data.length / labels.length }, (_, q) => {
     const scores = softmax(data.subarray(q * labels.length, (q + 1) * labels.length));
-    return { label: labels[scores.indexOf(Math.max(...scores))], scores: scores.map((score) => Number(score.toPrecision(4))) };
+    return {
+      label: labels[scores.indexOf(Math.max(...scores))],
+      scores: scores.map((score) => Number(score.toPrecision(4))),
+    };
   });
   const { timing, ...fields } = depthFields(result);
   return jsonAnswer({ ...fields, labels, predictions, depth, reason, pi: readablePi(pi), timing });

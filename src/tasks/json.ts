@@ -27,8 +27,12 @@ export function readJsonBody(request: TaskRequest, allowed: readonly string[]): 
   const { model, stopping, ...fields } = value as Record<string, unknown>;
   const unknown = Object.keys(fields).find((key) => !allowed.includes(key));
   if (unknown !== undefined)
-    throw new Problem('bad-body', `The body has a field ${shortened(unknown)} that nobody reads; it must be ${shape}.`);
-  if (model !== undefined && typeof model !== 'string') throw new Problem('bad-parameter', 'model must be a string.');
+    throw new Problem(
+      'bad-body',
+      `The body has a field ${shortened(unknown)} that nobody reads; it must be ${shape}.`,
+    );
+  if (model !== undefined && typeof model !== 'string')
+    throw new Problem('bad-parameter', 'model must be a string.');
   return {
     fields,
     model: model ?? request.model,

@@ -34,5 +34,13 @@ function encode(result: RunResult, labels: readonly string[], output: string): T
     .sort((a, b) => b.score - a.score)
     .slice(0, LISTED);
   const { model, ...fields } = depthFields(result);
-  return jsonAnswer({ model, label: scores[0]!.label, scores, depth, reason, pi: readablePi(pi), ...fields });
+  return jsonAnswer({
+    model,
+    label: scores[0]!.label,
+    scores,
+    depth,
+    reason,
+    pi: readablePi(pi),
+    ...fields,
+  });
 }

@@ -1,7 +1,14 @@
 /** Sparse recovery: measurement vectors in JSON, raw float32 or .npy, to signals in the same. */
 import { readNpy, writeNpy } from '../codecs/npy.ts';
 import type { Manifest } from '../bundle/manifest.ts';
-import type { DecodedRequest, RunResult, Sample, TaskAnswer, PlainTaskDecoder, TaskRequest } from '../engine/types.ts';
+import type {
+  DecodedRequest,
+  RunResult,
+  Sample,
+  TaskAnswer,
+  PlainTaskDecoder,
+  TaskRequest,
+} from '../engine/types.ts';
 import { Problem, shown } from '../errors.ts';
 import type { StoppingParameters } from '../stopping/rule.ts';
 import { readJsonBody } from './json.ts';
@@ -22,10 +29,12 @@ interface Rows {
   readonly bare: boolean;
 }
 
-export const recover: PlainTaskDecoder = (request, models) => new Promise((resolve) => resolve(decode(request, models)));
+export const recover: PlainTaskDecoder = (request, models) =>
+  new Promise((resolve) => resolve(decode(request, models)));
 
 function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): DecodedRequest {
-  const json = request.contentType === JSON_TYPE ? readJsonBody(request, ['measurements']) : undefined;
+  const json =
+    request.contentType === JSON_TYPE ? readJsonBody(request, ['measurements']) : undefined;
   const manifest = chooseModel(models, 'sparse-recovery', json ? json.model : request.model);
   const { name, shape } = manifest.inputs[0]!;
   const m = Number(shape[1]);
@@ -50,7 +59,8 @@ function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): De
     model: manifest.name,
     samples,
     stopping,
-    encode: (result) => Promise.resolve(encode(result, accept, manifest.outputs[0]!.name, rows.bare)),
+    encode: (result) =>
+      Promise.resolve(encode(result, accept, manifest.outputs[0]!.name, rows.bare)),
   };
 }
 
@@ -58,17 +68,21 @@ function fromJson(value: unknown, m: number): Rows {
   const refuse = (detail: string): never => {
     throw new Problem('bad-measurements', detail);
   };
-  if (!Array.isArray(value)) return refuse(`measurements must be an array of ${m} numbers, or an array of such arrays.`);
+  if (!Array.isArray(value))
+    return refuse(`measurements must be an array of ${m} numbers, or an array of such arrays.`);
   const bare = !value.some(Array.isArray);
   const vectors = (bare ? [value] : value) as unknown[];
   if (value.length === 0) refuse('measurements is empty; send at least one vector.');
   checkCount(vectors.length);
   const data = new Float32Array(vectors.length * m);
   vectors.forEach((vector, i) => {
-    if (!Array.isArray(vector)) return refuse(`Vector ${i} of measurements is not an array; either all are, or none.`);
-    if (vector.length !== m) refuse(`Vector ${i} has ${vector.length} measurements; this model takes ${m}.`);
+    if (!Array.isArray(vector))
+      return refuse(`Vector ${i} of measurements is not an array; either all are, or none.`);
+    if (vector.length !== m)
+      refuse(`Vector ${i} has ${vector.length} measurements; this model takes ${m}.`);
     vector.forEach((number: unknown, j) => {
-      if (typeof number !== 'number') refuse(`Measurement ${j} of vector ${i} is ${shown(number)}; it must be a number.`);
+      if (typeof number !== 'number')
+        refuse(`Measurement ${j} of vector ${i} is ${shown(number)}; it must be a number.`);
       data[i * m + j] = number as number;
     });
   });
@@ -92,9 +106,13 @@ function fromNpy(body: Uint8Array, m: number): Rows {
   const bare = shape.length === 1;
   const [count, width] = bare ? [1, shape[0]] : [shape[0]!, shape[1]];
   if (shape.length < 1 || shape.length > 2 || width !== m) {
-    throw new Problem('bad-measurements', `The array's shape is (${shape.join(', ')}); it must be (${m},) or (N, ${m}).`);
+    throw new Problem(
+      'bad-measurements',
+      `The array's shape is (${shape.join(', ')}); it must be (${m},) or (N, ${m}).`,
+    );
   }
-  if (count === 0) throw new Problem('bad-measurements', 'The array is empty; send at least one vector.');
+  if (count === 0)
+    throw new Problem('bad-measurements', 'The array is empty; send at least one vector.');
   checkCount(count);
   return { data: Float32Array.from(data), count, bare };
 }
@@ -103,24 +121,42 @@ function npy(body: Uint8Array): ReturnType<typeof readNpy> {
   try {
     return readNpy(body);
   } catch (error) {
-    throw new Problem('bad-measurements', `The body is not a .npy array that can be read. ${(error as Error).message}`);
+    throw new Problem(
+      'bad-measurements',
+      `The body is not a .npy array that can be read. ${(error as Error).message}`,
+    );
   }
 }
 
 function checkCount(count: number): void {
-  if (count > MOST_ROWS) throw new Problem('too-large', `The request holds ${count} vectors; send at most ${MOST_ROWS} at a time.`);
+  if (count > MOST_ROWS)
+    throw new Problem(
+      'too-large',
+      `The request holds ${count} vectors; send at most ${MOST_ROWS} at a time.`,
+    );
 }
 
 function encode(result: RunResult, accept: string, output: string, bare: boolean): TaskAnswer {
   const signals = result.samples.map(({ outputs }) => outputs[output]!.data);
   if (accept === JSON_TYPE) {
-    const samples = result.samples.map(({ depth, reason, pi }) => ({ depth, reason, pi: readablePi(pi) }));
-    return jsonAnswer({ ...depthFields(result), signals: signals.map((signal) => Array.from(signal, faithful)), samples });
+    const samples = result.samples.map(({ depth, reason, pi }) => ({
+      depth,
+      reason,
+      pi: readablePi(pi),
+    }));
+    return jsonAnswer({
+      ...depthFields(result),
+      signals: signals.map((signal) => Array.from(signal, faithful)),
+      samples,
+    });
   }
   const n = signals[0]!.length;
   const data = new Float32Array(signals.length * n);
   signals.forEach((signal, i) => data.set(signal, i * n));
-  const body = accept === NPY_TYPE ? writeNpy({ shape: bare ? [n] : [signals.length, n], data }) : new Uint8Array(data.buffer);
+  const body =
+    accept === NPY_TYPE
+      ? writeNpy({ shape: bare ? [n] : [signals.length, n], data })
+      : new Uint8Array(data.buffer);
   return { contentType: accept, headers: depthHeaders(result), body };
 }
 

@@ -3,7 +3,8 @@ import type { RunResult } from '../engine/types.ts';
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
 
-const meanDepth = ({ samples }: RunResult): number => samples.reduce((sum, { depth }) => sum + depth, 0) / Math.max(samples.length, 1);
+const meanDepth = ({ samples }: RunResult): number =>
+  samples.reduce((sum, { depth }) => sum + depth, 0) / Math.max(samples.length, 1);
 
 /** The headers of an answer that is not JSON; the reason is that of the deepest sample. */
 export function depthHeaders(result: RunResult): Record<string, string> {
@@ -20,13 +21,22 @@ export function depthHeaders(result: RunResult): Record<string, string> {
   };
 }
 
-export function depthFields(result: RunResult): { model: string; max_depth: number; seed?: number; timing: Record<string, number> } {
+export function depthFields(result: RunResult): {
+  model: string;
+  max_depth: number;
+  seed?: number;
+  timing: Record<string, number>;
+} {
   const { queueMs, computeMs, totalMs } = result.timing;
   return {
     model: result.model,
     max_depth: result.maxDepth,
     ...(result.seed !== undefined && { seed: result.seed }),
-    timing: { queue_ms: round(queueMs, 3), compute_ms: round(computeMs, 3), total_ms: round(totalMs, 3) },
+    timing: {
+      queue_ms: round(queueMs, 3),
+      compute_ms: round(computeMs, 3),
+      total_ms: round(totalMs, 3),
+    },
   };
 }
 
@@ -36,9 +46,12 @@ export const depthSummary = (result: RunResult): { depth: number; depth_mean: nu
 });
 
 /** π to four digits: enough to compare with a threshold by eye. */
-export const readablePi = (pi: readonly number[]): number[] => pi.map((value) => Number(value.toPrecision(4)));
+export const readablePi = (pi: readonly number[]): number[] =>
+  pi.map((value) => Number(value.toPrecision(4)));
 
-export const jsonAnswer = (value: unknown): { contentType: string; headers: Record<string, string>; body: Uint8Array } => ({
+export const jsonAnswer = (
+  value: unknown,
+): { contentType: string; headers: Record<string, string>; body: Uint8Array } => ({
   contentType: 'application/json; charset=utf-8',
   headers: {},
   body: Buffer.from(JSON.stringify(value)),

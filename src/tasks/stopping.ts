@@ -4,7 +4,8 @@ import { Compile } from 'typebox/compile';
 import { Problem, shown } from '../errors.ts';
 import { ruleNames, type StoppingParameters } from '../stopping/rule.ts';
 
-const depth = (description: string) => Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description }));
+const depth = (description: string) =>
+  Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description }));
 
 export const StoppingQuery = Type.Object(
   {
@@ -18,10 +19,17 @@ export const StoppingQuery = Type.Object(
       Type.Number({
         minimum: 0,
         maximum: 1,
-        description: 'With rule=threshold or rule=confidence; the default is calibrated for each model.',
+        description:
+          'With rule=threshold or rule=confidence; the default is calibrated for each model.',
       }),
     ),
-    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1, description: 'With rule=sample; drawn where it is not given.' })),
+    seed: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 2 ** 32 - 1,
+        description: 'With rule=sample; drawn where it is not given.',
+      }),
+    ),
     depth: depth('With rule=fixed: one of the exits of the model.'),
     min_depth: depth('No sample stops before this depth.'),
     max_depth: depth('Every sample stops at the last exit up to this depth, or before.'),
@@ -29,7 +37,8 @@ export const StoppingQuery = Type.Object(
       Type.Number({
         minimum: 0,
         maximum: 3_600_000,
-        description: 'From the arrival of the whole request to the end of compute, ms; the best answer so far is given.',
+        description:
+          'From the arrival of the whole request to the end of compute, ms; the best answer so far is given.',
       }),
     ),
   },
@@ -68,11 +77,22 @@ export function readStopping(value: unknown): StoppingParameters {
       .find(({ instancePath }) => instancePath !== '')
       ?.instancePath.slice(1) ?? '';
   if (!isParameter(wrong))
-    throw new Problem('bad-parameter', `There is no stopping parameter ${shown(wrong)}; there are ${Object.keys(allowed).join(', ')}.`);
-  throw new Problem('bad-parameter', `${wrong} must be ${allowed[wrong]}, not ${shown((value as StoppingWire)[wrong])}.`);
+    throw new Problem(
+      'bad-parameter',
+      `There is no stopping parameter ${shown(wrong)}; there are ${Object.keys(allowed).join(', ')}.`,
+    );
+  throw new Problem(
+    'bad-parameter',
+    `${wrong} must be ${allowed[wrong]}, not ${shown((value as StoppingWire)[wrong])}.`,
+  );
 }
 
-export function toStoppingParameters({ min_depth, max_depth, deadline_ms, ...same }: StoppingWire): StoppingParameters {
+export function toStoppingParameters({
+  min_depth,
+  max_depth,
+  deadline_ms,
+  ...same
+}: StoppingWire): StoppingParameters {
   return {
     ...same,
     ...(min_depth !== undefined && { minDepth: min_depth }),

@@ -50,7 +50,11 @@ function spans(length: number, { size, margin, multiple }: TileOptions): Span[] 
 }
 
 /** What the network sees of a tile: its window, mirrored at the far sides up to a multiple. */
-export function cutTile({ data, channels, width, height }: Planes, { x, y }: Tile, multiple: number): Array32 {
+export function cutTile(
+  { data, channels, width, height }: Planes,
+  { x, y }: Tile,
+  multiple: number,
+): Array32 {
   const w = Math.ceil((x.to - x.from) / multiple) * multiple;
   const h = Math.ceil((y.to - y.from) / multiple) * multiple;
   const result = new Float32Array(channels * h * w);
@@ -66,7 +70,8 @@ export function cutTile({ data, channels, width, height }: Planes, { x, y }: Til
   return { data: result, dims: [channels, h, w] };
 }
 
-const mirror = (i: number, length: number): number => (i < length ? i : Math.max(0, 2 * length - 2 - i));
+const mirror = (i: number, length: number): number =>
+  i < length ? i : Math.max(0, 2 * length - 2 - i);
 
 /** Puts tiles together again: each pixel is the weighted mean of the tiles that cover it. */
 export function joinTiles(
@@ -88,7 +93,8 @@ export function joinTiles(
         const target = (c * height + y.from + i) * width + x.from;
         const source = (c * h + i) * w;
         const weight = down[i]!;
-        for (let j = 0; j < across.length; j++) result[target + j]! += weight * across[j]! * data[source + j]!;
+        for (let j = 0; j < across.length; j++)
+          result[target + j]! += weight * across[j]! * data[source + j]!;
       }
     }
   });

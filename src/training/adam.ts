@@ -23,7 +23,13 @@ export interface MuonOptions {
   readonly weightDecay: number;
 }
 
-export const defaultAdam: AdamOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 };
+export const defaultAdam: AdamOptions = {
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  clipNorm: 1,
+};
 
 export const defaultMuon: MuonOptions = { rate: 25, momentum: 0.9, weightDecay: 0.05 };
 
@@ -44,7 +50,9 @@ export function adamStep(
   gradients: ReadonlyMap<string, Value>,
   { beta1, beta2, epsilon, weightDecay, clipNorm, kernels }: AdamOptions,
 ): AdamStep {
-  const [rate, correction1, correction2] = ['rate', 'correction-1', 'correction-2'].map((name) => input(name, []));
+  const [rate, correction1, correction2] = ['rate', 'correction-1', 'correction-2'].map((name) =>
+    input(name, []),
+  );
   const squares = [...gradients.values()].map((g) => reduceSum(square(g)));
   const norm = sqrt(squares.reduce(add));
   const scale = min(scalar(1), div(clipNorm, add(norm, 1e-12)));
@@ -54,7 +62,10 @@ export function adamStep(
     if (kernels && p.shape.length === 4) {
       const m = add(mul(input(`m:${name}`, p.shape), kernels.momentum), g);
       const direction = orthogonalised(add(mul(m, kernels.momentum), g));
-      next[name] = sub(p, mul(add(direction, mul(p, kernels.weightDecay)), mul(rate!, kernels.rate)));
+      next[name] = sub(
+        p,
+        mul(add(direction, mul(p, kernels.weightDecay)), mul(rate!, kernels.rate)),
+      );
       next[`m:${name}`] = m;
       continue;
     }

@@ -26,6 +26,7 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
     throw new Error(`${file} is not a checkpoint: ${(error as Error).message}`, { cause: error });
   }
   const { tensors, metadata } = decoded;
-  if (!metadata.stopwise) throw new Error(`${file} is a safetensors file, but not a checkpoint of this project`);
+  if (!metadata.stopwise)
+    throw new Error(`${file} is a safetensors file, but not a checkpoint of this project`);
   return { tensors, meta: JSON.parse(metadata.stopwise) as Record<string, unknown> };
 }

@@ -6,7 +6,14 @@ import { add, input, log, mul, reduceMean, sub } from '../graph/operators.ts';
 import { square } from '../graph/functions.ts';
 import type { Value } from '../graph/value.ts';
 import { defaultMuon } from './adam.ts';
-import { decibels, stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import {
+  decibels,
+  stageOneOf,
+  stageTwoOf,
+  type Batches,
+  type StageOneConfig,
+  type StageTwoConfig,
+} from './stages.ts';
 import type { Stage } from './loop.ts';
 import { foldStatistics } from './statistics.ts';
 import { unroll } from './unroll.ts';
@@ -30,7 +37,13 @@ export interface DenoiseConfig {
   readonly stageTwo: StageTwoConfig;
 }
 
-const stageTwo: StageTwoConfig = { steps: 600, rate: 3e-3, beta: 0.05, lambda: 0.4, divergence: 'forward' };
+const stageTwo: StageTwoConfig = {
+  steps: 600,
+  rate: 3e-3,
+  beta: 0.05,
+  lambda: 0.4,
+  divergence: 'forward',
+};
 const noise = { sigma: [5, 55], clipped: 0.25 } as const;
 
 /** The recipe of each form. */
@@ -43,7 +56,12 @@ export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 
     batch: 8,
     seed: 1,
     // After 400 steps the errors are a quarter below those of Adam alone.
-    stageOne: { steps: 20_000, rate: 2e-3, beta: 1, adam: { kernels: { ...defaultMuon, rate: 10, weightDecay: 0 } } },
+    stageOne: {
+      steps: 20_000,
+      rate: 2e-3,
+      beta: 1,
+      adam: { kernels: { ...defaultMuon, rate: 10, weightDecay: 0 } },
+    },
     stageTwo,
   },
   published: {
@@ -72,7 +90,10 @@ export const denoiseFamily = (config: DenoiseConfig): Family =>
  * The batches' inputs: `image` and `clean` [N,C,P,P] in [0,1], and `weight` [N], one over the squared error that is
  * usual at the patch's noise level.
  */
-export function denoiseStages(config: DenoiseConfig, batches: Batches): { family: Family; stages: Stage[] } {
+export function denoiseStages(
+  config: DenoiseConfig,
+  batches: Batches,
+): { family: Family; stages: Stage[] } {
   const { channels, batch, patch } = config;
   const image = input('image', [batch, channels, patch, patch]);
   const clean = input('clean', [batch, channels, patch, patch]);
@@ -95,7 +116,13 @@ export function denoiseStages(config: DenoiseConfig, batches: Batches): { family
   if (!published) return { family, stages: [first, second] };
   return {
     family,
-    stages: [{ ...first, finish: (weights, place) => foldStatistics(published, { image }, weights, batches, place) }, second],
+    stages: [
+      {
+        ...first,
+        finish: (weights, place) => foldStatistics(published, { image }, weights, batches, place),
+      },
+      second,
+    ],
   };
 }
 

@@ -12,7 +12,17 @@ import type { Weights } from './weights.ts';
 /** The part of a manifest that follows from the family alone. */
 export type Lowered = Pick<
   Manifest,
-  'family' | 'depth' | 'exits' | 'inputs' | 'states' | 'outputs' | 'segments' | 'decoders' | 'path' | 'policies' | 'flops'
+  | 'family'
+  | 'depth'
+  | 'exits'
+  | 'inputs'
+  | 'states'
+  | 'outputs'
+  | 'segments'
+  | 'decoders'
+  | 'path'
+  | 'policies'
+  | 'flops'
 > & {
   readonly contents: ReadonlyMap<string, Uint8Array>;
 };
@@ -26,7 +36,11 @@ export interface FlopsUnit {
 
 export const perSample: FlopsUnit = { per: 'sample', symbols: { N: 1 }, divisor: 1 };
 /** Per pixel of an image of 256×256. */
-export const perPixel: FlopsUnit = { per: 'pixel', symbols: { N: 1, h: 128, w: 128 }, divisor: 256 * 256 };
+export const perPixel: FlopsUnit = {
+  per: 'pixel',
+  symbols: { N: 1, h: 128, w: 128 },
+  divisor: 256 * 256,
+};
 
 /** A task of 20 classes with 3 images each, and one query. */
 export const perTask: FlopsUnit = { per: 'sample', symbols: { S: 60, K: 20, Q: 1 }, divisor: 1 };
@@ -47,11 +61,18 @@ interface Piece {
 }
 
 export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowered {
-  const inputs: Values = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+  const inputs: Values = Object.fromEntries(
+    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
+  );
   const pieces = cut(family, inputs);
-  const { bytes, offsets } = encodeTensors(new Map([...family.parameters.keys()].map((name) => [name, weights.get(name)!])));
+  const { bytes, offsets } = encodeTensors(
+    new Map([...family.parameters.keys()].map((name) => [name, weights.get(name)!])),
+  );
   const weightsByName = new Map<string, Weight>(
-    [...offsets].map(([name, offset]) => [name, { data: weights.get(name)!, external: { file: WEIGHTS, offset } }]),
+    [...offsets].map(([name, offset]) => [
+      name,
+      { data: weights.get(name)!, external: { file: WEIGHTS, offset } },
+    ]),
   );
   const contents = new Map([
     [WEIGHTS, bytes],
@@ -68,13 +89,23 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     ]);
     const file = `layer-${number}.onnx`;
     contents.set(file, toModel({ outputs, weights: weightsByName }));
-    segments.push({ file, first: piece.first, last: piece.last, reads: reads(family, Object.values(outputs)), writes });
+    segments.push({
+      file,
+      first: piece.first,
+      last: piece.last,
+      reads: reads(family, Object.values(outputs)),
+      writes,
+    });
     if (!family.decode) continue;
     const decoder = `decode-${number}.onnx`;
     const leaves = { ...inputs, ...leavesFor(piece.after) };
     const decoded = family.decode(piece.last, leaves);
     contents.set(decoder, toModel({ outputs: decoded, weights: weightsByName }));
-    decoders.push({ file: decoder, exit: piece.last, reads: reads(family, Object.values(decoded)) });
+    decoders.push({
+      file: decoder,
+      exit: piece.last,
+      reads: reads(family, Object.values(decoded)),
+    });
   }
   const last = pieces.at(-1)!;
   const names = Object.keys(pieces[0]!.policies);
@@ -84,7 +115,11 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     exits: [...family.exits],
     inputs: toPorts(inputs),
     states: toPorts(Object.assign({}, ...pieces.map(({ after }) => after)) as Values),
-    outputs: toPorts(Object.fromEntries(family.outputs.map((name) => [name, (family.decode ? last.decoded : last.after)[name]!]))),
+    outputs: toPorts(
+      Object.fromEntries(
+        family.outputs.map((name) => [name, (family.decode ? last.decoded : last.after)[name]!]),
+      ),
+    ),
     segments,
     decoders,
     path: PATH,
@@ -128,10 +163,17 @@ function stillNeeded(family: Family, pieces: readonly Piece[], i: number): strin
   const { after, last } = pieces[i]!;
   const next = pieces[i + 1];
   const needed = new Set<string>();
-  if (next) for (const name of namesOf([...Object.values(next.after), ...Object.values(next.policies)])) needed.add(name);
+  if (next)
+    for (const name of namesOf([...Object.values(next.after), ...Object.values(next.policies)]))
+      needed.add(name);
   if (family.decode) {
-    const leaves = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
-    for (const name of namesOf(Object.values(family.decode(last, { ...leaves, ...leavesFor(after) })))) needed.add(name);
+    const leaves = Object.fromEntries(
+      Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
+    );
+    for (const name of namesOf(
+      Object.values(family.decode(last, { ...leaves, ...leavesFor(after) })),
+    ))
+      needed.add(name);
   } else for (const name of family.outputs) needed.add(name);
   return Object.keys(after).filter((name) => needed.has(name));
 }
@@ -149,7 +191,9 @@ function namesOf(values: readonly Value[]): string[] {
 /** All layers in one graph for one sample, which may end at any exit. */
 function wholePath(family: Family, weights: ReadonlyMap<string, Weight>): Uint8Array {
   const one = (shape: Shape): Shape => shape.map((dim) => (dim === 'N' ? 1 : dim));
-  const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, one(shape))]));
+  const inputs = Object.fromEntries(
+    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, one(shape))]),
+  );
   let chosen: Value | undefined;
   const steps: PathStep[] = [];
   let read: Values = inputs;
@@ -172,25 +216,41 @@ const compared = (policies: readonly Value[], chosen: Value): Value =>
   policies.length === 1 ? policies[0]! : reshape(reduceSum(mul(concat(policies, 0), chosen)), [1]);
 
 function toPorts(values: Values): Port[] {
-  return Object.entries(values).map(([name, { shape }]) => ({ name, dtype: 'float32', shape: [...(shape satisfies Shape)] }));
+  return Object.entries(values).map(([name, { shape }]) => ({
+    name,
+    dtype: 'float32',
+    shape: [...(shape satisfies Shape)],
+  }));
 }
 
 /** The share of the whole path's operations that stopping at each exit takes, the read-out among them; the last is 1. */
 export function sharesOf(family: Family, unit: FlopsUnit): number[] {
-  const inputs: Values = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+  const inputs: Values = Object.fromEntries(
+    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
+  );
   const { segments, heads } = flops(cut(family, inputs), inputs, unit);
-  const upTo = heads.map((head, i) => segments.slice(0, i + 1).reduce((sum, segment) => sum + segment, head));
+  const upTo = heads.map((head, i) =>
+    segments.slice(0, i + 1).reduce((sum, segment) => sum + segment, head),
+  );
   return upTo.map((value) => value / upTo.at(-1)!);
 }
 
-function flops(pieces: readonly Piece[], inputs: Values, { per, symbols, divisor }: FlopsUnit): Manifest['flops'] {
+function flops(
+  pieces: readonly Piece[],
+  inputs: Values,
+  { per, symbols, divisor }: FlopsUnit,
+): Manifest['flops'] {
   const count = (values: readonly Value[], except: readonly Value[]): number =>
     Math.round((countFlops(values, except, symbols) / divisor) * 100) / 100;
   const known = Object.values(inputs);
   return {
     per,
-    segments: pieces.map(({ after, before }) => count(Object.values(after), [...known, ...Object.values(before)])),
+    segments: pieces.map(({ after, before }) =>
+      count(Object.values(after), [...known, ...Object.values(before)]),
+    ),
     heads: pieces.map(({ decoded, after }) => count(Object.values(decoded), Object.values(after))),
-    policies: pieces.map(({ policies, after }) => count(Object.values(policies), Object.values(after))),
+    policies: pieces.map(({ policies, after }) =>
+      count(Object.values(policies), Object.values(after)),
+    ),
   };
 }

@@ -4,12 +4,28 @@ import type { Random } from '../data/random.ts';
 import type { Family, Values } from '../families/family.ts';
 import { defineMaml, type MamlConfig } from '../families/maml.ts';
 import { logSoftmax } from '../graph/functions.ts';
-import { add, concat, input, mul, neg, reduceMean, reduceSum, reshape } from '../graph/operators.ts';
+import {
+  add,
+  concat,
+  input,
+  mul,
+  neg,
+  reduceMean,
+  reduceSum,
+  reshape,
+} from '../graph/operators.ts';
 import { known, type Value } from '../graph/value.ts';
 import { tensor, type Tensor } from '../runtime/session.ts';
 import { perTask, sharesOf } from './export.ts';
 import type { Stage } from './loop.ts';
-import { decibels, stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import {
+  decibels,
+  stageOneOf,
+  stageTwoOf,
+  type Batches,
+  type StageOneConfig,
+  type StageTwoConfig,
+} from './stages.ts';
 import { drawRows, tabulate, type Table } from './table.ts';
 import { unroll } from './unroll.ts';
 
@@ -54,7 +70,16 @@ const common = {
   exits: [1, 2, 3, 4],
   order: 'second',
 } as const;
-const imitation = { steps: 1000, rate: 1e-2, beta: 0.1, lambda: 0.3, divergence: 'forward', tasks: 400, queries: 10, batch: 64 } as const;
+const imitation = {
+  steps: 1000,
+  rate: 1e-2,
+  beta: 0.1,
+  lambda: 0.3,
+  divergence: 'forward',
+  tasks: 400,
+  queries: 10,
+  batch: 64,
+} as const;
 
 /** The recipe for each kind of images: drawings, whose turned images are other classes, and photographs. */
 export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotConfig, 'form'>> = {
@@ -98,7 +123,10 @@ export const fewShotFamily = (config: FewShotConfig): Family =>
   defineMaml({ ...config, exits: config.form === 'fixed' ? [config.depth] : config.exits });
 
 /** The tensors of a batch of tasks, by the names that the training's graphs give them. */
-export function toBatch(episodes: readonly Episode[], { channels, side }: MamlConfig): Record<string, Tensor> {
+export function toBatch(
+  episodes: readonly Episode[],
+  { channels, side }: MamlConfig,
+): Record<string, Tensor> {
   const image = [channels, side, side];
   return Object.fromEntries(
     episodes.flatMap(({ ways, support, labels, query, truth }, i) => {
@@ -120,17 +148,27 @@ export interface FewShotBatches extends Batches {
   readonly random: Random;
 }
 
-export function fewShotStages(config: FewShotConfig, batches: FewShotBatches): { family: Family; stages: Stage[] } {
+export function fewShotStages(
+  config: FewShotConfig,
+  batches: FewShotBatches,
+): { family: Family; stages: Stage[] } {
   const family = fewShotFamily(config);
   const tasks = Array.from({ length: config.batch }, (_, i) => tasksInputs(i, config));
-  const unrolled = tasks.map(({ inputs, targets }) => unroll(family, inputs).outputs.map((read) => crossEntropy(read, targets)));
-  const firsts = tasks.map(({ inputs, targets }) => crossEntropy(family.decode!(1, { ...inputs, ...family.layer(1, inputs) }), targets));
+  const unrolled = tasks.map(({ inputs, targets }) =>
+    unroll(family, inputs).outputs.map((read) => crossEntropy(read, targets)),
+  );
+  const firsts = tasks.map(({ inputs, targets }) =>
+    crossEntropy(family.decode!(1, { ...inputs, ...family.layer(1, inputs) }), targets),
+  );
   const losses = family.exits.map((_, i) => stack(unrolled.map((task) => task[i]!)));
   const stages = [
     { ...stageOneOf(family, [stack(firsts)], config.warmUp, batches), name: 'warm-up' },
     stageOneOf(family, losses, config.stageOne, batches),
   ];
-  return { family, stages: config.form === 'fixed' ? stages : [...stages, policyStage(family, config, batches)] };
+  return {
+    family,
+    stages: config.form === 'fixed' ? stages : [...stages, policyStage(family, config, batches)],
+  };
 }
 
 /** Stage II on a table with a row for each task: the summaries that the policy sees, and the losses of the exits. */
@@ -145,21 +183,34 @@ function policyStage(family: Family, config: FewShotConfig, batches: FewShotBatc
     columns[`loss-${t}`] = crossEntropy(family.decode!(t, read), targets);
     if (t < family.depth) columns[`summary-${t}`] = read.summary!;
   }
-  const rows = (name: string): Value => input(name, [stageTwo.batch, known(columns[name]!.shape.at(-1))]);
-  const losses = family.exits.map((t) => decibels(add(reshape(rows(`loss-${t}`), [stageTwo.batch]), ENOUGH)));
-  const logits = family.exits.slice(0, -1).map((t) => family.policy(t, { summary: rows(`summary-${t}`) }));
+  const rows = (name: string): Value =>
+    input(name, [stageTwo.batch, known(columns[name]!.shape.at(-1))]);
+  const losses = family.exits.map((t) =>
+    decibels(add(reshape(rows(`loss-${t}`), [stageTwo.batch]), ENOUGH)),
+  );
+  const logits = family.exits
+    .slice(0, -1)
+    .map((t) => family.policy(t, { summary: rows(`summary-${t}`) }));
   let table: Table | undefined;
   const next = (): Record<string, Tensor> => drawRows(table!, stageTwo.batch, batches.random);
   return {
     ...stageTwoOf(family, { losses, logits, costs: sharesOf(family, perTask) }, stageTwo, { next }),
     async start(weights, place, onProgress) {
-      table = await tabulate(columns, weights, { count: stageTwo.tasks, place, next: batches.policyTasks(), onProgress });
+      table = await tabulate(columns, weights, {
+        count: stageTwo.tasks,
+        place,
+        next: batches.policyTasks(),
+        onProgress,
+      });
     },
   };
 }
 
 /** The graph's inputs for task `i`; sizes differ from task to task. */
-function tasksInputs(i: number, { channels, side }: MamlConfig): { inputs: Values; targets: Value } {
+function tasksInputs(
+  i: number,
+  { channels, side }: MamlConfig,
+): { inputs: Values; targets: Value } {
   return {
     inputs: {
       support: input(`support-${i}`, [1, `S${i}`, channels, side, side]),

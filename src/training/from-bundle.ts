@@ -28,9 +28,14 @@ export async function readFamily(directory: string): Promise<Family> {
   if (typeof config !== 'object' || config === null || !('form' in config))
     throw new Error(`The manifest of ${name} does not say how it was made.`);
   if (task === 'few-shot') return fewShotFamily(config as FewShotConfig);
-  if (task === 'recognize') return recognizeFamily(config as RecognizeConfig, Number(outputs[0]!.shape[1]));
+  if (task === 'recognize')
+    return recognizeFamily(config as RecognizeConfig, Number(outputs[0]!.shape[1]));
   if (task === 'denoise') return denoiseFamily(config as DenoiseConfig);
   const { shape, data } = readNpy(await readFile(join(directory, 'matrix.npy')));
   const scales = (await readWeights(directory)).get('scales');
-  return recoveryFamily(config as RecoveryConfig, { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) }, scales);
+  return recoveryFamily(
+    config as RecoveryConfig,
+    { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) },
+    scales,
+  );
 }

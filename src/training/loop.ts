@@ -100,7 +100,10 @@ export class Interrupted extends Error {
 export const checkpointFile = (folder: string): string => join(folder, 'checkpoint.safetensors');
 
 /** Runs the stages in order; what each has learnt is in `weights` at the end. Gives what each took, by name. */
-export async function runStages(stages: readonly Stage[], options: LoopOptions): Promise<Record<string, Spent>> {
+export async function runStages(
+  stages: readonly Stage[],
+  options: LoopOptions,
+): Promise<Record<string, Spent>> {
   await mkdir(options.folder, { recursive: true });
   const resumed = options.resume ? await restore(stages, options) : undefined;
   const at = stages.findIndex(({ name }) => name === resumed?.saved.stage);
@@ -118,30 +121,55 @@ interface Resumed {
   readonly optimiser: OptimiserState;
 }
 
-async function restore(stages: readonly Stage[], { folder, weights, source, config }: LoopOptions): Promise<Resumed> {
+async function restore(
+  stages: readonly Stage[],
+  { folder, weights, source, config }: LoopOptions,
+): Promise<Resumed> {
   const { tensors, meta } = await readCheckpoint(checkpointFile(folder));
   const saved = meta as unknown as Saved;
   if (JSON.stringify(saved.config) !== JSON.stringify(config)) {
-    throw new Error(`The checkpoint in ${folder} was made with another configuration; train without --resume, or with the same options.`);
+    throw new Error(
+      `The checkpoint in ${folder} was made with another configuration; train without --resume, or with the same options.`,
+    );
   }
-  if (!stages.some(({ name }) => name === saved.stage)) throw new Error(`The checkpoint in ${folder} is of a stage ${saved.stage}.`);
+  if (!stages.some(({ name }) => name === saved.stage))
+    throw new Error(`The checkpoint in ${folder} is of a stage ${saved.stage}.`);
   const moments = new Map<string, Float32Array>();
   for (const [name, data] of tensors) (name.includes(':') ? moments : weights).set(name, data);
   source.restore(saved.source);
   return { saved, optimiser: { steps: saved.steps, moments } };
 }
 
-async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Record<string, Spent>>, resumed?: Resumed): Promise<Spent> {
+async function runStage(
+  stage: Stage,
+  options: LoopOptions,
+  ended: Readonly<Record<string, Spent>>,
+  resumed?: Resumed,
+): Promise<Spent> {
   const { weights, threads, provider = 'cpu' } = options;
   const place = { threads, provider };
   const start = performance.now();
   await stage.start?.(weights, place, (share) => {
     const secondsLeft = ((performance.now() - start) / 1000) * (1 / share - 1);
-    options.onProgress({ stage: `${stage.name}, before it`, step: 0, progress: share, loss: Number.NaN, stepsPerSecond: 0, secondsLeft });
-    if (options.interrupted?.()) throw new Interrupted(`Stopped before the steps of ${stage.name}.`);
+    options.onProgress({
+      stage: `${stage.name}, before it`,
+      step: 0,
+      progress: share,
+      loss: Number.NaN,
+      stepsPerSecond: 0,
+      secondsLeft,
+    });
+    if (options.interrupted?.())
+      throw new Interrupted(`Stopped before the steps of ${stage.name}.`);
   });
   const trainer = await Trainer.create(
-    { loss: stage.loss, learn: stage.learn, weights, ...place, ...(stage.adam && { adam: stage.adam }) },
+    {
+      loss: stage.loss,
+      learn: stage.learn,
+      weights,
+      ...place,
+      ...(stage.adam && { adam: stage.adam }),
+    },
     resumed?.optimiser,
   );
   let step = resumed?.saved.steps ?? 0;
@@ -152,7 +180,12 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
   const firstAt = performance.now();
   const seconds = (): number => before + (performance.now() - start) / 1000;
   let saved = performance.now();
-  const spent = (): Spent => ({ steps: step, seconds: Math.round(seconds()), curve, ...(provider !== 'cpu' && { provider }) });
+  const spent = (): Spent => ({
+    steps: step,
+    seconds: Math.round(seconds()),
+    curve,
+    ...(provider !== 'cpu' && { provider }),
+  });
   const save = async (finished = false): Promise<void> => {
     const meta: Saved = {
       config: options.config,
@@ -171,16 +204,27 @@ async function runStage(stage: Stage, options: LoopOptions, ended: Readonly<Reco
     });
     saved = performance.now();
   };
-  const progress = (): number => (stage.minutes ? seconds() / 60 / stage.minutes : step / stage.steps);
+  const progress = (): number =>
+    stage.minutes ? seconds() / 60 / stage.minutes : step / stage.steps;
   while (progress() < 1 && (stage.minutes !== undefined || step < stage.steps)) {
     const now = progress();
     const seen = await trainer.step(stage.batch(now), stage.rate(now));
     step++;
     loss = Number.isNaN(loss) ? seen.loss![0]! : 0.99 * loss + 0.01 * seen.loss![0]!;
-    if (Math.floor(POINTS * progress()) > Math.floor(POINTS * now)) curve.push([step, Number(loss.toPrecision(4))]);
+    if (Math.floor(POINTS * progress()) > Math.floor(POINTS * now))
+      curve.push([step, Number(loss.toPrecision(4))]);
     const stepsPerSecond = ((step - firstStep) / (performance.now() - firstAt)) * 1000;
-    const secondsLeft = stage.minutes ? stage.minutes * 60 - seconds() : (stage.steps - step) / stepsPerSecond;
-    options.onProgress({ stage: stage.name, step, progress: Math.min(progress(), 1), loss, stepsPerSecond, secondsLeft });
+    const secondsLeft = stage.minutes
+      ? stage.minutes * 60 - seconds()
+      : (stage.steps - step) / stepsPerSecond;
+    options.onProgress({
+      stage: stage.name,
+      step,
+      progress: Math.min(progress(), 1),
+      loss,
+      stepsPerSecond,
+      secondsLeft,
+    });
     const interrupted = options.interrupted?.();
     if (interrupted || performance.now() - saved > options.checkpointSeconds * 1000) {
       trainer.store();

@@ -1,6 +1,19 @@
 /** The objectives of both stages, as graphs. Losses are [N,E], one column an exit. */
 import { logSigmoid, logSoftmax, logSumExp } from '../graph/functions.ts';
-import { add, concat, div, exp, input, mul, neg, reduceMean, reduceSum, reshape, stopGradient, sub } from '../graph/operators.ts';
+import {
+  add,
+  concat,
+  div,
+  exp,
+  input,
+  mul,
+  neg,
+  reduceMean,
+  reduceSum,
+  reshape,
+  stopGradient,
+  sub,
+} from '../graph/operators.ts';
 import type { Shape, Value } from '../graph/value.ts';
 
 /** Columns [N] side by side: [N,E]. */
@@ -45,7 +58,8 @@ export function logStopTime(logits: readonly Value[]): Value {
 }
 
 /** log q(t) by one softmax over all exits: it needs every state before it can choose, and is here to compare with. */
-export const logMulticlass = (logits: readonly Value[]): Value => logSoftmax(columns([...logits, mul(logits[0]!, 0)]), 1);
+export const logMulticlass = (logits: readonly Value[]): Value =>
+  logSoftmax(columns([...logits, mul(logits[0]!, 0)]), 1);
 
 /**
  * Both stages at once: Σ_t q(t) (ℓ_t/β − log p(t) + log q(t)), averaged over the batch. Its gradient reaches the layers,

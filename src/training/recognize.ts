@@ -6,7 +6,13 @@ import { input, mul, neg, reduceSum } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { defaultMuon } from './adam.ts';
 import type { Stage } from './loop.ts';
-import { stageOneOf, stageTwoOf, type Batches, type StageOneConfig, type StageTwoConfig } from './stages.ts';
+import {
+  stageOneOf,
+  stageTwoOf,
+  type Batches,
+  type StageOneConfig,
+  type StageTwoConfig,
+} from './stages.ts';
 import { foldStatistics } from './statistics.ts';
 import { unroll } from './unroll.ts';
 
@@ -50,7 +56,8 @@ export const recognizeDefaults: Record<RecognizeConfig['form'], RecognizeConfig>
   },
 };
 
-export const recognizeFamily = (config: RecognizeConfig, classes: number): Family => defineSdn({ ...config, classes }).family;
+export const recognizeFamily = (config: RecognizeConfig, classes: number): Family =>
+  defineSdn({ ...config, classes }).family;
 
 export interface RecognizeBatches {
   /** `image` [N,C,crop,crop] in [0,1] and `truth` [N,K], to learn layers from. */
@@ -61,7 +68,11 @@ export interface RecognizeBatches {
   readonly policy: Batches;
 }
 
-export function recognizeStages(config: RecognizeConfig, classes: number, batches: RecognizeBatches): { family: Family; stages: Stage[] } {
+export function recognizeStages(
+  config: RecognizeConfig,
+  classes: number,
+  batches: RecognizeBatches,
+): { family: Family; stages: Stage[] } {
   const { batch, channels, side, crop } = config;
   const normalised = defineSdn({ ...config, classes });
   const { family } = normalised;
@@ -69,15 +80,26 @@ export function recognizeStages(config: RecognizeConfig, classes: number, batche
   const truth = input('truth', [batch, classes]);
   const losses = (outputs: readonly Values[]): Value[] =>
     outputs.map(({ logits }) => neg(reduceSum(mul(logSoftmax(logits!, 1), truth), [1])));
-  const learnt = unroll(normalised.training, { image: input('image', [batch, channels, crop, crop]) });
+  const learnt = unroll(normalised.training, {
+    image: input('image', [batch, channels, crop, crop]),
+  });
   const served = unroll(family, { image });
   const costs = family.exits.map((exit) => exit / family.depth);
   const first = stageOneOf(family, losses(learnt.outputs), config.stageOne, batches.layers);
   return {
     family,
     stages: [
-      { ...first, finish: (weights, place) => foldStatistics(normalised, { image }, weights, batches.whole, place) },
-      stageTwoOf(family, { losses: losses(served.outputs), logits: served.logits, costs }, config.stageTwo, batches.policy),
+      {
+        ...first,
+        finish: (weights, place) =>
+          foldStatistics(normalised, { image }, weights, batches.whole, place),
+      },
+      stageTwoOf(
+        family,
+        { losses: losses(served.outputs), logits: served.logits, costs },
+        config.stageTwo,
+        batches.policy,
+      ),
     ],
   };
 }

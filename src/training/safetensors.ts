@@ -9,19 +9,28 @@ export interface Encoded {
   readonly offsets: ReadonlyMap<string, number>;
 }
 
-export function encodeTensors(tensors: ReadonlyMap<string, Float32Array>, metadata: Readonly<Record<string, string>> = {}): Encoded {
+export function encodeTensors(
+  tensors: ReadonlyMap<string, Float32Array>,
+  metadata: Readonly<Record<string, string>> = {},
+): Encoded {
   const header: Record<string, unknown> = { __metadata__: metadata };
   const begins = new Map<string, number>();
   let end = 0;
   for (const [name, data] of tensors) {
     begins.set(name, end);
-    header[name] = { dtype: 'F32', shape: [data.length], data_offsets: [end, (end += data.byteLength)] };
+    header[name] = {
+      dtype: 'F32',
+      shape: [data.length],
+      data_offsets: [end, (end += data.byteLength)],
+    };
   }
   const text = Buffer.from(JSON.stringify(header));
   const padded = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, ' ')]);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
-  const parts = [...tensors.values()].map((data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  const parts = [...tensors.values()].map((data) =>
+    Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+  );
   const start = 8 + padded.length;
   return {
     bytes: Buffer.concat([length, padded, ...parts]),
@@ -30,11 +39,19 @@ export function encodeTensors(tensors: ReadonlyMap<string, Float32Array>, metada
 }
 
 /** @throws RangeError where the bytes are not of this format */
-export function decodeTensors(bytes: Buffer): { tensors: Map<string, Float32Array>; metadata: Record<string, string> } {
+export function decodeTensors(bytes: Buffer): {
+  tensors: Map<string, Float32Array>;
+  metadata: Record<string, string>;
+} {
   const length = bytes.length >= 8 ? Number(bytes.readBigUInt64LE(0)) : 0;
   if (length === 0 || 8 + length > bytes.length) throw new RangeError('it is no safetensors file');
-  const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<string, { data_offsets: [number, number] }>;
-  const { __metadata__: metadata = {}, ...entries } = header as typeof header & { __metadata__?: Record<string, string> };
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<
+    string,
+    { data_offsets: [number, number] }
+  >;
+  const { __metadata__: metadata = {}, ...entries } = header as typeof header & {
+    __metadata__?: Record<string, string>;
+  };
   const tensors = new Map<string, Float32Array>();
   for (const [name, { data_offsets: range }] of Object.entries(entries as typeof header)) {
     const slice = bytes.subarray(8 + length + range[0], 8 + length + range[1]);

@@ -1,6 +1,11 @@
 /** How LISTA-stop learns: measurements of sparse signals, errors at every exit, both stages. */
 import type { Family } from '../families/family.ts';
-import { defineCoupledLista, definePublishedLista, defaultCoupled, defaultPublished } from '../families/lista.ts';
+import {
+  defineCoupledLista,
+  definePublishedLista,
+  defaultCoupled,
+  defaultPublished,
+} from '../families/lista.ts';
 import type { Matrix } from '../families/matrix.ts';
 import { defaultVamp, defineVamp } from '../families/vamp.ts';
 import { square } from '../graph/functions.ts';
@@ -32,8 +37,20 @@ export interface RecoveryConfig {
   readonly stageThree: StageThreeConfig;
 }
 
-const common = { sparsity: 0.1, snr: [20, 30, 40], batch: 256, seed: 1, stageThree: { steps: 0, rate: 1e-3 } } as const;
-const stageTwo: StageTwoConfig = { steps: 1500, rate: 3e-3, beta: 0.1, lambda: 1.5, divergence: 'forward' };
+const common = {
+  sparsity: 0.1,
+  snr: [20, 30, 40],
+  batch: 256,
+  seed: 1,
+  stageThree: { steps: 0, rate: 1e-3 },
+} as const;
+const stageTwo: StageTwoConfig = {
+  steps: 1500,
+  rate: 3e-3,
+  beta: 0.1,
+  lambda: 1.5,
+  divergence: 'forward',
+};
 
 /** The recipe of each form. */
 export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = {
@@ -45,11 +62,27 @@ export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = 
     // What a sample gains by one layer more is known in the mean alone: the reverse divergence stops by the mean.
     stageTwo: { ...stageTwo, steps: 600, rate: 1e-2, beta: 0.03, divergence: 'reverse' },
   },
-  coupled: { form: 'coupled', depth: defaultCoupled.depth, ...common, stageOne: { steps: 3500, rate: 1e-3, beta: 2 }, stageTwo },
-  published: { form: 'published', depth: defaultPublished.depth, ...common, stageOne: { steps: 20_000, rate: 5e-4, beta: 1 }, stageTwo },
+  coupled: {
+    form: 'coupled',
+    depth: defaultCoupled.depth,
+    ...common,
+    stageOne: { steps: 3500, rate: 1e-3, beta: 2 },
+    stageTwo,
+  },
+  published: {
+    form: 'published',
+    depth: defaultPublished.depth,
+    ...common,
+    stageOne: { steps: 20_000, rate: 5e-4, beta: 1 },
+    stageTwo,
+  },
 };
 
-export function recoveryFamily({ form, depth }: Pick<RecoveryConfig, 'form' | 'depth'>, matrix: Matrix, scales?: Float32Array): Family {
+export function recoveryFamily(
+  { form, depth }: Pick<RecoveryConfig, 'form' | 'depth'>,
+  matrix: Matrix,
+  scales?: Float32Array,
+): Family {
   switch (form) {
     case 'vamp':
       return defineVamp({ ...defaultVamp, matrix, depth, scales });
@@ -82,7 +115,9 @@ export function recoveryStages(
   const truth = input('truth', [batch, matrix.columns]);
   const unrolled = unroll(family, { measurements });
   const power = add(reduceMean(square(truth), [1]), 1e-9);
-  const squares = unrolled.outputs.map(({ signal }) => reduceMean(square(sub(signal!, truth)), [1]));
+  const squares = unrolled.outputs.map(({ signal }) =>
+    reduceMean(square(sub(signal!, truth)), [1]),
+  );
   const errors = squares.map((error) => add(div(error, power), ENOUGH));
   const likelihoods = squares.map((error) => mul(error, matrix.columns / (2 * VARIANCE)));
   const costs = family.exits.map((exit) => exit / family.depth);
@@ -90,7 +125,12 @@ export function recoveryStages(
   return {
     family,
     stages: [
-      stageOneOf(family, config.form === 'published' ? likelihoods : errors.map(log), config.stageOne, batches),
+      stageOneOf(
+        family,
+        config.form === 'published' ? likelihoods : errors.map(log),
+        config.stageOne,
+        batches,
+      ),
       stageTwoOf(family, learning, config.stageTwo, batches),
       stageThreeOf(family, learning, config.stageThree, config.stageTwo, batches),
     ],

@@ -54,10 +54,18 @@ export interface Batches {
 }
 
 /** Stage I: the layers and heads, with the oracle's own weights over the exits. */
-export function stageOneOf(family: Family, losses: readonly Value[], config: StageOneConfig, batches: Batches): Stage {
+export function stageOneOf(
+  family: Family,
+  losses: readonly Value[],
+  config: StageOneConfig,
+  batches: Batches,
+): Stage {
   const exits = losses.length;
   const { beta, prior = losses.map(() => 1) } = config;
-  if (prior.length !== exits) throw new Error(`The prior has ${prior.length} numbers; it needs one for each of the ${exits} exits.`);
+  if (prior.length !== exits)
+    throw new Error(
+      `The prior has ${prior.length} numbers; it needs one for each of the ${exits} exits.`,
+    );
   const table = columns(losses);
   const logPrior = tensor(Float32Array.from(prior, Math.log), [exits]);
   const loss = (): Value => {
@@ -139,5 +147,9 @@ const priceOf = (costs: readonly number[], price: number): Tensor =>
 export const decibels = (error: Value): Value => mul(log(error), 10 / Math.LN10);
 
 function learnt(family: Family, role: 'model' | 'policy'): Map<string, Value> {
-  return new Map([...family.parameters].filter(([, p]) => p.role === role).map(([name, { value }]) => [name, value]));
+  return new Map(
+    [...family.parameters]
+      .filter(([, p]) => p.role === role)
+      .map(([name, { value }]) => [name, value]),
+  );
 }

@@ -30,15 +30,21 @@ export async function foldStatistics(
   }
   const known = new Map([...weights].map(([name, data]) => [name, { data }]));
   const session = await Session.load(toModel({ outputs, weights: known }), place);
-  const sums = new Map(Object.entries(outputs).map(([name, { shape }]) => [name, new Float32Array(Number(shape[0]))]));
+  const sums = new Map(
+    Object.entries(outputs).map(([name, { shape }]) => [name, new Float32Array(Number(shape[0]))]),
+  );
   for (let i = 0; i < BATCHES; i++) {
     const batch = batches.next();
-    const found = await session.run(Object.fromEntries(session.inputs.map(({ name }) => [name, batch[name]!])));
-    for (const [name, sum] of sums) floats(found[name]!).forEach((value, c) => (sum[c]! += value / BATCHES));
+    const found = await session.run(
+      Object.fromEntries(session.inputs.map(({ name }) => [name, batch[name]!])),
+    );
+    for (const [name, sum] of sums)
+      floats(found[name]!).forEach((value, c) => (sum[c]! += value / BATCHES));
   }
   await session.release();
   for (const name of sums.keys()) {
     const [kind, block] = name.split(' ') as [string, string];
-    if (kind === 'mean') fold(weights, block, { mean: sums.get(name)!, variance: sums.get(`variance ${block}`)! });
+    if (kind === 'mean')
+      fold(weights, block, { mean: sums.get(name)!, variance: sums.get(`variance ${block}`)! });
   }
 }

@@ -17,7 +17,12 @@ export type Table = ReadonlyMap<string, readonly Float32Array[]>;
 export async function tabulate(
   outputs: Values,
   weights: Weights,
-  { count, place, next, onProgress }: { count: number; place: Place; next: () => Tensors; onProgress: (share: number) => void },
+  {
+    count,
+    place,
+    next,
+    onProgress,
+  }: { count: number; place: Place; next: () => Tensors; onProgress: (share: number) => void },
 ): Promise<Table> {
   const known = new Map([...weights].map(([name, data]) => [name, { data }]));
   const session = await Session.load(toModel({ outputs, weights: known }), place);
@@ -25,7 +30,9 @@ export async function tabulate(
   try {
     for (let i = 0; i < count; i++) {
       const sample = next();
-      const found = await session.run(Object.fromEntries(session.inputs.map(({ name }) => [name, sample[name]!])));
+      const found = await session.run(
+        Object.fromEntries(session.inputs.map(({ name }) => [name, sample[name]!])),
+      );
       for (const [name, rows] of table) rows.push(floats(found[name]!).slice());
       onProgress((i + 1) / count);
     }

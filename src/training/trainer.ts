@@ -3,7 +3,16 @@ import { gradient } from '../graph/gradient.ts';
 import { toModel } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { known } from '../graph/value.ts';
-import { floats, scalar, Session, tensor, zeros, type Provider, type Tensor, type Tensors } from '../runtime/session.ts';
+import {
+  floats,
+  scalar,
+  Session,
+  tensor,
+  zeros,
+  type Provider,
+  type Tensor,
+  type Tensors,
+} from '../runtime/session.ts';
 import { adamStep, defaultAdam, type AdamOptions } from './adam.ts';
 import type { Weights } from './weights.ts';
 
@@ -46,7 +55,9 @@ export class Trainer {
     const gradients = gradient(loss, [...learn.values()]);
     const named = new Map([...learn.keys()].map((name, i) => [name, gradients[i]!]));
     const step = adamStep(learn, named, adam);
-    const next = Object.fromEntries(Object.entries(step.next).map(([name, value]) => [`next:${name}`, value]));
+    const next = Object.fromEntries(
+      Object.entries(step.next).map(([name, value]) => [`next:${name}`, value]),
+    );
     const model = toModel({ outputs: { loss, norm: step.norm, ...watch, ...next } });
     const session = await Session.load(model, { provider, threads, spin: threads > 1 });
     const trainer = new Trainer(session, options, adam, state?.steps ?? 0);
@@ -58,7 +69,8 @@ export class Trainer {
         trainer.current[moment] = saved ? tensor(saved, dims) : zeros(dims);
       }
     }
-    for (const [name, value] of Object.entries(trainer.current)) trainer.spare[`next:${name}`] = zeros(value.dims);
+    for (const [name, value] of Object.entries(trainer.current))
+      trainer.spare[`next:${name}`] = zeros(value.dims);
     return trainer;
   }
 
@@ -79,9 +91,14 @@ export class Trainer {
       'correction-1': scalar(1 - beta1 ** this.steps),
       'correction-2': scalar(1 - beta2 ** this.steps),
     };
-    const wanted = Object.fromEntries(this.session.inputs.map(({ name }) => [name, need(all, name)]));
+    const wanted = Object.fromEntries(
+      this.session.inputs.map(({ name }) => [name, need(all, name)]),
+    );
     const watched = ['norm', 'loss', ...Object.keys(this.options.watch ?? {})];
-    const fetches = { ...this.spare, ...Object.fromEntries(watched.map((name) => [name, null])) } as unknown as Tensors;
+    const fetches = {
+      ...this.spare,
+      ...Object.fromEntries(watched.map((name) => [name, null])),
+    } as unknown as Tensors;
     const result = await this.session.run(wanted, fetches);
     const seen = Object.fromEntries(watched.map((name) => [name, floats(result[name]!)]));
     if (!Number.isFinite(seen.loss![0]) || !Number.isFinite(seen.norm![0])) {
@@ -91,7 +108,10 @@ export class Trainer {
       );
     }
     for (const name of Object.keys(this.current)) {
-      [this.current[name], this.spare[`next:${name}`]] = [this.spare[`next:${name}`]!, this.current[name]!];
+      [this.current[name], this.spare[`next:${name}`]] = [
+        this.spare[`next:${name}`]!,
+        this.current[name]!,
+      ];
     }
     return seen;
   }
@@ -105,7 +125,10 @@ export class Trainer {
 
   state(): OptimiserState {
     const moments = Object.keys(this.current).filter((name) => !this.options.learn.has(name));
-    return { steps: this.steps, moments: new Map(moments.map((name) => [name, floats(this.current[name]!).slice()])) };
+    return {
+      steps: this.steps,
+      moments: new Map(moments.map((name) => [name, floats(this.current[name]!).slice()])),
+    };
   }
 
   async release(): Promise<void> {

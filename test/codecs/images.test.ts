@@ -2,7 +2,13 @@ import { deflateSync } from 'node:zlib';
 import sharp, { type Metadata } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { formats, type ImageFormat } from '../../src/codecs/formats.ts';
-import { decodeImage, encodeImage, readImage, readSquare, type DecodedImage } from '../../src/codecs/images.ts';
+import {
+  decodeImage,
+  encodeImage,
+  readImage,
+  readSquare,
+  type DecodedImage,
+} from '../../src/codecs/images.ts';
 import { Problem, type ProblemCode } from '../../src/errors.ts';
 
 const MOST = 40e6;
@@ -15,10 +21,20 @@ function picture(channels: 1 | 3, bits: 8 | 16 = 8, alpha = false): DecodedImage
   const plane = (c: number): number[] =>
     Array.from(
       { length: width * height },
-      (_, i) => Math.round(most * (0.5 + 0.4 * Math.sin((i % width) / 9 + c) * Math.cos(i / width / 7))) / most,
+      (_, i) =>
+        Math.round(most * (0.5 + 0.4 * Math.sin((i % width) / 9 + c) * Math.cos(i / width / 7))) /
+        most,
     );
   const data = Float32Array.from(Array.from({ length: channels }, (_, c) => plane(c)).flat());
-  return { ...size, channels, bits, data, format: 'png', alpha: alpha ? Float32Array.from(plane(5)) : undefined, source: undefined };
+  return {
+    ...size,
+    channels,
+    bits,
+    data,
+    format: 'png',
+    alpha: alpha ? Float32Array.from(plane(5)) : undefined,
+    source: undefined,
+  };
 }
 
 const worst = (a: Float32Array, b: Float32Array): number => {
@@ -28,7 +44,9 @@ const worst = (a: Float32Array, b: Float32Array): number => {
 
 const metadata = (bytes: Uint8Array): Promise<Metadata> => sharp(bytes).metadata();
 
-async function problem(work: Promise<unknown>): Promise<{ code: ProblemCode; status: number; message: string }> {
+async function problem(
+  work: Promise<unknown>,
+): Promise<{ code: ProblemCode; status: number; message: string }> {
   const error: unknown = await work.then(
     () => undefined,
     (reason: unknown) => reason,
@@ -38,7 +56,9 @@ async function problem(work: Promise<unknown>): Promise<{ code: ProblemCode; sta
 }
 
 describe('round trip', () => {
-  const kinds = [1, 3].flatMap((channels) => [8, 16].flatMap((bits) => [false, true].map((alpha) => ({ channels, bits, alpha })))) as {
+  const kinds = [1, 3].flatMap((channels) =>
+    [8, 16].flatMap((bits) => [false, true].map((alpha) => ({ channels, bits, alpha }))),
+  ) as {
     channels: 1 | 3;
     bits: 8 | 16;
     alpha: boolean;
@@ -79,7 +99,10 @@ describe('round trip', () => {
         .raw()
         .toBuffer();
       const mean = webp.reduce((sum, value) => sum + value, 0) / webp.length / 255;
-      expect(mean).toBeCloseTo(image.data.reduce((sum, value) => sum + value, 0) / image.data.length, 3);
+      expect(mean).toBeCloseTo(
+        image.data.reduce((sum, value) => sum + value, 0) / image.data.length,
+        3,
+      );
     }
   });
 
@@ -119,22 +142,29 @@ describe('metadata', () => {
     [1, 16, false],
     [3, 16, true],
     [3, 8, true],
-  ] as const)('new pixels take the place of the old exactly: %i channels, %i bits, alpha %s', async (channels, bits, alpha) => {
-    const old = picture(channels, bits, alpha);
-    const file = await sharp(await encodeImage(old, 'png'))
-      .withExif({ IFD0: { Copyright: 'Jane Doe' } })
-      .toColourspace(channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb')
-      .png()
-      .toBuffer();
-    const image = await decodeImage(file, MOST);
-    expect(image).toMatchObject({ channels, bits, source: file });
-    const other = { ...image, data: image.data.map((value) => 1 - value) };
-    const back = await decodeImage(await encodeImage(other, 'png'), MOST);
-    expect(back).toMatchObject({ channels, bits });
-    expect(worst(back.data, other.data)).toBeLessThan(1e-6);
-    if (alpha) expect(worst(back.alpha!, old.alpha!)).toBeLessThan(1e-6);
-    expect((await metadata(await encodeImage(other, 'jpeg'))).exif?.includes('Jane Doe')).toBe(true);
-  });
+  ] as const)(
+    'new pixels take the place of the old exactly: %i channels, %i bits, alpha %s',
+    async (channels, bits, alpha) => {
+      const old = picture(channels, bits, alpha);
+      const file = await sharp(await encodeImage(old, 'png'))
+        .withExif({ IFD0: { Copyright: 'Jane Doe' } })
+        .toColourspace(
+          channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb',
+        )
+        .png()
+        .toBuffer();
+      const image = await decodeImage(file, MOST);
+      expect(image).toMatchObject({ channels, bits, source: file });
+      const other = { ...image, data: image.data.map((value) => 1 - value) };
+      const back = await decodeImage(await encodeImage(other, 'png'), MOST);
+      expect(back).toMatchObject({ channels, bits });
+      expect(worst(back.data, other.data)).toBeLessThan(1e-6);
+      if (alpha) expect(worst(back.alpha!, old.alpha!)).toBeLessThan(1e-6);
+      expect((await metadata(await encodeImage(other, 'jpeg'))).exif?.includes('Jane Doe')).toBe(
+        true,
+      );
+    },
+  );
 
   it('gives gray images with a gray profile no such profile in a format of three channels', async () => {
     const file = await sharp(await encodeImage(picture(1), 'png'))
@@ -210,7 +240,9 @@ describe('bad images', () => {
 
   it('what is no image, is empty, is animated or is of another format is refused with a sentence', async () => {
     const frame = Buffer.from(await encodeImage(picture(3), 'png'));
-    const other = Buffer.from(await encodeImage({ ...picture(3), data: picture(3).data.map((value) => 1 - value) }, 'png'));
+    const other = Buffer.from(
+      await encodeImage({ ...picture(3), data: picture(3).data.map((value) => 1 - value) }, 'png'),
+    );
     const frames = await sharp([frame, other], { join: { animated: true } })
       .webp()
       .toBuffer();
@@ -222,7 +254,10 @@ describe('bad images', () => {
       [new TextEncoder().encode('hello, this is not an image'), /cannot be decoded/],
       [frames, /2 frames/],
       [gif, /format gif/],
-      [new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'), /format svg/],
+      [
+        new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+        /format svg/,
+      ],
     ];
     for (const [bytes, sentence] of cases) {
       const { code, message } = await problem(decodeImage(bytes, MOST));
@@ -232,7 +267,9 @@ describe('bad images', () => {
   });
 
   it('an image of floating-point numbers is refused', async () => {
-    expect((await problem(decodeImage(floatTiff(), MOST))).message).toMatch(/8 or 16 bits|colour space/);
+    expect((await problem(decodeImage(floatTiff(), MOST))).message).toMatch(
+      /8 or 16 bits|colour space/,
+    );
   });
 });
 
@@ -303,12 +340,19 @@ function floatTiff(): Uint8Array {
 }
 
 describe('readSquare', () => {
-  const png = (image: Parameters<typeof encodeImage>[0]): Promise<Uint8Array> => encodeImage(image, 'png');
+  const png = (image: Parameters<typeof encodeImage>[0]): Promise<Uint8Array> =>
+    encodeImage(image, 'png');
   const frame = { format: 'png', bits: 8, alpha: undefined, source: undefined } as const;
 
   it('scales the central square, in colour also where the file is gray', async () => {
     // 4×2 pixels: the middle half is white, the sides are black.
-    const bytes = await png({ ...frame, channels: 1, width: 4, height: 2, data: Float32Array.of(0, 1, 1, 0, 0, 1, 1, 0) });
+    const bytes = await png({
+      ...frame,
+      channels: 1,
+      width: 4,
+      height: 2,
+      data: Float32Array.of(0, 1, 1, 0, 0, 1, 1, 0),
+    });
     const { data, ...size } = await readSquare(bytes, 2, 3);
     expect(size).toEqual({ channels: 3, width: 2, height: 2 });
     expect([...data]).toEqual(new Array(12).fill(1));
@@ -318,14 +362,26 @@ describe('readSquare', () => {
     const data = Float32Array.from({ length: 12 }, (_, i) => i / 255);
     const image = { ...frame, channels: 3, width: 2, height: 2, data } as const;
     expect([...(await readSquare(await png(image), 2, 3)).data]).toEqual([...data]);
-    const half = await readSquare(await png({ ...image, alpha: Float32Array.of(1, 0, 1, 1) }), 2, 3);
+    const half = await readSquare(
+      await png({ ...image, alpha: Float32Array.of(1, 0, 1, 1) }),
+      2,
+      3,
+    );
     expect([half.data[0], half.data[1], half.data[5], half.data[9]]).toEqual([data[0], 1, 1, 1]);
   });
 
   it('refuses what is empty, broken or too large', async () => {
-    const bytes = await png({ ...frame, channels: 1, width: 40, height: 40, data: new Float32Array(1600) });
+    const bytes = await png({
+      ...frame,
+      channels: 1,
+      width: 40,
+      height: 40,
+      data: new Float32Array(1600),
+    });
     await expect(readSquare(new Uint8Array(), 8, 3)).rejects.toThrow('empty');
-    await expect(readSquare(bytes.subarray(0, 40), 8, 3)).rejects.toMatchObject({ code: 'bad-image' });
+    await expect(readSquare(bytes.subarray(0, 40), 8, 3)).rejects.toMatchObject({
+      code: 'bad-image',
+    });
     await expect(readSquare(bytes, 8, 3, 1599)).rejects.toMatchObject({ code: 'too-large' });
   });
 });

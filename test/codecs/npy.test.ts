@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { readNpy, writeNpy } from '../../src/codecs/npy.ts';
 
 const arrays = fc
-  .tuple(fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 }), fc.boolean(), fc.infiniteStream(fc.double()))
+  .tuple(
+    fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 }),
+    fc.boolean(),
+    fc.infiniteStream(fc.double()),
+  )
   .map(([shape, single, numbers]) => {
     const length = shape.reduce((a, b) => a * b, 1);
     const values = Array.from({ length }, () => numbers.next().value as number);
@@ -11,8 +15,15 @@ const arrays = fc
   });
 
 /** A file put together by hand, as another program may write it. */
-function file(version: number, header: string, data: ArrayBufferView = new Float32Array(0)): Uint8Array {
-  const length = version === 1 ? [header.length & 255, header.length >> 8] : [header.length & 255, header.length >> 8, 0, 0];
+function file(
+  version: number,
+  header: string,
+  data: ArrayBufferView = new Float32Array(0),
+): Uint8Array {
+  const length =
+    version === 1
+      ? [header.length & 255, header.length >> 8]
+      : [header.length & 255, header.length >> 8, 0, 0];
   return Uint8Array.from([
     ...[0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, version, 0, ...length],
     ...new TextEncoder().encode(header),
@@ -37,7 +48,9 @@ describe('npy', () => {
 
   it('reads from a part of a larger buffer, as files are read', () => {
     const bytes = writeNpy({ shape: [2], data: Float32Array.of(1, 2) });
-    expect(readNpy(Buffer.concat([Buffer.of(0), bytes]).subarray(1)).data).toEqual(Float32Array.of(1, 2));
+    expect(readNpy(Buffer.concat([Buffer.of(0), bytes]).subarray(1)).data).toEqual(
+      Float32Array.of(1, 2),
+    );
   });
 
   it('writes the data at a multiple of 64 bytes after a header that ends with a newline', () => {
@@ -52,27 +65,34 @@ describe('npy', () => {
 
   it('gives the same array for C and Fortran order', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }), (shape) => {
-        const length = shape.reduce((a, b) => a * b, 1);
-        const fortran = Float64Array.from({ length }, (_, i) => i);
-        const { data } = readNpy(file(2, header('<f8', true, `(${shape.join(', ')},)`), fortran));
-        // The element at (i, j, …) of the C array is number i + shape[0] (j + shape[1] (…)) of the file.
-        data.forEach((value, at) => {
-          let rest = at;
-          const index = [...shape].reverse().map((size) => {
-            const i = rest % size;
-            rest = Math.floor(rest / size);
-            return i;
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }),
+        (shape) => {
+          const length = shape.reduce((a, b) => a * b, 1);
+          const fortran = Float64Array.from({ length }, (_, i) => i);
+          const { data } = readNpy(file(2, header('<f8', true, `(${shape.join(', ')},)`), fortran));
+          // The element at (i, j, …) of the C array is number i + shape[0] (j + shape[1] (…)) of the file.
+          data.forEach((value, at) => {
+            let rest = at;
+            const index = [...shape].reverse().map((size) => {
+              const i = rest % size;
+              rest = Math.floor(rest / size);
+              return i;
+            });
+            expect(value).toBe(
+              index.reduce((sum, i, k) => i + (shape.at(-1 - k) as number) * sum, 0),
+            );
           });
-          expect(value).toBe(index.reduce((sum, i, k) => i + (shape.at(-1 - k) as number) * sum, 0));
-        });
-      }),
+        },
+      ),
     );
   });
 
   it('reads versions 1, 2 and 3, and a single number', () => {
     for (const version of [1, 2, 3]) {
-      const { shape, data } = readNpy(file(version, header('<f4', false, '()'), Float32Array.of(1.5)));
+      const { shape, data } = readNpy(
+        file(version, header('<f4', false, '()'), Float32Array.of(1.5)),
+      );
       expect([shape, [...data]]).toEqual([[], [1.5]]);
     }
   });
@@ -81,21 +101,50 @@ describe('npy', () => {
     ['not a file of this kind', Uint8Array.from({ length: 80 }, (_, i) => i), /does not begin/],
     ['nothing', new Uint8Array(0), /does not begin/],
     ['a later version', file(4, header('<f4', false, '(0,)')), /version 4/],
-    ['big endian', file(1, header('>f4', false, '(1,)'), new Float32Array(1)), />f4.*little-endian/],
+    [
+      'big endian',
+      file(1, header('>f4', false, '(1,)'), new Float32Array(1)),
+      />f4.*little-endian/,
+    ],
     ['integers', file(1, header('<i8', false, '(1,)'), new Float64Array(1)), /<i8/],
-    ['records', file(1, `{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }`, new Float32Array(1)), /a record/],
-    ['too little data', file(1, header('<f4', false, '(2, 3)'), new Float32Array(5)), /24 bytes.*20 follow/],
-    ['too much data', file(1, header('<f4', false, '(2,)'), new Float32Array(3)), /8 bytes.*12 follow/],
-    ['a shape beyond any file', file(1, header('<f4', false, '(9999999999, 9999999999)')), /beyond any file/],
+    [
+      'records',
+      file(
+        1,
+        `{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }`,
+        new Float32Array(1),
+      ),
+      /a record/,
+    ],
+    [
+      'too little data',
+      file(1, header('<f4', false, '(2, 3)'), new Float32Array(5)),
+      /24 bytes.*20 follow/,
+    ],
+    [
+      'too much data',
+      file(1, header('<f4', false, '(2,)'), new Float32Array(3)),
+      /8 bytes.*12 follow/,
+    ],
+    [
+      'a shape beyond any file',
+      file(1, header('<f4', false, '(9999999999, 9999999999)')),
+      /beyond any file/,
+    ],
     ['no shape', file(1, `{'descr': '<f4', 'fortran_order': False}`), /does not name/],
-    ['a header cut short', writeNpy({ shape: [1], data: new Float32Array(1) }).subarray(0, 40), /ends within its header/],
+    [
+      'a header cut short',
+      writeNpy({ shape: [1], data: new Float32Array(1) }).subarray(0, 40),
+      /ends within its header/,
+    ],
   ])('refuses %s with a sentence', (_, bytes, sentence) => {
     expect(() => readNpy(bytes)).toThrow(sentence);
   });
 
   it('refuses any cut of a file', () => {
     const whole = writeNpy({ shape: [4, 3], data: Float32Array.from({ length: 12 }, (_, i) => i) });
-    for (let length = 0; length < whole.length; length++) expect(() => readNpy(whole.subarray(0, length))).toThrow(RangeError);
+    for (let length = 0; length < whole.length; length++)
+      expect(() => readNpy(whole.subarray(0, length))).toThrow(RangeError);
   });
 
   it('will not write a shape that does not hold the data', () => {

@@ -19,13 +19,21 @@ async function split(perClass: number): Promise<{ measured: number[]; calibrated
     await mkdir(join(data, name), { recursive: true });
     for (let i = 0; i < perClass; i++) {
       const pixels = new Uint8Array(64).fill(k * perClass + i);
-      await sharp(pixels, { raw: { width: 8, height: 8, channels: 1 } }).toFile(join(data, name, `${i}.png`));
+      await sharp(pixels, { raw: { width: 8, height: 8, channels: 1 } }).toFile(
+        join(data, name, `${i}.png`),
+      );
     }
   }
-  const { test } = await recognizePlan(parseFlags(['recognize', '--data', data, '--channels', '1']).values);
+  const { test } = await recognizePlan(
+    parseFlags(['recognize', '--data', data, '--channels', '1']).values,
+  );
   const manifest = { inputs: [{ name: 'image' }] } as unknown as Manifest;
-  const grays = (conditions: Condition[]): number[] => conditions[0]!.cases.map(({ sample }) => Math.round(255 * sample.image!.data[0]!));
-  return { measured: grays(test.conditions(manifest, 0)), calibrated: grays(test.calibration!(manifest)) };
+  const grays = (conditions: Condition[]): number[] =>
+    conditions[0]!.cases.map(({ sample }) => Math.round(255 * sample.image!.data[0]!));
+  return {
+    measured: grays(test.conditions(manifest, 0)),
+    calibrated: grays(test.calibration!(manifest)),
+  };
 }
 
 it('calibrates on one half of what is held out of everybody’s training, and measures on the other', async () => {

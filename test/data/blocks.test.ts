@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Planes } from '../../src/codecs/images.ts';
-import { cosineTransform, fromBlocks, toBlocks, toCoefficients, toPixels } from '../../src/data/blocks.ts';
+import {
+  cosineTransform,
+  fromBlocks,
+  toBlocks,
+  toCoefficients,
+  toPixels,
+} from '../../src/data/blocks.ts';
 import { Random } from '../../src/data/random.ts';
 
 const random = new Random(3);
@@ -34,7 +40,9 @@ describe('cosineTransform', () => {
 
   it('comes back from coefficients to pixels', () => {
     const { data } = image(4, 4);
-    toPixels(transform, toCoefficients(transform, data)).forEach((value, i) => expect(value).toBeCloseTo(data[i]!, 5));
+    toPixels(transform, toCoefficients(transform, data)).forEach((value, i) =>
+      expect(value).toBeCloseTo(data[i]!, 5),
+    );
   });
 });
 

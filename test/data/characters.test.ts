@@ -4,7 +4,8 @@ import { Random } from '../../src/data/random.ts';
 
 describe('made-up characters', () => {
   const drawn = drawCharacters(6, 4, 28, new Random(1));
-  const distance = (a: Float32Array, b: Float32Array): number => Math.hypot(...a.map((value, i) => value - b[i]!));
+  const distance = (a: Float32Array, b: Float32Array): number =>
+    Math.hypot(...a.map((value, i) => value - b[i]!));
 
   it('are ink on paper, some of it at least', () => {
     expect(drawn.images).toHaveLength(24);
@@ -19,7 +20,11 @@ describe('made-up characters', () => {
   it('differ from drawing to drawing, and more from character to character', () => {
     const mean = (same: boolean): number => {
       const all = drawn.images.flatMap((a, i) =>
-        drawn.images.flatMap((b, j) => (i < j && (drawn.classes[i] === drawn.classes[j]) === same ? [distance(a.data, b.data)] : [])),
+        drawn.images.flatMap((b, j) =>
+          i < j && (drawn.classes[i] === drawn.classes[j]) === same
+            ? [distance(a.data, b.data)]
+            : [],
+        ),
       );
       return all.reduce((x, y) => x + y, 0) / all.length;
     };

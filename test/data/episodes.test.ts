@@ -30,7 +30,9 @@ describe('an episode', () => {
       expect(new Set(kinds).size).toBe(ways);
       truth.forEach((k, i) => expect(classOf(query, i)).toBe(kinds[k]));
       for (let i = 0; i < ways * shots; i++) {
-        expect([...labels.subarray(i * ways, (i + 1) * ways)]).toEqual(kinds.map((kind) => (kind === classOf(support, i) ? 1 : 0)));
+        expect([...labels.subarray(i * ways, (i + 1) * ways)]).toEqual(
+          kinds.map((kind) => (kind === classOf(support, i) ? 1 : 0)),
+        );
       }
       const keys = [...support, ...query].reduce<string[]>(
         (all, value, i, list) => (i % 4 === 0 ? [...all, `${value} ${list[i + 3]}`] : all),
@@ -42,7 +44,12 @@ describe('an episode', () => {
   });
 
   it('counts a turned image as of another class', () => {
-    const sampler = new EpisodeSampler(images(1, 3), new Random(2), { ways: [4], shots: [1, 1], queries: 2, turns: true });
+    const sampler = new EpisodeSampler(images(1, 3), new Random(2), {
+      ways: [4],
+      shots: [1, 1],
+      queries: 2,
+      turns: true,
+    });
     const { support } = sampler.next();
     const turned = Array.from({ length: 4 }, (_, k) =>
       [...support.subarray(4 * k, 4 * k + 4)].map((value) => (value >= 300 ? 300 : value)),
@@ -57,14 +64,21 @@ describe('an episode', () => {
 
   it('moves and mirrors each image by itself, and only where it is asked to', () => {
     const seen = (variation: Variation): Set<string> => {
-      const sampler = new EpisodeSampler(images(3, 3), new Random(5), { ...options, shots: [1, 1] }, variation);
+      const sampler = new EpisodeSampler(
+        images(3, 3),
+        new Random(5),
+        { ...options, shots: [1, 1] },
+        variation,
+      );
       const found = new Set<string>();
       for (let n = 0; n < 40; n++) {
         const { support, query } = sampler.next();
         for (const all of [support, query]) {
           for (let i = 0; i < all.length; i += 4) {
             // Which corner of the image, 0 to 3, each pixel came from.
-            found.add(Array.from(all.subarray(i, i + 4), (value) => Math.floor(value / 100)).join(''));
+            found.add(
+              Array.from(all.subarray(i, i + 4), (value) => Math.floor(value / 100)).join(''),
+            );
           }
         }
       }
@@ -73,17 +87,24 @@ describe('an episode', () => {
     expect([...seen({ shift: 0, mirror: false })]).toEqual(['0123']);
     expect([...seen({ shift: 0, mirror: true })].sort()).toEqual(['0123', '1032']);
     // Nine places; beyond the border the image is mirrored.
-    expect(seen({ shift: 1, mirror: false })).toEqual(new Set(['0123', '0022', '1133', '0101', '0000', '1111', '2323', '2222', '3333']));
+    expect(seen({ shift: 1, mirror: false })).toEqual(
+      new Set(['0123', '0022', '1133', '0101', '0000', '1111', '2323', '2222', '3333']),
+    );
   });
 
   it('is the same for the same seed', () => {
-    const draw = (seed: number) => new EpisodeSampler(images(6, 4), new Random(seed), options).next();
+    const draw = (seed: number) =>
+      new EpisodeSampler(images(6, 4), new Random(seed), options).next();
     expect(draw(3)).toEqual(draw(3));
     expect(draw(4)).not.toEqual(draw(3));
   });
 
   it('needs enough classes, and enough images in each', () => {
-    expect(() => new EpisodeSampler(images(2, 4), new Random(1), options)).toThrow(/task has 3 classes, and there are 2/);
-    expect(() => new EpisodeSampler(images(3, 3), new Random(1), options)).toThrow(/class 0 has 3 images; a task takes 2 .* and 2/);
+    expect(() => new EpisodeSampler(images(2, 4), new Random(1), options)).toThrow(
+      /task has 3 classes, and there are 2/,
+    );
+    expect(() => new EpisodeSampler(images(3, 3), new Random(1), options)).toThrow(
+      /class 0 has 3 images; a task takes 2 .* and 2/,
+    );
   });
 });

@@ -14,7 +14,10 @@ const ramp = (channels: 1 | 3, width: number, height: number): Planes => ({
 });
 
 const png = ({ channels, width, height, data }: Planes): Promise<Uint8Array> =>
-  encodeImage({ channels, width, height, data, format: 'png', bits: 8, alpha: undefined, source: undefined }, 'png');
+  encodeImage(
+    { channels, width, height, data, format: 'png', bits: 8, alpha: undefined, source: undefined },
+    'png',
+  );
 
 describe('readImageFolder', () => {
   let folder: string;
@@ -45,7 +48,9 @@ describe('readImageFolder', () => {
   });
 
   it('refuses a folder that is missing, is empty or holds a broken image', async () => {
-    await expect(readImageFolder(join(folder, 'none'))).rejects.toThrow(/There is no folder .*none/);
+    await expect(readImageFolder(join(folder, 'none'))).rejects.toThrow(
+      /There is no folder .*none/,
+    );
     await expect(readImageFolder(folder)).rejects.toThrow(/holds no image/);
     await writeFile(join(folder, 'broken.png'), (await png(ramp(1, 64, 64))).subarray(0, 90));
     await expect(readImageFolder(folder)).rejects.toThrow(/broken\.png cannot be read/);
@@ -55,7 +60,12 @@ describe('readImageFolder', () => {
 describe('PatchSampler', () => {
   const noise = { sigma: [5, 55], clipped: 0 } as const;
   /** Every pixel of every image has a value of its own. */
-  const image: Planes = { channels: 3, width: 9, height: 7, data: Float32Array.from({ length: 189 }, (_, i) => i) };
+  const image: Planes = {
+    channels: 3,
+    width: 9,
+    height: 7,
+    data: Float32Array.from({ length: 189 }, (_, i) => i),
+  };
 
   it('cuts patches that are a square of the image in one of its eight symmetries, all of which occur', () => {
     const size = 4;
@@ -78,8 +88,17 @@ describe('PatchSampler', () => {
   });
 
   it('draws σ uniformly from its range, one for each patch, and adds float noise of it', () => {
-    const gray: Planes = { channels: 1, width: 40, height: 40, data: new Float32Array(1600).fill(0.9) };
-    const { image: noisy, clean, sigma } = new PatchSampler([gray], new Random(2), 32, 200, noise).next();
+    const gray: Planes = {
+      channels: 1,
+      width: 40,
+      height: 40,
+      data: new Float32Array(1600).fill(0.9),
+    };
+    const {
+      image: noisy,
+      clean,
+      sigma,
+    } = new PatchSampler([gray], new Random(2), 32, 200, noise).next();
     expect(Math.min(...sigma)).toBeLessThan(8);
     expect(Math.max(...sigma)).toBeGreaterThan(52);
     sigma.forEach((deviation, n) => {
@@ -92,20 +111,28 @@ describe('PatchSampler', () => {
 
   it('clips and rounds the share of patches asked for', () => {
     const gray: Planes = { channels: 1, width: 8, height: 8, data: new Float32Array(64).fill(0.5) };
-    const { image: noisy } = new PatchSampler([gray], new Random(3), 8, 400, { sigma: [50, 50], clipped: 0.25 }).next();
-    const rounded = Array.from({ length: 400 }, (_, n) => noisy.subarray(n * 64, (n + 1) * 64).every(isByte)).filter(Boolean);
+    const { image: noisy } = new PatchSampler([gray], new Random(3), 8, 400, {
+      sigma: [50, 50],
+      clipped: 0.25,
+    }).next();
+    const rounded = Array.from({ length: 400 }, (_, n) =>
+      noisy.subarray(n * 64, (n + 1) * 64).every(isByte),
+    ).filter(Boolean);
     expect(rounded.length / 400).toBeGreaterThan(0.18);
     expect(rounded.length / 400).toBeLessThan(0.32);
   });
 
   it('is the same for the same seed', () => {
-    const next = (seed: number): Float32Array => new PatchSampler([image], new Random(seed), 4, 3, noise).next().image;
+    const next = (seed: number): Float32Array =>
+      new PatchSampler([image], new Random(seed), 4, 3, noise).next().image;
     expect(next(7)).toEqual(next(7));
     expect(next(7)).not.toEqual(next(8));
   });
 
   it('refuses images that are smaller than a patch', () => {
-    expect(() => new PatchSampler([image], new Random(1), 8, 1, noise)).toThrow(/at least 8×8 pixels; one is 9×7/);
+    expect(() => new PatchSampler([image], new Random(1), 8, 1, noise)).toThrow(
+      /at least 8×8 pixels; one is 9×7/,
+    );
   });
 });
 
@@ -119,4 +146,5 @@ describe('addNoise', () => {
   });
 });
 
-const isByte = (value: number): boolean => value >= 0 && value <= 1 && Math.abs(255 * value - Math.round(255 * value)) < 1e-4;
+const isByte = (value: number): boolean =>
+  value >= 0 && value <= 1 && Math.abs(255 * value - Math.round(255 * value)) < 1e-4;

@@ -14,7 +14,8 @@ const data: LabelledImages = {
   classes: [0, 0, 1, 1, 2, 2],
 };
 const whole = { crop: 4, shift: 0, mirror: false, smoothing: 0 };
-const sampler = (change = {}, count = 3, seed = 1) => new LabelledSampler(data, seed, count, { ...whole, ...change });
+const sampler = (change = {}, count = 3, seed = 1) =>
+  new LabelledSampler(data, seed, count, { ...whole, ...change });
 
 describe('LabelledSampler', () => {
   it('gives every image once an epoch with its label, in another order each time', () => {
@@ -24,7 +25,9 @@ describe('LabelledSampler', () => {
         const { image, truth } = source.next();
         return [0, 1, 2].map((n) => {
           const which = image[16 * n]! / 100;
-          expect([...truth.subarray(3 * n, 3 * n + 3)]).toEqual([0, 1, 2].map((k) => (k === data.classes[which] ? 1 : 0)));
+          expect([...truth.subarray(3 * n, 3 * n + 3)]).toEqual(
+            [0, 1, 2].map((k) => (k === data.classes[which] ? 1 : 0)),
+          );
           return which;
         });
       }),
@@ -40,7 +43,9 @@ describe('LabelledSampler', () => {
       const pixels = Array.from(source.next().image, (value) => value % 100);
       const step = pixels[1]! - pixels[0]!;
       const corner = Math.min(pixels[0]!, pixels[2]!);
-      expect(pixels).toEqual([0, 4, 8].flatMap((row) => [0, 1, 2].map((x) => corner + row + (step > 0 ? x : 2 - x))));
+      expect(pixels).toEqual(
+        [0, 4, 8].flatMap((row) => [0, 1, 2].map((x) => corner + row + (step > 0 ? x : 2 - x))),
+      );
       seen.add(`${corner} ${step}`);
     }
     expect(seen.size).toBe(8);
@@ -60,7 +65,9 @@ describe('LabelledSampler', () => {
     expect(truth.reduce((a, b) => a + b, 0)).toBeCloseTo(3);
     source.next();
     source.next();
-    const state = JSON.parse(JSON.stringify(source.state())) as ReturnType<LabelledSampler['state']>;
+    const state = JSON.parse(JSON.stringify(source.state())) as ReturnType<
+      LabelledSampler['state']
+    >;
     const expected = source.next().image.slice();
     const resumed = sampler({ smoothing: 0.3, shift: 1, mirror: true });
     resumed.restore(state);

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
 
 const N = 20_000;
-const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
+const mean = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((a, b) => a + b, 0) / values.length;
 
 describe('Random', () => {
   it('gives equal numbers for equal seeds and goes on exactly from its state', () => {
@@ -15,7 +16,12 @@ describe('Random', () => {
         b.fillNormal(new Float32Array(skip));
         const c = new Random(0);
         c.restore(JSON.parse(JSON.stringify(a.state())) as number[]);
-        const next = (random: Random): number[] => [random.uniform(), random.normal(), random.integer(1000), random.uniform()];
+        const next = (random: Random): number[] => [
+          random.uniform(),
+          random.normal(),
+          random.integer(1000),
+          random.uniform(),
+        ];
         const expected = next(a);
         expect(next(b)).toEqual(expected);
         expect(next(c)).toEqual(expected);

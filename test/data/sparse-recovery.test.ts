@@ -1,9 +1,16 @@
 import { Matrix as Dense, SVD } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
-import { measurementMatrix, pickSignals, scalesOf, SignalSampler, type Matrix } from '../../src/data/sparse-recovery.ts';
+import {
+  measurementMatrix,
+  pickSignals,
+  scalesOf,
+  SignalSampler,
+  type Matrix,
+} from '../../src/data/sparse-recovery.ts';
 
-const dense = ({ rows, columns, data }: Matrix): Dense => Dense.from1DArray(rows, columns, Array.from(data));
+const dense = ({ rows, columns, data }: Matrix): Dense =>
+  Dense.from1DArray(rows, columns, Array.from(data));
 
 describe('measurementMatrix', () => {
   it.each([
@@ -29,38 +36,57 @@ describe('measurementMatrix', () => {
     expect(of(1)).not.toEqual(of(2));
   });
 
-  it('has the step size of the published experiment at its size: λ_max(AᵀA) ≈ 6.6', { timeout: 60_000 }, () => {
-    const matrix = measurementMatrix(250, 500, new Random(1));
-    const a = dense(matrix);
-    let v = Dense.columnVector(Array.from({ length: 500 }, (_, i) => Math.sin(i + 1)));
-    let largest = 0;
-    for (let i = 0; i < 60; i++) {
-      v = a.transpose().mmul(a.mmul(v));
-      largest = v.norm();
-      v.div(largest);
-    }
-    expect(largest).toBeGreaterThan(5.6);
-    expect(largest).toBeLessThan(7.6);
-  });
+  it(
+    'has the step size of the published experiment at its size: λ_max(AᵀA) ≈ 6.6',
+    { timeout: 60_000 },
+    () => {
+      const matrix = measurementMatrix(250, 500, new Random(1));
+      const a = dense(matrix);
+      let v = Dense.columnVector(Array.from({ length: 500 }, (_, i) => Math.sin(i + 1)));
+      let largest = 0;
+      for (let i = 0; i < 60; i++) {
+        v = a.transpose().mmul(a.mmul(v));
+        largest = v.norm();
+        v.div(largest);
+      }
+      expect(largest).toBeGreaterThan(5.6);
+      expect(largest).toBeLessThan(7.6);
+    },
+  );
 });
 
 describe('SignalSampler', () => {
   const matrix = measurementMatrix(30, 60, new Random(1));
-  const draw = (options: Partial<ConstructorParameters<typeof SignalSampler>[3]> = {}, seed = 2, count = 400) =>
-    new SignalSampler(matrix, new Random(seed), count, { sparsity: 0.1, snr: [20, 40], ...options }).next();
+  const draw = (
+    options: Partial<ConstructorParameters<typeof SignalSampler>[3]> = {},
+    seed = 2,
+    count = 400,
+  ) =>
+    new SignalSampler(matrix, new Random(seed), count, {
+      sparsity: 0.1,
+      snr: [20, 40],
+      ...options,
+    }).next();
 
   it('draws the sparsity, the values and the ratios asked for', () => {
     const { signals, snr } = draw();
     const nonzero = signals.filter((value) => value !== 0);
     expect(nonzero.length / signals.length).toBeCloseTo(0.1, 1.5);
-    expect(nonzero.reduce((sum, value) => sum + value * value, 0) / nonzero.length).toBeCloseTo(1, 0.8);
+    expect(nonzero.reduce((sum, value) => sum + value * value, 0) / nonzero.length).toBeCloseTo(
+      1,
+      0.8,
+    );
     expect(new Set(snr)).toEqual(new Set([20, 40]));
   });
 
   it.each(['normal', 'laplace', 'sign'] as const)('gives %s values variance one', (values) => {
     const nonzero = draw({ values, sparsity: 0.5 }).signals.filter((value) => value !== 0);
-    expect(Math.abs(nonzero.reduce((sum, value) => sum + value * value, 0) / nonzero.length - 1)).toBeLessThan(0.06);
-    expect(Math.abs(nonzero.reduce((sum, value) => sum + value, 0) / nonzero.length)).toBeLessThan(0.06);
+    expect(
+      Math.abs(nonzero.reduce((sum, value) => sum + value * value, 0) / nonzero.length - 1),
+    ).toBeLessThan(0.06);
+    expect(Math.abs(nonzero.reduce((sum, value) => sum + value, 0) / nonzero.length)).toBeLessThan(
+      0.06,
+    );
     if (values === 'sign') expect(new Set(nonzero)).toEqual(new Set([-1, 1]));
   });
 
@@ -72,7 +98,8 @@ describe('SignalSampler', () => {
       const clean = dense(matrix).mmul(x).to1DArray();
       const mean = clean.reduce((a, b) => a + b, 0) / 30;
       const variance = clean.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 30;
-      const error = clean.reduce((sum, value, j) => sum + (measurements[i * 30 + j]! - value) ** 2, 0) / 30;
+      const error =
+        clean.reduce((sum, value, j) => sum + (measurements[i * 30 + j]! - value) ** 2, 0) / 30;
       errors.set(ratio, (errors.get(ratio) ?? 0) + error);
       expected.set(ratio, (expected.get(ratio) ?? 0) + variance * 10 ** (-ratio / 10));
     });
@@ -89,14 +116,24 @@ describe('SignalSampler', () => {
 
 describe('signals of one’s own', () => {
   const matrix = measurementMatrix(30, 60, new Random(1));
-  const signals = { count: 3, length: 60, data: Float32Array.from({ length: 180 }, (_, i) => Math.sin(i)) };
+  const signals = {
+    count: 3,
+    length: 60,
+    data: Float32Array.from({ length: 180 }, (_, i) => Math.sin(i)),
+  };
 
   it('are measured as they are, whichever row comes, and all rows come', () => {
-    const batch = new SignalSampler(matrix, new Random(2), 40, { sparsity: 1, snr: [200], signals }).next();
+    const batch = new SignalSampler(matrix, new Random(2), 40, {
+      sparsity: 1,
+      snr: [200],
+      signals,
+    }).next();
     const seen = new Set<number>();
     for (let i = 0; i < 40; i++) {
       const signal = batch.signals.subarray(i * 60, (i + 1) * 60);
-      const row = [0, 1, 2].find((r) => signal.every((value, j) => value === signals.data[r * 60 + j]));
+      const row = [0, 1, 2].find((r) =>
+        signal.every((value, j) => value === signals.data[r * 60 + j]),
+      );
       expect(row).toBeDefined();
       seen.add(row!);
       const clean = dense(matrix)
@@ -114,6 +151,10 @@ describe('signals of one’s own', () => {
     expect(second).toBeGreaterThan(0);
     expect(second).toBeLessThan(1e-5);
     expect(third).toBeCloseTo(1, 6);
-    expect(pickSignals(few, (i) => i === 1)).toEqual({ count: 1, length: 3, data: Float32Array.of(4, 0, 1) });
+    expect(pickSignals(few, (i) => i === 1)).toEqual({
+      count: 1,
+      length: 3,
+      data: Float32Array.of(4, 0, 1),
+    });
   });
 });

@@ -20,10 +20,15 @@ const image = (channels: number, h: number, w: number): Sample => ({
   image: { data: draw(channels * h * w).map((x) => 0.5 + 0.2 * x), dims: [channels, h, w] },
 });
 const sampleFor = (name: string, i = 0): Sample =>
-  name === 'small-recovery' ? recovery() : image(name === 'small-gray' ? 1 : 3, 8 + 2 * (i % 2), 12);
+  name === 'small-recovery'
+    ? recovery()
+    : image(name === 'small-gray' ? 1 : 3, 8 + 2 * (i % 2), 12);
 
 /** Every exit's outputs and π, from the graph that training differentiates. */
-async function unrolled({ family, weights }: SmallModel, sample: Sample): Promise<{ outputs: Float32Array[]; pi: Float32Array }> {
+async function unrolled(
+  { family, weights }: SmallModel,
+  sample: Sample,
+): Promise<{ outputs: Float32Array[]; pi: Float32Array }> {
   const [name, array] = Object.entries(sample)[0]!;
   const dims = [1, ...array.dims];
   const { outputs, logits } = unroll(family, { [name]: input(name, dims) });
@@ -39,7 +44,8 @@ async function unrolled({ family, weights }: SmallModel, sample: Sample): Promis
   return { outputs: outputs.map((_, i) => floats(result[`exit-${i}`]!)), pi: floats(result.pi!) };
 }
 
-const output = ({ samples }: RunResult, i = 0): Float32Array => Object.values(samples[i]!.outputs)[0]!.data;
+const output = ({ samples }: RunResult, i = 0): Float32Array =>
+  Object.values(samples[i]!.outputs)[0]!.data;
 
 describe('the engine', () => {
   const models = smallModels();
@@ -74,9 +80,15 @@ describe('the engine', () => {
         [1, 2],
         [2, 4],
       ] as const) {
-        const result = await engine.run('small-recovery', [sample], { threshold: 0.5, minDepth, maxDepth });
+        const result = await engine.run('small-recovery', [sample], {
+          threshold: 0.5,
+          minDepth,
+          maxDepth,
+        });
         const first = pi.findIndex((p, t) => p > 0.5 && t + 1 >= minDepth && t + 1 <= maxDepth) + 1;
-        expect(result.samples[0]).toMatchObject(first > 0 ? { depth: first, reason: 'policy' } : { depth: maxDepth, reason: 'max_depth' });
+        expect(result.samples[0]).toMatchObject(
+          first > 0 ? { depth: first, reason: 'policy' } : { depth: maxDepth, reason: 'max_depth' },
+        );
       }
     }
   });
@@ -93,11 +105,22 @@ describe('the engine', () => {
     );
     expect(many.seed).toBe(123);
     const observed = q.map((_, t) => many.samples.filter(({ depth }) => depth === t + 1).length);
-    const chi2 = q.reduce((sum, p, t) => sum + (observed[t]! - count * p) ** 2 / Math.max(count * p, 1e-9), 0);
+    const chi2 = q.reduce(
+      (sum, p, t) => sum + (observed[t]! - count * p) ** 2 / Math.max(count * p, 1e-9),
+      0,
+    );
     // The 99.9 % point of χ² with four degrees of freedom.
-    expect(chi2, `observed ${observed.join(', ')} for ${q.map((p) => Math.round(p * count)).join(', ')}`).toBeLessThan(18.47);
-    const again = await engine.run('small-recovery', [sample, sample, sample, sample], { rule: 'sample', seed: 123 });
-    expect(again.samples.map(({ depth }) => depth)).toEqual(many.samples.slice(0, 4).map(({ depth }) => depth));
+    expect(
+      chi2,
+      `observed ${observed.join(', ')} for ${q.map((p) => Math.round(p * count)).join(', ')}`,
+    ).toBeLessThan(18.47);
+    const again = await engine.run('small-recovery', [sample, sample, sample, sample], {
+      rule: 'sample',
+      seed: 123,
+    });
+    expect(again.samples.map(({ depth }) => depth)).toEqual(
+      many.samples.slice(0, 4).map(({ depth }) => depth),
+    );
     const drawn = await engine.run('small-recovery', [sample], { rule: 'sample' });
     expect(drawn.seed).toBeGreaterThanOrEqual(0);
   });
@@ -109,7 +132,8 @@ describe('the engine', () => {
     for (const [i, sample] of samples.entries()) {
       const alone = await engine.run('small-recovery', [sample]);
       const { depth, pi } = together.samples[i]!;
-      if (alone.samples[0]!.depth !== depth) expect(Math.min(...pi.map((p) => Math.abs(p - 0.5)))).toBeLessThan(1e-3);
+      if (alone.samples[0]!.depth !== depth)
+        expect(Math.min(...pi.map((p) => Math.abs(p - 0.5)))).toBeLessThan(1e-3);
       else expectClose(output(together, i), output(alone), 1e-4);
     }
     await Promise.all(crowd);
@@ -118,11 +142,17 @@ describe('the engine', () => {
   it('runs images of several sizes and both models at once', async () => {
     const results = await Promise.all(
       Array.from({ length: 12 }, (_, i) =>
-        engine.run(i % 3 === 0 ? 'small-color' : 'small-gray', [sampleFor(i % 3 === 0 ? 'small-color' : 'small-gray', i)]),
+        engine.run(i % 3 === 0 ? 'small-color' : 'small-gray', [
+          sampleFor(i % 3 === 0 ? 'small-color' : 'small-gray', i),
+        ]),
       ),
     );
     results.forEach(({ samples }, i) =>
-      expect(Object.values(samples[0]!.outputs)[0]!.dims).toEqual([i % 3 === 0 ? 3 : 1, 8 + 2 * (i % 2), 12]),
+      expect(Object.values(samples[0]!.outputs)[0]!.dims).toEqual([
+        i % 3 === 0 ? 3 : 1,
+        8 + 2 * (i % 2),
+        12,
+      ]),
     );
   });
 
@@ -130,23 +160,38 @@ describe('the engine', () => {
     const late = await engine.run('small-recovery', [recovery()], { threshold: 1, deadlineMs: 0 });
     expect(late.samples[0]).toMatchObject({ depth: 1, reason: 'deadline' });
     expect(late.samples[0]!.pi).toHaveLength(1);
-    const relaxed = await engine.run('small-recovery', [recovery()], { threshold: 1, deadlineMs: 60_000 });
+    const relaxed = await engine.run('small-recovery', [recovery()], {
+      threshold: 1,
+      deadlineMs: 60_000,
+    });
     expect(relaxed.samples[0]).toMatchObject({ depth: 5, reason: 'max_depth' });
-    const gray = await engine.run('small-gray', [sampleFor('small-gray')], { threshold: 1, deadlineMs: 0 });
+    const gray = await engine.run('small-gray', [sampleFor('small-gray')], {
+      threshold: 1,
+      deadlineMs: 0,
+    });
     expect(gray.samples[0]).toMatchObject({ depth: 2, reason: 'deadline' });
   });
 
   it('keeps time for the first segments of all its samples before any goes deeper', async () => {
     const samples = Array.from({ length: 300 }, () => image(1, 64, 64));
     const { timing } = await engine.run('small-gray', samples, { rule: 'fixed', depth: 2 });
-    const result = await engine.run('small-gray', samples, { threshold: 1, deadlineMs: timing.totalMs / 5 });
+    const result = await engine.run('small-gray', samples, {
+      threshold: 1,
+      deadlineMs: timing.totalMs / 5,
+    });
     expect(result.samples[0]).toMatchObject({ depth: 2, reason: 'deadline' });
   });
 
   it('knows how long the first segments take that a request still owes', () => {
     const manifest = engine.manifests.get('small-gray')!;
     const model = { manifest, segments: [{ pace: 0.5 }, { pace: 2 }] } as unknown as LoadedModel;
-    const job = new Job(1, model, [image(1, 8, 12), image(1, 10, 12), image(1, 8, 12)], { deadlineMs: 100 }, 0);
+    const job = new Job(
+      1,
+      model,
+      [image(1, 8, 12), image(1, 10, 12), image(1, 8, 12)],
+      { deadlineMs: 100 },
+      0,
+    );
     expect(job.owed).toBeCloseTo(0.5 * (96 + 120 + 96));
     job.items[1]!.next = 1;
     expect(job.owed).toBeCloseTo(0.5 * (96 + 96));
@@ -178,12 +223,17 @@ describe('bounds', () => {
   it('takes no more samples than it may hold, a larger request when idle, and drains', async () => {
     const engine = await startSmallEngine({ maxPending: 64 });
     const large = engine.run('small-recovery', Array.from({ length: 200 }, recovery));
-    await expect(engine.run('small-recovery', [recovery()])).rejects.toMatchObject({ code: 'overloaded', status: 429 });
+    await expect(engine.run('small-recovery', [recovery()])).rejects.toMatchObject({
+      code: 'overloaded',
+      status: 429,
+    });
     expect((await large).samples).toHaveLength(200);
     expect(engine.pending).toBe(0);
     const last = engine.run('small-recovery', [recovery()]);
     const drained = engine.drain();
-    await expect(engine.run('small-recovery', [recovery()])).rejects.toMatchObject({ code: 'draining' });
+    await expect(engine.run('small-recovery', [recovery()])).rejects.toMatchObject({
+      code: 'draining',
+    });
     expect((await last).samples).toHaveLength(1);
     await drained;
     await engine.close();
@@ -206,8 +256,12 @@ describe('bounds', () => {
       ),
       ...Array.from({ length: 80 }, () => engine.run('small-gray', [one], { threshold: 1 })),
     ]);
-    expect(shed.some(({ samples: [sample] }) => sample!.reason === 'load' && sample!.depth < 4)).toBe(true);
-    expect(fixed.samples.every(({ reason, depth }) => reason === 'fixed' && depth === 4)).toBe(true);
+    expect(
+      shed.some(({ samples: [sample] }) => sample!.reason === 'load' && sample!.depth < 4),
+    ).toBe(true);
+    expect(fixed.samples.every(({ reason, depth }) => reason === 'fixed' && depth === 4)).toBe(
+      true,
+    );
     await engine.close();
   });
 

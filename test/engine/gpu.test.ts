@@ -19,17 +19,24 @@ const there = {
   cuda: existsSync('/dev/nvidia0') && (await whyAbsent('cuda')) === undefined,
 };
 if (!there.webgpu)
-  console.warn("The WebGPU tests are skipped: set VK_ICD_FILENAMES to a Vulkan driver, such as the software one of Debian's chromium.");
-if (!there.cuda) console.warn('The CUDA tests are skipped: its libraries and an NVIDIA GPU are not here.');
+  console.warn(
+    "The WebGPU tests are skipped: set VK_ICD_FILENAMES to a Vulkan driver, such as the software one of Debian's chromium.",
+  );
+if (!there.cuda)
+  console.warn('The CUDA tests are skipped: its libraries and an NVIDIA GPU are not here.');
 
 describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
   const test = it.skipIf(!there[provider]);
   const random = new Random(3);
-  const draw = (length: number): Float32Array => Float32Array.from({ length }, () => random.uniform());
+  const draw = (length: number): Float32Array =>
+    Float32Array.from({ length }, () => random.uniform());
 
   test('gives the answers of the CPU at every exit, whether the state stays on the device or not', async () => {
     const modelsDir = await writeModels(smallModels());
-    const [cpu, gpu] = [await startSmallEngine({ modelsDir }), await startSmallEngine({ modelsDir, provider })];
+    const [cpu, gpu] = [
+      await startSmallEngine({ modelsDir }),
+      await startSmallEngine({ modelsDir, provider }),
+    ];
     expect(gpu.provider).toBe(provider);
     expect(gpu.refused).toEqual([]);
     const samples: Record<string, Sample> = {
@@ -40,11 +47,15 @@ describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
     for (const { name, family } of smallModels()) {
       for (const depth of family.exits) {
         const [a, b] = await Promise.all(
-          [cpu, gpu].map((engine) => engine.run(name, [samples[name]!, samples[name]!], { rule: 'fixed', depth })),
+          [cpu, gpu].map((engine) =>
+            engine.run(name, [samples[name]!, samples[name]!], { rule: 'fixed', depth }),
+          ),
         );
         for (const i of [0, 1]) {
           expectClose(b!.samples[i]!.pi, a!.samples[i]!.pi, 1e-3);
-          const [x, y] = [a!, b!].map((result) => Object.values(result.samples[i]!.outputs)[0]!.data);
+          const [x, y] = [a!, b!].map(
+            (result) => Object.values(result.samples[i]!.outputs)[0]!.data,
+          );
           expectClose(y!, x!, 1e-3);
         }
       }
@@ -54,7 +65,10 @@ describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
 
   test('answers the routes as the CPU does', async () => {
     const modelsDir = await writeModels(smallModels());
-    const services = [await startSmallService({ modelsDir }), await startSmallService({ modelsDir, provider })] as const;
+    const services = [
+      await startSmallService({ modelsDir }),
+      await startSmallService({ modelsDir, provider }),
+    ] as const;
     const picture = await sharp(
       Uint8Array.from({ length: 3 * 40 * 30 }, () => random.integer(256)),
       {
@@ -68,7 +82,9 @@ describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
         method: 'POST',
         url: '/v1/recover?rule=fixed&depth=4',
         headers: { 'content-type': 'application/json' },
-        payload: JSON.stringify({ measurements: Array.from({ length: 12 }, (_, i) => Math.sin(i)) }),
+        payload: JSON.stringify({
+          measurements: Array.from({ length: 12 }, (_, i) => Math.sin(i)),
+        }),
       });
       const denoised = await app.inject({
         method: 'POST',
@@ -78,7 +94,11 @@ describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
       });
       expect([recovered.statusCode, denoised.statusCode]).toEqual([200, 200]);
       const { signals } = recovered.json<{ signals: [number[]] }>();
-      return { signal: signals[0], depth: denoised.headers['x-stop-depth'], pixels: await sharp(denoised.rawPayload).raw().toBuffer() };
+      return {
+        signal: signals[0],
+        depth: denoised.headers['x-stop-depth'],
+        pixels: await sharp(denoised.rawPayload).raw().toBuffer(),
+      };
     };
     const [cpu, gpu] = [await ask(services[0]), await ask(services[1])];
     expectClose(gpu.signal, cpu.signal, 1e-3);
@@ -90,7 +110,9 @@ describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
   it.skipIf(provider !== 'webgpu' || !there.webgpu)(
     'leaves no tensor on the device after 1,000 requests, whatever the depth at which they stop',
     async () => {
-      const { bundles } = await loadBundles(await writeModels(smallModels().filter(({ name }) => name === 'small-gray')));
+      const { bundles } = await loadBundles(
+        await writeModels(smallModels().filter(({ name }) => name === 'small-gray')),
+      );
       const { models } = await loadModels(bundles, 'webgpu', 1, false);
       const model = models.get('small-gray')!;
       const seen: Tensor[] = [];
@@ -98,13 +120,20 @@ describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
         const run = session.run.bind(session);
         session.run = async (...args) => {
           const outputs = await run(...args);
-          for (const value of Object.values(outputs)) if (value.location !== 'cpu') seen.push(value);
+          for (const value of Object.values(outputs))
+            if (value.location !== 'cpu') seen.push(value);
           return outputs;
         };
       }
       for (let i = 0; i < 1000; i++) {
         const depth = model.manifest.exits[i % 3]!;
-        const job = new Job(i, model, [{ image: { data: draw(64), dims: [1, 8, 8] } }], { rule: 'fixed', depth }, 0);
+        const job = new Job(
+          i,
+          model,
+          [{ image: { data: draw(64), dims: [1, 8, 8] } }],
+          { rule: 'fixed', depth },
+          0,
+        );
         for (let going = job.items; going.length > 0;) {
           const result = await runSegment(model, going, Number.POSITIVE_INFINITY);
           if (result.stopped.length > 0) await readOut(model, result.stopped);

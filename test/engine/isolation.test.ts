@@ -10,7 +10,10 @@ const fragile = new URL('../support/fragile-worker.mjs', import.meta.url);
 const random = new Random(4);
 const draw = (length: number): Float32Array => Float32Array.from({ length }, random.normal);
 
-async function using(options: Partial<EngineOptions>, work: (engine: Engine, said: string[]) => Promise<void>): Promise<void> {
+async function using(
+  options: Partial<EngineOptions>,
+  work: (engine: Engine, said: string[]) => Promise<void>,
+): Promise<void> {
   const said: string[] = [];
   const engine = await startSmallEngine({ log: (message) => said.push(message), ...options });
   try {
@@ -21,14 +24,21 @@ async function using(options: Partial<EngineOptions>, work: (engine: Engine, sai
 }
 
 const ask = async (engine: Engine, task: string, body = ''): Promise<string> => {
-  const { answer } = await engine.perform({ task, contentType: 'text/plain', body: Buffer.from(body), stopping: {} });
+  const { answer } = await engine.perform({
+    task,
+    contentType: 'text/plain',
+    body: Buffer.from(body),
+    stopping: {},
+  });
   return new TextDecoder().decode(answer.body);
 };
 
 describe('workers as child processes', () => {
   it('give the answers of threads', async () => {
     const modelsDir = await writeModels();
-    const samples: Sample[] = Array.from({ length: 5 }, () => ({ measurements: { data: draw(12), dims: [12] } }));
+    const samples: Sample[] = Array.from({ length: 5 }, () => ({
+      measurements: { data: draw(12), dims: [12] },
+    }));
     const image: Sample = { image: { data: draw(3 * 16 * 12), dims: [3, 16, 12] } };
     await using({ modelsDir }, (threads) =>
       using({ modelsDir, isolation: 'process', workers: 2 }, async (processes) => {
@@ -42,7 +52,8 @@ describe('workers as child processes', () => {
             const other = a.samples[i]!;
             expect({ depth, reason }).toEqual({ depth: other.depth, reason: other.reason });
             expectClose(pi, other.pi, 1e-5);
-            for (const [output, { data }] of Object.entries(outputs)) expectClose(data, other.outputs[output]!.data, 1e-5);
+            for (const [output, { data }] of Object.entries(outputs))
+              expectClose(data, other.outputs[output]!.data, 1e-5);
           });
         }
       }),
@@ -52,9 +63,15 @@ describe('workers as child processes', () => {
   it('survive a native abort: what the process held is asked again, once, and another takes its place', async () => {
     const modelsDir = await writeModels();
     await using({ modelsDir, entry: fragile, isolation: 'process' }, async (engine, said) => {
-      const answers = await Promise.all([ask(engine, 'fine'), ask(engine, 'once', join(modelsDir, 'seen')), ask(engine, 'fine')]);
+      const answers = await Promise.all([
+        ask(engine, 'fine'),
+        ask(engine, 'once', join(modelsDir, 'seen')),
+        ask(engine, 'fine'),
+      ]);
       expect(answers).toEqual(['answered', 'answered', 'answered']);
-      expect(said.join('\n')).toMatch(/a worker ended: it was ended by SIGABRT\nanother worker has taken its place/);
+      expect(said.join('\n')).toMatch(
+        /a worker ended: it was ended by SIGABRT\nanother worker has taken its place/,
+      );
       await expect(ask(engine, 'abort')).rejects.toThrow(/two workers ended with this request/);
       expect(await ask(engine, 'fine')).toBe('answered');
       expect(engine.pending).toBe(0);
@@ -67,9 +84,12 @@ describe('workers as child processes', () => {
     try {
       await using({ modelsDir, entry: fragile, isolation: 'process' }, async (engine, said) => {
         process.execPath = '/nowhere/node';
-        await expect(startSmallEngine({ modelsDir, entry: fragile, isolation: 'process' })).rejects.toThrow(/could not start: .*ENOENT/);
+        await expect(
+          startSmallEngine({ modelsDir, entry: fragile, isolation: 'process' }),
+        ).rejects.toThrow(/could not start: .*ENOENT/);
         const aborted = ask(engine, 'once', join(modelsDir, 'seen'));
-        while (!said.some((line) => /could not start/.test(line))) await new Promise((resolve) => setTimeout(resolve, 5));
+        while (!said.some((line) => /could not start/.test(line)))
+          await new Promise((resolve) => setTimeout(resolve, 5));
         expect(engine.workers).toBe(0);
         process.execPath = execPath;
         expect(await aborted).toBe('answered');

@@ -6,7 +6,8 @@ interface Sample extends Waiting {
   readonly name: string;
 }
 const sample = (name: string, since: number, attained = 0): Sample => ({ name, since, attained });
-const names = (queues: readonly Queue<Sample>[], now: number): string[] => pick(queues, now)?.batch.map(({ name }) => name) ?? [];
+const names = (queues: readonly Queue<Sample>[], now: number): string[] =>
+  pick(queues, now)?.batch.map(({ name }) => name) ?? [];
 
 describe('the scheduler', () => {
   it('has nothing to do where nothing waits', () => {
@@ -27,7 +28,11 @@ describe('the scheduler', () => {
   });
 
   it('fills a batch with the most urgent of one queue, up to its limit', () => {
-    const queue = { waiting: [sample('late', 9), sample('early', 0), sample('middle', 5)], limit: 2, segment: 0 };
+    const queue = {
+      waiting: [sample('late', 9), sample('early', 0), sample('middle', 5)],
+      limit: 2,
+      segment: 0,
+    };
     expect(names([queue], 10)).toEqual(['early', 'middle']);
   });
 
@@ -38,8 +43,14 @@ describe('the scheduler', () => {
   });
 
   it('always gives a batch that is part of one queue, not empty and within its limit', () => {
-    const waiting = fc.array(fc.record({ name: fc.string(), since: fc.nat(1000), attained: fc.nat(1000) }), { maxLength: 6 });
-    const queues = fc.array(fc.record({ waiting, limit: fc.integer({ min: 1, max: 4 }), segment: fc.nat(5) }), { maxLength: 5 });
+    const waiting = fc.array(
+      fc.record({ name: fc.string(), since: fc.nat(1000), attained: fc.nat(1000) }),
+      { maxLength: 6 },
+    );
+    const queues = fc.array(
+      fc.record({ waiting, limit: fc.integer({ min: 1, max: 4 }), segment: fc.nat(5) }),
+      { maxLength: 5 },
+    );
     fc.assert(
       fc.property(queues, (list) => {
         const decision = pick(list, 1000);

@@ -11,14 +11,23 @@ import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { unroll } from '../../src/training/unroll.ts';
 import type { Weights } from '../../src/training/weights.ts';
 import { expectClose } from '../graph/check.ts';
-import { livelyWeights, smallFewShot, smallMaml, startSmallEngine, writeModels } from '../support/small.ts';
+import {
+  livelyWeights,
+  smallFewShot,
+  smallMaml,
+  startSmallEngine,
+  writeModels,
+} from '../support/small.ts';
 
 const SIDE = 8;
 const random = new Random(2);
-const images = (n: number): Float32Array => Float32Array.from({ length: n * SIDE * SIDE }, () => random.uniform());
+const images = (n: number): Float32Array =>
+  Float32Array.from({ length: n * SIDE * SIDE }, () => random.uniform());
 /** [1,S,K] of ones and zeros, for classes in turn. */
 const labelsOf = (classes: readonly number[], ways: number): Float32Array =>
-  Float32Array.from({ length: classes.length * ways }, (_, i) => (classes[Math.floor(i / ways)] === i % ways ? 1 : 0));
+  Float32Array.from({ length: classes.length * ways }, (_, i) =>
+    classes[Math.floor(i / ways)] === i % ways ? 1 : 0,
+  );
 
 interface Task {
   readonly support: Float32Array;
@@ -27,9 +36,19 @@ interface Task {
   readonly query: Float32Array;
 }
 
-const task: Task = { support: images(7), classes: [0, 1, 2, 0, 1, 2, 2], ways: 3, query: images(4) };
+const task: Task = {
+  support: images(7),
+  classes: [0, 1, 2, 0, 1, 2, 2],
+  ways: 3,
+  query: images(4),
+};
 
-const feedsOf = ({ support, classes, ways, query }: Task): [Record<string, Float32Array>, Record<string, readonly number[]>] => {
+const feedsOf = ({
+  support,
+  classes,
+  ways,
+  query,
+}: Task): [Record<string, Float32Array>, Record<string, readonly number[]>] => {
   const queries = query.length / SIDE ** 2;
   return [
     { support, labels: labelsOf(classes, ways), query },
@@ -42,17 +61,31 @@ const feedsOf = ({ support, classes, ways, query }: Task): [Record<string, Float
 };
 
 /** What the whole path answers after every step, and π; compiled once for a family and its weights. */
-async function compile(family: Family, weights: Weights): Promise<(of: Task) => Promise<{ logits: Float32Array[]; pi: number[] }>> {
-  const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+async function compile(
+  family: Family,
+  weights: Weights,
+): Promise<(of: Task) => Promise<{ logits: Float32Array[]; pi: number[] }>> {
+  const inputs = Object.fromEntries(
+    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
+  );
   const { outputs, logits } = unroll(family, inputs);
   const named = Object.fromEntries([
     ...outputs.map(({ logits: value }, i) => [`logits-${i}`, value!] as const),
     ...logits.map((value, i) => [`pi-${i}`, sigmoid(value)] as const),
   ]);
-  const session = await Session.load(toModel({ outputs: named, weights: new Map([...weights].map(([name, data]) => [name, { data }])) }));
+  const session = await Session.load(
+    toModel({
+      outputs: named,
+      weights: new Map([...weights].map(([name, data]) => [name, { data }])),
+    }),
+  );
   return async (of) => {
     const [feeds, dims] = feedsOf(of);
-    const found = await session.run(Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, tensor(data, dims[name]!)])));
+    const found = await session.run(
+      Object.fromEntries(
+        Object.entries(feeds).map(([name, data]) => [name, tensor(data, dims[name]!)]),
+      ),
+    );
     return {
       logits: outputs.map((_, i) => floats(found[`logits-${i}`]!)),
       pi: logits.map((_, i) => floats(found[`pi-${i}`]!)[0]!),
@@ -69,7 +102,12 @@ beforeAll(async () => {
 describe('a gradient step as a layer', () => {
   it('begins as a classifier by nearest class mean, whatever the number of classes', async () => {
     // Each query is the whole support of its own class: its feature is the class mean.
-    const { logits } = await answer({ support: task.query, classes: [0, 1, 2, 3], ways: 4, query: task.query });
+    const { logits } = await answer({
+      support: task.query,
+      classes: [0, 1, 2, 3],
+      ways: 4,
+      query: task.query,
+    });
     const [first] = logits;
     expect(Math.max(...first!)).toBeGreaterThan(0.1);
     for (let q = 0; q < 4; q++) {
@@ -83,16 +121,23 @@ describe('a gradient step as a layer', () => {
   it('answers a query whatever other queries came along', async () => {
     const { logits: together } = await answer(task);
     for (let q = 0; q < 4; q++) {
-      const { logits: alone } = await answer({ ...task, query: task.query.slice(q * SIDE ** 2, (q + 1) * SIDE ** 2) });
-      for (const [t, logits] of together.entries()) expectClose(alone[t]!, logits.slice(3 * q, 3 * q + 3), 1e-4);
+      const { logits: alone } = await answer({
+        ...task,
+        query: task.query.slice(q * SIDE ** 2, (q + 1) * SIDE ** 2),
+      });
+      for (const [t, logits] of together.entries())
+        expectClose(alone[t]!, logits.slice(3 * q, 3 * q + 3), 1e-4);
     }
   });
 
   it('weighs classes the same, however many images each has', async () => {
-    const image = (i: number): number[] => [...task.support.subarray(i * SIDE ** 2, (i + 1) * SIDE ** 2)];
+    const image = (i: number): number[] => [
+      ...task.support.subarray(i * SIDE ** 2, (i + 1) * SIDE ** 2),
+    ];
     const support = Float32Array.from([0, 0, 0, 1].flatMap(image));
     const { logits } = await answer({ support, classes: [0, 0, 0, 1], ways: 2, query: task.query });
-    for (let q = 0; q < 4; q++) expect(logits[0]![2 * q]! + logits[0]![2 * q + 1]!).toBeCloseTo(0, 4);
+    for (let q = 0; q < 4; q++)
+      expect(logits[0]![2 * q]! + logits[0]![2 * q + 1]!).toBeCloseTo(0, 4);
   });
 });
 
@@ -101,10 +146,14 @@ describe('the meta-gradient', () => {
   async function prepare(order: 'first' | 'second') {
     const family = smallMaml({ order });
     const weights = livelyWeights(family);
-    for (const [name, data] of weights) if (name.startsWith('rate-')) data.fill(name.endsWith('head') ? 0.3 : 0.1);
-    const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
+    for (const [name, data] of weights)
+      if (name.startsWith('rate-')) data.fill(name.endsWith('head') ? 0.3 : 0.1);
+    const inputs = Object.fromEntries(
+      Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
+    );
     const steps: Values[] = [];
-    for (let t = 1; t <= family.depth; t++) steps.push(family.layer(t, { ...inputs, ...steps.at(-1) }));
+    for (let t = 1; t <= family.depth; t++)
+      steps.push(family.layer(t, { ...inputs, ...steps.at(-1) }));
     const { logits } = family.decode!(family.depth, { ...inputs, ...steps.at(-1) });
     const loss = reduceSum(mul(logits!, input('pattern', [1, 'Q', 'K'])));
     const learnt = [...family.parameters].filter(([, { role }]) => role === 'model');
@@ -119,13 +168,24 @@ describe('the meta-gradient', () => {
       feeds[name] = weights.get(name)!;
       dims[name] = value.shape.map(Number);
     }
-    const moved = steps.flatMap((states, i) => Object.entries(states).map(([name, value]) => [`${name} ${i + 1}`, value] as const));
-    const whole = Object.fromEntries([...moved, ...learnt.map(([name], i) => [`d ${name}`, gradients[i]!] as const)]);
+    const moved = steps.flatMap((states, i) =>
+      Object.entries(states).map(([name, value]) => [`${name} ${i + 1}`, value] as const),
+    );
+    const whole = Object.fromEntries([
+      ...moved,
+      ...learnt.map(([name], i) => [`d ${name}`, gradients[i]!] as const),
+    ]);
     // Differences need the loss alone, which is far less work.
-    const [session, alone] = await Promise.all([whole, { loss }].map((outputs) => Session.load(toModel({ outputs }))));
+    const [session, alone] = await Promise.all(
+      [whole, { loss }].map((outputs) => Session.load(toModel({ outputs }))),
+    );
     const run = async (session: Session): Promise<Record<string, Float32Array>> => {
-      const tensors = Object.fromEntries(session.inputs.map(({ name }) => [name, tensor(feeds[name]!, dims[name]!)]));
-      return Object.fromEntries(Object.entries(await session.run(tensors)).map(([name, value]) => [name, floats(value)]));
+      const tensors = Object.fromEntries(
+        session.inputs.map(({ name }) => [name, tensor(feeds[name]!, dims[name]!)]),
+      );
+      return Object.fromEntries(
+        Object.entries(await session.run(tensors)).map(([name, value]) => [name, floats(value)]),
+      );
     };
     /** By central differences; undefined where a rectifier turns in between: no difference tells a gradient there. */
     const difference = async (name: string, k: number): Promise<number | undefined> => {
@@ -143,7 +203,14 @@ describe('the meta-gradient', () => {
       return Math.abs(wide - narrow) < 0.02 * Math.max(1, Math.abs(wide)) ? wide : undefined;
     };
     const release = () => Promise.all([session!.release(), alone!.release()]);
-    return { depth: family.depth, learnt, weights, found: await run(session!), difference, release };
+    return {
+      depth: family.depth,
+      learnt,
+      weights,
+      found: await run(session!),
+      difference,
+      release,
+    };
   }
 
   let prepared: Record<'first' | 'second', Awaited<ReturnType<typeof prepare>>>;
@@ -153,7 +220,9 @@ describe('the meta-gradient', () => {
   afterAll(() => Promise.all(Object.values(prepared).map(({ release }) => release())));
 
   /** d loss / d parameters by the graph and by differences, along a few coordinates of each. */
-  async function compare(order: 'first' | 'second'): Promise<(readonly [graph: number, difference: number])[]> {
+  async function compare(
+    order: 'first' | 'second',
+  ): Promise<(readonly [graph: number, difference: number])[]> {
     const { learnt, found, difference } = prepared[order];
     const pairs: (readonly [number, number])[] = [];
     for (const [name, { value }] of learnt) {
@@ -167,7 +236,9 @@ describe('the meta-gradient', () => {
   }
 
   const errors = (pairs: readonly (readonly [number, number])[]): number[] =>
-    pairs.map(([graph, difference]) => Math.abs(graph - difference) / Math.max(1, Math.abs(difference)));
+    pairs.map(
+      ([graph, difference]) => Math.abs(graph - difference) / Math.max(1, Math.abs(difference)),
+    );
 
   it('of second order is that of the whole path, by finite differences', async () => {
     const pairs = await compare('second');
@@ -193,7 +264,10 @@ describe('the meta-gradient', () => {
         const rate = `rate-${t}-${name}`;
         const before = t === 2 ? weights.get(name)! : found[`fast-${name} ${t - 1}`]!;
         const after = found[`fast-${name} ${t}`]!;
-        const expected = found[`d ${name}`]!.reduce((sum, d, k) => sum - (d * (before[k]! - after[k]!)) / weights.get(rate)![0]!, 0);
+        const expected = found[`d ${name}`]!.reduce(
+          (sum, d, k) => sum - (d * (before[k]! - after[k]!)) / weights.get(rate)![0]!,
+          0,
+        );
         pairs.push([found[`d ${rate}`]![0]!, expected]);
         const measured = t === depth ? await difference(rate, 0) : undefined;
         if (measured !== undefined) last.push([found[`d ${rate}`]![0]!, measured]);
@@ -204,7 +278,8 @@ describe('the meta-gradient', () => {
 
   /** The largest difference, relative to the largest value. */
   const apart = (pairs: readonly (readonly [number, number])[]): number =>
-    Math.max(...pairs.map(([a, b]) => Math.abs(a - b))) / Math.max(...pairs.map(([, b]) => Math.abs(b)));
+    Math.max(...pairs.map(([a, b]) => Math.abs(a - b))) /
+    Math.max(...pairs.map(([, b]) => Math.abs(b)));
 
   it('of first order is the analytic one: every step carries the gradient over as it is', async () => {
     const { pairs, last } = await byStepSizes('first');
@@ -225,7 +300,9 @@ describe('served', () => {
 
   const sampleOf = (of: Task): Sample => {
     const [feeds, dims] = feedsOf(of);
-    return Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, { data, dims: dims[name]!.slice(1) }]));
+    return Object.fromEntries(
+      Object.entries(feeds).map(([name, data]) => [name, { data, dims: dims[name]!.slice(1) }]),
+    );
   };
 
   it('the answer is that of the training graph at every step, for any number of classes and images', async () => {
@@ -233,7 +310,11 @@ describe('served', () => {
     for (const of of [task, other]) {
       const expected = await answer(of);
       for (const [i, depth] of family.exits.entries()) {
-        const { samples } = await engine.run('small-few-shot', [sampleOf(of)], { rule: 'fixed', depth, deadlineMs: 600_000 });
+        const { samples } = await engine.run('small-few-shot', [sampleOf(of)], {
+          rule: 'fixed',
+          depth,
+          deadlineMs: 600_000,
+        });
         expect(samples[0]!.depth).toBe(depth);
         expectClose(samples[0]!.outputs.logits!.data, expected.logits[i]!, 1e-4);
         samples[0]!.pi.forEach((value, t) => expect(value).toBeCloseTo(expected.pi[t]!, 4));

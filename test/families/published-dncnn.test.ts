@@ -24,7 +24,8 @@ describe('DnCNN as published', () => {
     const { family, training } = published;
     const random = new Random(11);
     const weights = initialWeights(family, random.normal);
-    for (const [name, data] of weights) if (/scale|shift|bias/.test(name)) random.fillNormal(data, 0.7);
+    for (const [name, data] of weights)
+      if (/scale|shift|bias/.test(name)) random.fillNormal(data, 0.7);
     const image = input('image', [3, 1, 8, 10]);
     const pixels = new Float32Array(3 * 80);
     random.fillNormal(pixels);
@@ -34,7 +35,9 @@ describe('DnCNN as published', () => {
       const session = await Session.load(toModel({ outputs, weights: known }));
       const found = await session.run(feeds);
       await session.release();
-      return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, Float32Array.from(floats(value))]));
+      return Object.fromEntries(
+        Object.entries(found).map(([name, value]) => [name, Float32Array.from(floats(value))]),
+      );
     };
     const named = (outputs: readonly Record<string, Value>[]): Record<string, Value> =>
       Object.fromEntries(outputs.map(({ denoised }, i) => [`exit-${i + 1}`, denoised!]));
@@ -43,7 +46,9 @@ describe('DnCNN as published', () => {
     await foldStatistics(published, { image }, weights, { next: () => feeds });
     const folded = await run(named(unroll(family, { image }).outputs));
     for (let t = 1; t <= 4; t++) {
-      const difference = learnt[`exit-${t}`]!.map((value, i) => Math.abs(value - folded[`exit-${t}`]![i]!));
+      const difference = learnt[`exit-${t}`]!.map((value, i) =>
+        Math.abs(value - folded[`exit-${t}`]![i]!),
+      );
       expect(Math.max(...difference)).toBeLessThan(1e-4);
     }
   });
@@ -66,12 +71,19 @@ describe('DnCNN as published', () => {
       stageOne: { steps: 3, rate: 1e-3, beta: 1 },
       stageTwo: { ...denoiseDefaults.published.stageTwo, steps: 2 },
     };
-    const options = { threads: 1, folder, resume: false, checkpointSeconds: 1e9, onProgress: () => undefined };
+    const options = {
+      threads: 1,
+      folder,
+      resume: false,
+      checkpointSeconds: 1e9,
+      onProgress: () => undefined,
+    };
     const { lowered } = await trainDenoise(recipe, images, options);
     expect(lowered.exits).toEqual([1, 2, 3, 4]);
     expect(lowered.inputs[0]!.shape).toEqual(['N', 1, 'h', 'w']);
     // Statistics were folded: a bias that started at zero is not zero any more.
     const { tensors } = decodeTensors(Buffer.from(lowered.contents.get(WEIGHTS)!));
-    for (const t of [2, 3, 4]) expect(tensors.get(`bias-${t}`)!.some((value) => value !== 0)).toBe(true);
+    for (const t of [2, 3, 4])
+      expect(tensors.get(`bias-${t}`)!.some((value) => value !== 0)).toBe(true);
   });
 });

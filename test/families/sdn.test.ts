@@ -10,13 +10,22 @@ import { foldStatistics } from '../../src/training/statistics.ts';
 import { unroll } from '../../src/training/unroll.ts';
 import { initialWeights } from '../../src/training/weights.ts';
 
-const config = { channels: 3, side: 8, classes: 5, widths: [4, 6], blocks: [1, 2], exits: [1, 2, 3], hidden: 4 };
+const config = {
+  channels: 3,
+  side: 8,
+  classes: 5,
+  widths: [4, 6],
+  blocks: [1, 2],
+  exits: [1, 2, 3],
+  hidden: 4,
+};
 
 function lively() {
   const network = defineSdn(config);
   const random = new Random(11);
   const weights = initialWeights(network.family, random.normal);
-  for (const [name, data] of weights) if (/scale|shift|bias/.test(name)) random.fillNormal(data, 0.7);
+  for (const [name, data] of weights)
+    if (/scale|shift|bias/.test(name)) random.fillNormal(data, 0.7);
   const pixels = new Float32Array(4 * 192);
   random.fillNormal(pixels);
   return { network, weights, feeds: { image: tensor(pixels, [4, 3, 8, 8]) } };
@@ -30,12 +39,19 @@ describe('the shallow-deep network', () => {
       const outputs: Record<string, Value> = Object.fromEntries(
         unroll(family, { image }).outputs.map(({ logits }, i) => [`exit-${i}`, logits!]),
       );
-      const session = await Session.load(toModel({ outputs, weights: new Map([...weights].map(([name, data]) => [name, { data }])) }));
+      const session = await Session.load(
+        toModel({
+          outputs,
+          weights: new Map([...weights].map(([name, data]) => [name, { data }])),
+        }),
+      );
       const found = await session.run(feeds);
       return Object.keys(outputs).map((name) => floats(found[name]!).slice());
     };
     const close = (a: Float32Array[], b: Float32Array[]): void =>
-      a.forEach((row, i) => row.forEach((value, j) => expect(Math.abs(value - b[i]![j]!)).toBeLessThan(1e-3)));
+      a.forEach((row, i) =>
+        row.forEach((value, j) => expect(Math.abs(value - b[i]![j]!)).toBeLessThan(1e-3)),
+      );
     const learnt = await run(network.training);
     for (let i = 0; i < 2; i++) {
       await foldStatistics(network, { image }, weights, { next: () => feeds });
@@ -53,8 +69,16 @@ describe('the shallow-deep network', () => {
       logits: ['N', 5],
     });
     expect(outputs).toEqual([{ name: 'logits', dtype: 'float32', shape: ['N', 5] }]);
-    expect(segments.map(({ reads }) => reads)).toEqual([['image'], ['stage-1', 'logits'], ['stage-2']]);
-    expect(segments.map(({ writes }) => writes)).toEqual([['stage-1', 'logits'], ['stage-2', 'logits'], ['logits']]);
+    expect(segments.map(({ reads }) => reads)).toEqual([
+      ['image'],
+      ['stage-1', 'logits'],
+      ['stage-2'],
+    ]);
+    expect(segments.map(({ writes }) => writes)).toEqual([
+      ['stage-1', 'logits'],
+      ['stage-2', 'logits'],
+      ['logits'],
+    ]);
     expect(flops.segments).toHaveLength(3);
   });
 

@@ -21,12 +21,19 @@ async function fromGraph(
   measurements: Float32Array,
   of: Family = family,
 ): Promise<{ signals: Float32Array[]; logits: number[] }> {
-  const { outputs, logits } = unroll(of, { measurements: input('measurements', ['N', measurements.length]) });
+  const { outputs, logits } = unroll(of, {
+    measurements: input('measurements', ['N', measurements.length]),
+  });
   const named = Object.fromEntries([
     ...outputs.map(({ signal }, i) => [`signal-${i}`, signal!] as const),
     ...logits.map((logit, i) => [`logit-${i}`, logit] as const),
   ]);
-  const session = await Session.load(toModel({ outputs: named, weights: new Map([...weights].map(([name, data]) => [name, { data }])) }));
+  const session = await Session.load(
+    toModel({
+      outputs: named,
+      weights: new Map([...weights].map(([name, data]) => [name, { data }])),
+    }),
+  );
   const found = await session.run({ measurements: tensor(measurements, [1, measurements.length]) });
   await session.release();
   return {
@@ -35,16 +42,18 @@ async function fromGraph(
   };
 }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const mean = (values: readonly number[]): number =>
+  values.reduce((a, b) => a + b, 0) / values.length;
 
 /** A perceptron of one hidden layer. */
-function perceptron(features: readonly number[], weights: Weights, name: (part: string) => string): number[] {
-  const [w1, b1, w2, b2] = ['w1', 'b1', 'w2', 'b2'].map((part) => [...weights.get(name(part))!]) as [
-    number[],
-    number[],
-    number[],
-    number[],
-  ];
+function perceptron(
+  features: readonly number[],
+  weights: Weights,
+  name: (part: string) => string,
+): number[] {
+  const [w1, b1, w2, b2] = ['w1', 'b1', 'w2', 'b2'].map((part) => [
+    ...weights.get(name(part))!,
+  ]) as [number[], number[], number[], number[]];
   const hidden = b1.map((b, j) =>
     Math.max(
       0,
@@ -55,14 +64,22 @@ function perceptron(features: readonly number[], weights: Weights, name: (part: 
 }
 
 /** The same by the formulas of VAMP, in plain numbers. */
-function byHand(weights: Weights, measurements: Float32Array): { signals: number[][]; logits: number[] } {
+function byHand(
+  weights: Weights,
+  measurements: Float32Array,
+): { signals: number[][]; logits: number[] } {
   const { left, values, right } = singularValues(smallMatrix);
   const k = values.length;
   const s = [...values];
-  const rotated = s.map((_, i) => measurements.reduce((sum, b, row) => sum + b * left[row * k + i]!, 0));
-  const v = (x: readonly number[]): number[] => s.map((_, i) => x.reduce((sum, value, j) => sum + value * right[i * n + j]!, 0));
+  const rotated = s.map((_, i) =>
+    measurements.reduce((sum, b, row) => sum + b * left[row * k + i]!, 0),
+  );
+  const v = (x: readonly number[]): number[] =>
+    s.map((_, i) => x.reduce((sum, value, j) => sum + value * right[i * n + j]!, 0));
   const vt = (z: readonly number[]): number[] =>
-    Array.from({ length: n }, (_, j) => z.reduce((sum, value, i) => sum + value * right[i * n + j]!, 0));
+    Array.from({ length: n }, (_, j) =>
+      z.reduce((sum, value, i) => sum + value * right[i * n + j]!, 0),
+    );
   let prediction = new Array<number>(n).fill(0);
   let variance = mean(rotated.map((z) => z * z)) / mean(s.map((x) => x * x));
   let noise = 1e-3 * mean(rotated.map((z) => z * z));
@@ -73,9 +90,15 @@ function byHand(weights: Weights, measurements: Float32Array): { signals: number
     const seenRotated = v(prediction);
     const residual = rotated.map((z, i) => z - s[i]! * seenRotated[i]!);
     const bands = Array.from({ length: 4 }, (_, b) =>
-      mean(residual.slice(Math.round((b * k) / 4), Math.round(((b + 1) * k) / 4)).map((z) => z * z)),
+      mean(
+        residual.slice(Math.round((b * k) / 4), Math.round(((b + 1) * k) / 4)).map((z) => z * z),
+      ),
     );
-    const features = [...bands.map((band) => Math.log(band / variance)), Math.log(noise / variance), 0.3 * Math.log(variance)];
+    const features = [
+      ...bands.map((band) => Math.log(band / variance)),
+      Math.log(noise / variance),
+      0.3 * Math.log(variance),
+    ];
     const [toVariance, toNoise] = perceptron(features.map((x) => x / 2), weights, (part) => `layer-${t}-levels-${part}`); // prettier-ignore
     variance *= Math.exp(toVariance!);
     noise *= Math.exp(toNoise!);
@@ -86,7 +109,10 @@ function byHand(weights: Weights, measurements: Float32Array): { signals: number
     const error = (variance * (1 - share)) / share;
     const [level, slab] = [error * number('trust'), number('slab')];
     const parts = seen.map((x) => {
-      const odds = number('odds') * Math.sqrt(level / (level + slab)) * Math.exp((0.5 * x * x * slab) / (level * (level + slab)));
+      const odds =
+        number('odds') *
+        Math.sqrt(level / (level + slab)) *
+        Math.exp((0.5 * x * x * slab) / (level * (level + slab)));
       const active = odds / (1 + odds);
       const ifActive = (x * slab) / (level + slab);
       const square = active * (ifActive * ifActive + (slab * level) / (level + slab));
@@ -111,19 +137,30 @@ describe('unfolded VAMP', () => {
     const random = new Random(17);
     const weights = initialWeights(family, random.normal);
     for (const [name, { role }] of family.parameters) {
-      if (role !== 'constant') weights.get(name)!.forEach((value, i, data) => (data[i] = value + 0.2 * random.normal()));
+      if (role !== 'constant')
+        weights.get(name)!.forEach((value, i, data) => (data[i] = value + 0.2 * random.normal()));
     }
     for (const snr of [10, 30]) {
-      const { measurements } = new SignalSampler(smallMatrix, random, 1, { sparsity: 0.2, snr: [snr] }).next();
+      const { measurements } = new SignalSampler(smallMatrix, random, 1, {
+        sparsity: 0.2,
+        snr: [snr],
+      }).next();
       const graph = await fromGraph(weights, measurements);
       const hand = byHand(weights, measurements);
-      graph.signals.forEach((signal, t) => signal.forEach((x, j) => expect(Math.abs(x - hand.signals[t]![j]!)).toBeLessThan(1e-4)));
-      graph.logits.forEach((logit, t) => expect(Math.abs(logit - hand.logits[t]!)).toBeLessThan(1e-3));
+      graph.signals.forEach((signal, t) =>
+        signal.forEach((x, j) => expect(Math.abs(x - hand.signals[t]![j]!)).toBeLessThan(1e-4)),
+      );
+      graph.logits.forEach((logit, t) =>
+        expect(Math.abs(logit - hand.logits[t]!)).toBeLessThan(1e-3),
+      );
     }
   });
 
   it('gives zeros, not NaN, for measurements that are zero', async () => {
-    const { signals, logits } = await fromGraph(initialWeights(family, new Random(1).normal), new Float32Array(m));
+    const { signals, logits } = await fromGraph(
+      initialWeights(family, new Random(1).normal),
+      new Float32Array(m),
+    );
     for (const signal of signals) expect([...signal].every((x) => x === 0)).toBe(true);
     for (const logit of logits) expect(Number.isFinite(logit)).toBe(true);
   });
@@ -142,8 +179,13 @@ describe('unfolded VAMP of entries that differ in size', () => {
     const { signals, logits } = await fromGraph(weights, measurements, scaled);
     // Every entry with its unbiased step and that step's error is back at the linear estimate, for a prior variance of one;
     // what the layer takes for the signal's variance and the noise's is its first guess.
-    const { left, values, right } = singularValues({ ...matrix, data: matrix.data.map((a, i) => a * scales[i % 6]!) });
-    const rotated = [...values].map((_, i) => measurements.reduce((sum, b, row) => sum + b * left[row * 4 + i]!, 0));
+    const { left, values, right } = singularValues({
+      ...matrix,
+      data: matrix.data.map((a, i) => a * scales[i % 6]!),
+    });
+    const rotated = [...values].map((_, i) =>
+      measurements.reduce((sum, b, row) => sum + b * left[row * 4 + i]!, 0),
+    );
     const total = mean(rotated.map((z) => z * z));
     const [variance, noise] = [total / mean([...values].map((s) => s * s)), 1e-3 * total];
     for (let j = 0; j < 6; j++) {

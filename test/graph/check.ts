@@ -12,10 +12,14 @@ export async function evaluate(
   dims: Record<string, readonly number[]>,
 ): Promise<Record<string, { data: Float32Array; dims: readonly number[] }>> {
   const session = await Session.load(toModel({ outputs }));
-  const tensors = Object.fromEntries(session.inputs.map(({ name }) => [name, tensor(feeds[name]!, dims[name]!)]));
+  const tensors = Object.fromEntries(
+    session.inputs.map(({ name }) => [name, tensor(feeds[name]!, dims[name]!)]),
+  );
   const result = await session.run(tensors);
   await session.release();
-  return Object.fromEntries(Object.entries(result).map(([name, t]) => [name, { data: floats(t), dims: t.dims }]));
+  return Object.fromEntries(
+    Object.entries(result).map(([name, t]) => [name, { data: floats(t), dims: t.dims }]),
+  );
 }
 
 export interface Case {
@@ -33,12 +37,21 @@ export interface Case {
 const spread = (i: number): number => (((i * 37 + 11) % 101) / 101) * 2 - 1 + 0.0037 * (i % 7);
 
 /** Checks shape, value, gradient and (where asked) the gradient of the gradient's square, against central differences. */
-export async function check({ build, shapes, expected, draw = spread, second = false }: Case): Promise<void> {
+export async function check({
+  build,
+  shapes,
+  expected,
+  draw = spread,
+  second = false,
+}: Case): Promise<void> {
   const names = shapes.map((_, i) => `x${i}`);
   const inputs = shapes.map((shape, i) => input(names[i]!, shape));
   const dims = Object.fromEntries(names.map((name, i) => [name, shapes[i]!]));
   const feeds = Object.fromEntries(
-    names.map((name, k) => [name, Float32Array.from({ length: elements(shapes[k]!) }, (_, i) => draw(i + 13 * k))]),
+    names.map((name, k) => [
+      name,
+      Float32Array.from({ length: elements(shapes[k]!) }, (_, i) => draw(i + 13 * k)),
+    ]),
   );
   const y = build(...inputs);
   const { y: value } = await evaluate({ y }, feeds, dims);
@@ -64,7 +77,9 @@ async function compare(
   const gradients = gradient(loss, inputs);
   const session = await Session.load(toModel({ outputs: { loss } }));
   const at = async (): Promise<number> => {
-    const tensors = Object.fromEntries(session.inputs.map(({ name }) => [name, tensor(feeds[name]!, dims[name]!)]));
+    const tensors = Object.fromEntries(
+      session.inputs.map(({ name }) => [name, tensor(feeds[name]!, dims[name]!)]),
+    );
     return floats((await session.run(tensors)).loss!)[0]!;
   };
   for (const [k, name] of names.entries()) {
@@ -81,17 +96,25 @@ async function compare(
       data[i] = original;
       const difference = (above - below) / (2 * step);
       const scale = Math.max(1, Math.abs(difference), Math.abs(above));
-      expect(Math.abs(g!.data[i]! - difference), `d/d${name}[${i}]: ${g!.data[i]} against ${difference}`).toBeLessThan(5e-3 * scale);
+      expect(
+        Math.abs(g!.data[i]! - difference),
+        `d/d${name}[${i}]: ${g!.data[i]} against ${difference}`,
+      ).toBeLessThan(5e-3 * scale);
     }
   }
   await session.release();
 }
 
-export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+): void {
   expect(actual.length).toBe(expected.length);
   for (let i = 0; i < expected.length; i++) {
-    expect(Math.abs(actual[i]! - expected[i]!), `element ${i}: ${actual[i]} against ${expected[i]}`).toBeLessThanOrEqual(
-      tolerance * Math.max(1, Math.abs(expected[i]!)),
-    );
+    expect(
+      Math.abs(actual[i]! - expected[i]!),
+      `element ${i}: ${actual[i]} against ${expected[i]}`,
+    ).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(expected[i]!)));
   }
 }

@@ -6,7 +6,8 @@ import { elements, type Value } from '../../src/graph/value.ts';
 import { check, evaluate, expectClose, type Case } from './check.ts';
 
 const map = (g: (x: number) => number) => (x: Float32Array) => Array.from(x, g);
-const zip = (g: (a: number, b: number) => number) => (a: Float32Array, b: Float32Array) => Array.from(a, (x, i) => g(x, b[i]!));
+const zip = (g: (a: number, b: number) => number) => (a: Float32Array, b: Float32Array) =>
+  Array.from(a, (x, i) => g(x, b[i]!));
 const positive = (i: number): number => 0.3 + ((i * 37 + 11) % 101) / 60;
 const unary = (build: Case['build'], g: (x: number) => number, draw?: Case['draw']): Case => ({
   build,
@@ -101,9 +102,21 @@ const cases: Record<string, Case> = {
     second: true,
   },
   'stop gradient, as value': { build: (a) => o.add(a, o.mul(0, o.stopGradient(a))), shapes: [[4]] },
-  reduceSum: { build: (x) => o.reduceSum(x, [1]), shapes: [[2, 3]], expected: (x) => [x[0]! + x[1]! + x[2]!, x[3]! + x[4]! + x[5]!] },
-  'reduceSum, kept': { build: (x) => o.mul(x, o.reduceSum(x, [0, 2], true)), shapes: [[2, 3, 2]], second: true },
-  reduceMean: { build: (x) => o.reduceMean(f.square(x), [0, 2]), shapes: [[2, 3, 2]], second: true },
+  reduceSum: {
+    build: (x) => o.reduceSum(x, [1]),
+    shapes: [[2, 3]],
+    expected: (x) => [x[0]! + x[1]! + x[2]!, x[3]! + x[4]! + x[5]!],
+  },
+  'reduceSum, kept': {
+    build: (x) => o.mul(x, o.reduceSum(x, [0, 2], true)),
+    shapes: [[2, 3, 2]],
+    second: true,
+  },
+  reduceMean: {
+    build: (x) => o.reduceMean(f.square(x), [0, 2]),
+    shapes: [[2, 3, 2]],
+    second: true,
+  },
   reduceMax: {
     build: (x) => o.reduceMax(x, [1]),
     shapes: [[2, 3]],
@@ -127,7 +140,10 @@ const cases: Record<string, Case> = {
       [2, 3],
       [3, 2],
     ],
-    expected: (a, b) => [0, 1].flatMap((i) => [0, 1].map((j) => [0, 1, 2].reduce((s, k) => s + a[3 * i + k]! * b[2 * k + j]!, 0))),
+    expected: (a, b) =>
+      [0, 1].flatMap((i) =>
+        [0, 1].map((j) => [0, 1, 2].reduce((s, k) => s + a[3 * i + k]! * b[2 * k + j]!, 0)),
+      ),
     second: true,
   },
   'matmul, batched against one': {
@@ -162,7 +178,11 @@ const cases: Record<string, Case> = {
     ],
   },
   reshape: { build: (x) => o.reshape(x, [3, 2]), shapes: [[2, 3]], expected: map((x) => x) },
-  transpose: { build: (x) => o.transpose(x, [1, 0]), shapes: [[2, 3]], expected: (x) => [0, 3, 1, 4, 2, 5].map((i) => x[i]!) },
+  transpose: {
+    build: (x) => o.transpose(x, [1, 0]),
+    shapes: [[2, 3]],
+    expected: (x) => [0, 3, 1, 4, 2, 5].map((i) => x[i]!),
+  },
   expand: {
     build: (x, y) => o.mul(o.expandLike(x, y), y),
     shapes: [
@@ -179,7 +199,12 @@ const cases: Record<string, Case> = {
     ],
     second: true,
   },
-  slice: { build: (x) => o.slice(x, 1, 1, 3), shapes: [[2, 4]], expected: (x) => [1, 2, 5, 6].map((i) => x[i]!), second: true },
+  slice: {
+    build: (x) => o.slice(x, 1, 1, 3),
+    shapes: [[2, 4]],
+    expected: (x) => [1, 2, 5, 6].map((i) => x[i]!),
+    second: true,
+  },
   'slice, step 2': {
     build: (x) => f.square(o.slice(x, 1, 1, 5, 2)),
     shapes: [[2, 5]],
@@ -197,23 +222,37 @@ const cases: Record<string, Case> = {
     expected: (x) => [0, x[0]! ** 2, x[1]! ** 2, 0, 0, 0],
     second: true,
   },
-  flip: { build: (x) => o.flip(x, [0, 1]), shapes: [[2, 3]], expected: (x) => Array.from(x).reverse() },
+  flip: {
+    build: (x) => o.flip(x, [0, 1]),
+    shapes: [[2, 3]],
+    expected: (x) => Array.from(x).reverse(),
+  },
   spaceToDepth: {
     build: (x) => o.spaceToDepth(x, 2),
     shapes: [[1, 1, 2, 4]],
     expected: (x) => [0, 2, 1, 3, 4, 6, 5, 7].map((i) => x[i]!),
     second: true,
   },
-  depthToSpace: { build: (x) => f.square(o.depthToSpace(x, 2)), shapes: [[1, 8, 1, 2]], second: true },
+  depthToSpace: {
+    build: (x) => f.square(o.depthToSpace(x, 2)),
+    shapes: [[1, 8, 1, 2]],
+    second: true,
+  },
   linear: { build: f.linear, shapes: [[2, 3], [3, 2], [2]], second: true },
   logSumExp: {
     build: (x) => f.logSumExp(x, 1),
     shapes: [[2, 3]],
-    expected: (x) => [0, 3].map((i) => Math.log([0, 1, 2].reduce((s, k) => s + Math.exp(x[i + k]!), 0))),
+    expected: (x) =>
+      [0, 3].map((i) => Math.log([0, 1, 2].reduce((s, k) => s + Math.exp(x[i + k]!), 0))),
     second: true,
   },
   logSoftmax: { build: (x) => f.logSoftmax(x, 1), shapes: [[2, 3]], second: true },
-  logSigmoid: { build: f.logSigmoid, shapes: [[2, 3]], expected: map((x) => -Math.log1p(Math.exp(-x))), second: true },
+  logSigmoid: {
+    build: f.logSigmoid,
+    shapes: [[2, 3]],
+    expected: map((x) => -Math.log1p(Math.exp(-x))),
+    second: true,
+  },
   rootMeanSquare: { build: (x) => f.rootMeanSquare(x, [1]), shapes: [[2, 3]], second: true },
   maxPool2: { build: f.maxPool2, shapes: [[1, 2, 4, 5]], second: true },
   batchNorm: {
@@ -236,13 +275,23 @@ describe('the gradient of a convolution by its kernel', () => {
     for (const k of [1, 3, 5]) {
       const dims = { x: [3, 2, 4, 5], w: [4, 2, k, k], g: [3, 4, 4, 5] };
       const of = (n: number | string): Value => {
-        const [x, w, g] = [o.input('x', [n, 2, 4, 5]), o.input('w', dims.w), o.input('g', [n, 4, 4, 5])];
+        const [x, w, g] = [
+          o.input('x', [n, 2, 4, 5]),
+          o.input('w', dims.w),
+          o.input('g', [n, 4, 4, 5]),
+        ];
         return gradient(o.reduceSum(o.mul(o.conv(x, w), g)), [w])[0]!;
       };
       const feeds = Object.fromEntries(
-        Object.entries(dims).map(([name, shape]) => [name, Float32Array.from({ length: elements(shape) }, (_, i) => Math.sin(i * i))]),
+        Object.entries(dims).map(([name, shape]) => [
+          name,
+          Float32Array.from({ length: elements(shape) }, (_, i) => Math.sin(i * i)),
+        ]),
       );
-      const [any, known] = [await evaluate({ y: of('N') }, feeds, dims), await evaluate({ y: of(3) }, feeds, dims)];
+      const [any, known] = [
+        await evaluate({ y: of('N') }, feeds, dims),
+        await evaluate({ y: of(3) }, feeds, dims),
+      ];
       expectClose(known.y!.data, [...any.y!.data], 1e-5);
     }
   });

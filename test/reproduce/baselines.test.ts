@@ -22,11 +22,15 @@ it('ISTA is its formula; FISTA begins like it and then is ahead', async () => {
       { length: rows },
       (_, i) => measurements[i]! - x.reduce((sum, v, j) => sum + data[i * columns + j]! * v, 0),
     );
-    x = x.map((v, j) => soft(v + size * residual.reduce((sum, r, i) => sum + data[i * columns + j]! * r, 0)));
+    x = x.map((v, j) =>
+      soft(v + size * residual.reduce((sum, r, i) => sum + data[i * columns + j]! * r, 0)),
+    );
     x.forEach((v, j) => expect(plain[t]![j]).toBeCloseTo(v, 4));
   }
   expect([...fast[0]!]).toEqual([...plain[0]!]);
-  expect(Number(qualitiesOf(conditions, fast[29]!)[0])).toBeLessThan(Number(qualitiesOf(conditions, plain[29]!)[0]) - 2);
+  expect(Number(qualitiesOf(conditions, fast[29]!)[0])).toBeLessThan(
+    Number(qualitiesOf(conditions, plain[29]!)[0]) - 2,
+  );
 });
 
 it('VAMP that is told the prior recovers what ISTA cannot', async () => {

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { exitAt } from '../../src/evaluation/trace.ts';
 import { flopsUpTo } from '../../src/reproduce/recognize/cost.ts';
-import { calibrationError, certainty, confidence, patience, judgedBy } from '../../src/reproduce/recognize/signals.ts';
+import {
+  calibrationError,
+  certainty,
+  confidence,
+  patience,
+  judgedBy,
+} from '../../src/reproduce/recognize/signals.ts';
 import { manifest } from '../tasks/fixtures.ts';
 
 const seen = (truth: number, ...scores: number[][]) => ({
@@ -34,14 +40,24 @@ describe('what a stop rule can go by', () => {
 
   it('has a calibration error of the distance between confidence and accuracy, bin by bin', () => {
     // Two images at 0.8, one of them right; two at 0.6, both right: (|0.8 − 0.5| + |0.6 − 1|) / 2.
-    const images = [seen(0, [0.8, 0.2]), seen(1, [0.8, 0.2]), seen(0, [0.6, 0.4]), seen(1, [0.4, 0.6])];
+    const images = [
+      seen(0, [0.8, 0.2]),
+      seen(1, [0.8, 0.2]),
+      seen(0, [0.6, 0.4]),
+      seen(1, [0.4, 0.6]),
+    ];
     expect(calibrationError(images, 0)).toBeCloseTo(35, 4);
   });
 
   it('costs the layers, the read-out and, where it is asked, the policies on the way', () => {
     const model = {
       ...manifest('m', 'recognize', ['N', 6]),
-      flops: { per: 'sample' as const, segments: [10, 20, 30], heads: [1, 2, 3], policies: [0.5, 0.5, 0] },
+      flops: {
+        per: 'sample' as const,
+        segments: [10, 20, 30],
+        heads: [1, 2, 3],
+        policies: [0.5, 0.5, 0],
+      },
     };
     expect([0, 1, 2].map((at) => flopsUpTo(model, at))).toEqual([11, 32, 63]);
     expect(flopsUpTo(model, 1, true)).toBe(33);

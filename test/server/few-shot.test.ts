@@ -29,7 +29,8 @@ interface Answer {
 
 const post = (payload: Buffer | string, headers: Record<string, string>, query = '') =>
   service.app.inject({ method: 'POST', url: `/v1/few-shot${query}`, payload, headers });
-const json = (body: unknown, query = '') => post(JSON.stringify(body), { 'content-type': 'application/json' }, query);
+const json = (body: unknown, query = '') =>
+  post(JSON.stringify(body), { 'content-type': 'application/json' }, query);
 const task = () => ({
   support: [
     { label: 'across', image: across.toString('base64') },
@@ -44,7 +45,13 @@ describe('POST /v1/few-shot', () => {
     const first = await json(task(), '?rule=fixed&depth=1');
     expect(first.statusCode).toBe(200);
     const body = first.json<Answer>();
-    expect(body).toMatchObject({ model: 'small-few-shot', max_depth: 3, labels: ['across', 'down'], depth: 1, reason: 'fixed' });
+    expect(body).toMatchObject({
+      model: 'small-few-shot',
+      max_depth: 3,
+      labels: ['across', 'down'],
+      depth: 1,
+      reason: 'fixed',
+    });
     expect(labels(body)).toEqual(['down', 'across', 'down']);
     const { payload, headers } = await form([
       { field: 'label', text: 'across' },
@@ -65,32 +72,63 @@ describe('POST /v1/few-shot', () => {
       expect(answer).toMatchObject({ depth, reason: 'fixed' });
       expect(answer.pi).toHaveLength(Math.min(depth, 2));
     }
-    expect((await json(task(), '?threshold=1&max_depth=2')).json()).toMatchObject({ depth: 2, reason: 'max_depth' });
-    expect((await json(task(), '?threshold=0')).json()).toMatchObject({ depth: 1, reason: 'policy' });
+    expect((await json(task(), '?threshold=1&max_depth=2')).json()).toMatchObject({
+      depth: 2,
+      reason: 'max_depth',
+    });
+    expect((await json(task(), '?threshold=0')).json()).toMatchObject({
+      depth: 1,
+      reason: 'policy',
+    });
     expect((await json(task(), '?rule=sample&seed=4')).json()).toMatchObject({ seed: 4 });
-    expect((await json(task(), '?threshold=1&deadline_ms=0')).json()).toMatchObject({ depth: 1, reason: 'deadline' });
+    expect((await json(task(), '?threshold=1&deadline_ms=0')).json()).toMatchObject({
+      depth: 1,
+      reason: 'deadline',
+    });
   });
 
   it('answers all queries of a request from one adaptation, each as if it came alone', async () => {
     const { support, query } = task();
     const many = Array.from({ length: 40 }, (_, i) => query[i % 2]!);
-    const { predictions } = (await json({ support, query: many }, '?rule=fixed&depth=3')).json<Answer>();
+    const { predictions } = (
+      await json({ support, query: many }, '?rule=fixed&depth=3')
+    ).json<Answer>();
     expect(predictions).toHaveLength(40);
     for (const i of [0, 1]) {
-      const alone = (await json({ support, query: [query[i]] }, '?rule=fixed&depth=3')).json<Answer>().predictions[0]!;
-      alone.scores.forEach((score, k) => expect(predictions[38 + i]!.scores[k]).toBeCloseTo(score, 3));
+      const alone = (
+        await json({ support, query: [query[i]] }, '?rule=fixed&depth=3')
+      ).json<Answer>().predictions[0]!;
+      alone.scores.forEach((score, k) =>
+        expect(predictions[38 + i]!.scores[k]).toBeCloseTo(score, 3),
+      );
     }
   });
 
   it.each<[string, { field: string; text?: string; image?: true }[], RegExp]>([
-    ['a form without a file', [{ field: 'label', text: 'a' }], /no file; send some in the fields support and query/],
-    ['a file in another field', [{ field: 'image', image: true }], /file in the field image; send files in support and query/],
+    [
+      'a form without a file',
+      [{ field: 'label', text: 'a' }],
+      /no file; send some in the fields support and query/,
+    ],
+    [
+      'a file in another field',
+      [{ field: 'image', image: true }],
+      /file in the field image; send files in support and query/,
+    ],
     ['another field', [{ field: 'shots', text: '4' }], /field shots; it takes label/],
-    ['a label without an end', [{ field: 'label', text: 'a'.repeat(5000) }], /label is longer than 1024 bytes/],
+    [
+      'a label without an end',
+      [{ field: 'label', text: 'a'.repeat(5000) }],
+      /label is longer than 1024 bytes/,
+    ],
     ['a support file without a label', [{ field: 'support', image: true }], /no label/],
   ])('refuses %s', async (_, parts, sentence) => {
     const { payload, headers } = await form(
-      parts.map(({ field, text, image }) => ({ field, ...(text !== undefined && { text }), ...(image && { file: across }) })),
+      parts.map(({ field, text, image }) => ({
+        field,
+        ...(text !== undefined && { text }),
+        ...(image && { file: across }),
+      })),
     );
     const answer = await post(payload, headers);
     expect(answer.statusCode).toBe(400);
@@ -103,13 +141,17 @@ describe('POST /v1/few-shot', () => {
   });
 
   it('is described', async () => {
-    const document = (await service.app.inject('/openapi.json')).json<{ paths: Record<string, { post: Record<string, unknown> }> }>();
+    const document = (await service.app.inject('/openapi.json')).json<{
+      paths: Record<string, { post: Record<string, unknown> }>;
+    }>();
     const { requestBody, responses } = document.paths['/v1/few-shot']!.post as {
       requestBody: { content: Record<string, { schema: { required: string[] } }> };
       responses: Record<string, { content: Record<string, { schema: { properties: object } }> }>;
     };
     expect(requestBody.content['application/json']!.schema.required).toEqual(['support', 'query']);
     expect(requestBody.content['multipart/form-data']!.schema.required).toContain('label');
-    expect(Object.keys(responses['200']!.content['application/json']!.schema.properties)).toContain('predictions');
+    expect(Object.keys(responses['200']!.content['application/json']!.schema.properties)).toContain(
+      'predictions',
+    );
   });
 });

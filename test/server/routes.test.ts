@@ -26,13 +26,17 @@ afterAll(() => service.close());
 
 const post = (url: string, payload: Buffer | string, headers: Record<string, string>) =>
   service.app.inject({ method: 'POST', url, payload, headers });
-const recover = (body: unknown, query = '') => post(`/v1/recover${query}`, JSON.stringify(body), JSON_TYPE);
+const recover = (body: unknown, query = '') =>
+  post(`/v1/recover${query}`, JSON.stringify(body), JSON_TYPE);
 
 describe('POST /v1/recover', () => {
   it('answers one vector and several, with depth, reason and π', async () => {
     const one = await recover({ measurements: vector() });
     expect(one.statusCode).toBe(200);
-    const body = one.json<{ signals: number[][]; samples: { depth: number; reason: string; pi: number[] }[] }>();
+    const body = one.json<{
+      signals: number[][];
+      samples: { depth: number; reason: string; pi: number[] }[];
+    }>();
     expect(body).toMatchObject({ model: 'small-recovery', max_depth: 5 });
     expect(body.signals[0]).toHaveLength(24);
     expect(body.samples[0]!.pi.length).toBeGreaterThanOrEqual(Math.min(body.samples[0]!.depth, 4));
@@ -44,7 +48,11 @@ describe('POST /v1/recover', () => {
     const measurements = vector();
     for (const answer of [
       await recover({ measurements }, '?rule=fixed&depth=3'),
-      await recover({ measurements, stopping: { rule: 'fixed', depth: 3 }, model: 'small-recovery' }),
+      await recover({
+        measurements,
+        stopping: { rule: 'fixed', depth: 3 },
+        model: 'small-recovery',
+      }),
     ]) {
       expect(answer.json()).toMatchObject({ samples: [{ depth: 3, reason: 'fixed' }] });
     }
@@ -56,7 +64,9 @@ describe('POST /v1/recover', () => {
 
   it('answers raw float32 and .npy in kind, with the depth in headers', async () => {
     const data = Float32Array.from(vector());
-    const raw = await post('/v1/recover?rule=fixed&depth=2', Buffer.from(data.buffer), { 'content-type': 'application/octet-stream' });
+    const raw = await post('/v1/recover?rule=fixed&depth=2', Buffer.from(data.buffer), {
+      'content-type': 'application/octet-stream',
+    });
     expect(raw.headers).toMatchObject({
       'content-type': 'application/octet-stream',
       'x-stop-depth': '2',
@@ -65,9 +75,13 @@ describe('POST /v1/recover', () => {
       vary: 'Accept',
     });
     expect(raw.rawPayload).toHaveLength(4 * 24);
-    const npy = await post('/v1/recover?rule=fixed&depth=2', Buffer.from(writeNpy({ shape: [1, 12], data })), {
-      'content-type': 'application/x-npy',
-    });
+    const npy = await post(
+      '/v1/recover?rule=fixed&depth=2',
+      Buffer.from(writeNpy({ shape: [1, 12], data })),
+      {
+        'content-type': 'application/x-npy',
+      },
+    );
     const array = readNpy(npy.rawPayload);
     expect(array.shape).toEqual([1, 24]);
     expect(Buffer.from(Float32Array.from(array.data).buffer)).toEqual(raw.rawPayload);
@@ -75,7 +89,9 @@ describe('POST /v1/recover', () => {
       'content-type': 'application/octet-stream',
       accept: 'application/json',
     });
-    expect(json.json<{ signals: number[][] }>().signals[0]!.map(Math.fround)).toEqual([...Float32Array.from(array.data)]);
+    expect(json.json<{ signals: number[][] }>().signals[0]!.map(Math.fround)).toEqual([
+      ...Float32Array.from(array.data),
+    ]);
   });
 });
 
@@ -87,32 +103,59 @@ describe('POST /v1/denoise', () => {
     ] as const) {
       const { payload, headers } = await form([{ field: 'image', file: image }]);
       const answer = await post('/v1/denoise', payload, headers);
-      expect(answer.headers).toMatchObject({ 'content-type': 'image/png', 'x-model': model, 'x-max-depth': '4' });
-      expect(await sharp(answer.rawPayload).metadata()).toMatchObject({ format: 'png', width: 40, height: 30, channels });
+      expect(answer.headers).toMatchObject({
+        'content-type': 'image/png',
+        'x-model': model,
+        'x-max-depth': '4',
+      });
+      expect(await sharp(answer.rawPayload).metadata()).toMatchObject({
+        format: 'png',
+        width: 40,
+        height: 30,
+        channels,
+      });
     }
-    const raw = await post('/v1/denoise', await sharp(color).jpeg().toBuffer(), { 'content-type': 'image/jpeg' });
+    const raw = await post('/v1/denoise', await sharp(color).jpeg().toBuffer(), {
+      'content-type': 'image/jpeg',
+    });
     expect(raw.headers['content-type']).toBe('image/jpeg');
   });
 
   it('follows Accept and format=', async () => {
-    const accept = await post('/v1/denoise', color, { 'content-type': 'image/png', accept: 'image/webp,image/*;q=0.5' });
+    const accept = await post('/v1/denoise', color, {
+      'content-type': 'image/png',
+      accept: 'image/webp,image/*;q=0.5',
+    });
     expect(accept.headers['content-type']).toBe('image/webp');
-    const format = await post('/v1/denoise?format=jpeg', color, { 'content-type': 'image/png', accept: 'image/webp' });
+    const format = await post('/v1/denoise?format=jpeg', color, {
+      'content-type': 'image/png',
+      accept: 'image/webp',
+    });
     expect(format.headers['content-type']).toBe('image/jpeg');
-    const json = await post('/v1/denoise?rule=fixed&depth=3', color, { 'content-type': 'image/png', accept: 'application/json' });
+    const json = await post('/v1/denoise?rule=fixed&depth=3', color, {
+      'content-type': 'image/png',
+      accept: 'application/json',
+    });
     expect(json.json()).toMatchObject({
       depth: 3,
       depth_mean: 3,
       samples: [{ x: 0, y: 0, width: 40, height: 30, reason: 'fixed' }],
       image: { format: 'png', width: 40, height: 30 },
     });
-    const grid = await post('/v1/denoise?rule=fixed&depth=3&format=json&depth_map=true', color, { 'content-type': 'image/png' });
+    const grid = await post('/v1/denoise?rule=fixed&depth=3&format=json&depth_map=true', color, {
+      'content-type': 'image/png',
+    });
     expect(grid.json()).toMatchObject({ depth_map: [[3]] });
-    const map = await post('/v1/denoise?rule=fixed&depth=2&format=depth', color, { 'content-type': 'image/jpeg' });
+    const map = await post('/v1/denoise?rule=fixed&depth=2&format=depth', color, {
+      'content-type': 'image/jpeg',
+    });
     expect(map.headers).toMatchObject({ 'content-type': 'image/png', 'x-stop-depth': '2' });
     const { data, info } = await sharp(map.rawPayload).raw().toBuffer({ resolveWithObject: true });
     expect([info.width, info.height, data[0]]).toEqual([40, 30, Math.round((255 * 2) / 4)]);
-    const none = await post('/v1/denoise', color, { 'content-type': 'image/png', accept: 'text/html' });
+    const none = await post('/v1/denoise', color, {
+      'content-type': 'image/png',
+      accept: 'text/html',
+    });
     expect(none.statusCode).toBe(406);
   });
 });
@@ -138,18 +181,41 @@ describe('bad input gets a problem that says what to change, and the next good r
   };
   const cases: Record<
     string,
-    [status: number, code: string, says: RegExp, send: () => Promise<{ statusCode: number; headers: object; json(): unknown }>]
+    [
+      status: number,
+      code: string,
+      says: RegExp,
+      send: () => Promise<{ statusCode: number; headers: object; json(): unknown }>,
+    ]
   > = {
     'empty body': [400, 'bad-body', /empty/, () => post('/v1/denoise', '', png)],
-    'not an image': [400, 'bad-image', /cannot be decoded/, () => post('/v1/denoise', 'hello', png)],
-    'truncated PNG': [400, 'bad-image', /cannot be decoded/, () => post('/v1/denoise', color.subarray(0, color.length / 2), png)],
+    'not an image': [
+      400,
+      'bad-image',
+      /cannot be decoded/,
+      () => post('/v1/denoise', 'hello', png),
+    ],
+    'truncated PNG': [
+      400,
+      'bad-image',
+      /cannot be decoded/,
+      () => post('/v1/denoise', color.subarray(0, color.length / 2), png),
+    ],
     'truncated JPEG': [
       400,
       'bad-image',
       /cannot be decoded/,
-      async () => post('/v1/denoise', (await sharp(color).jpeg().toBuffer()).subarray(0, 700), { 'content-type': 'image/jpeg' }),
+      async () =>
+        post('/v1/denoise', (await sharp(color).jpeg().toBuffer()).subarray(0, 700), {
+          'content-type': 'image/jpeg',
+        }),
     ],
-    'a header of 40,000×40,000': [413, 'too-large', /pixels/, () => post('/v1/denoise', huge(), png)],
+    'a header of 40,000×40,000': [
+      413,
+      'too-large',
+      /pixels/,
+      () => post('/v1/denoise', huge(), png),
+    ],
     'form without a file': [
       400,
       'bad-body',
@@ -189,17 +255,37 @@ describe('bad input gets a problem that says what to change, and the next good r
         return post('/v1/denoise', payload.subarray(0, 300), headers);
       },
     ],
-    'no content type': [415, 'unsupported-media-type', /Content-Type/, () => post('/v1/denoise', color, { 'content-type': '' })],
+    'no content type': [
+      415,
+      'unsupported-media-type',
+      /Content-Type/,
+      () => post('/v1/denoise', color, { 'content-type': '' }),
+    ],
     'another content type': [
       415,
       'unsupported-media-type',
       /text\/plain/,
       () => post('/v1/recover', 'x', { 'content-type': 'text/plain' }),
     ],
-    'body over the limit': [413, 'too-large', /MAX_BODY_BYTES/, () => post('/v1/denoise', Buffer.alloc(5_000_000), png)],
-    'not JSON': [400, 'bad-body', /not JSON/, () => post('/v1/recover', '{"measurements":', JSON_TYPE)],
+    'body over the limit': [
+      413,
+      'too-large',
+      /MAX_BODY_BYTES/,
+      () => post('/v1/denoise', Buffer.alloc(5_000_000), png),
+    ],
+    'not JSON': [
+      400,
+      'bad-body',
+      /not JSON/,
+      () => post('/v1/recover', '{"measurements":', JSON_TYPE),
+    ],
     'wrong length': [400, 'bad-measurements', /12/, () => recover({ measurements: [1, 2, 3] })],
-    'not numbers': [400, 'bad-measurements', /must be a.*number/, () => recover({ measurements: vector().map(String) })],
+    'not numbers': [
+      400,
+      'bad-measurements',
+      /must be a.*number/,
+      () => recover({ measurements: vector().map(String) }),
+    ],
     null: [400, 'bad-measurements', /null/, () => recover({ measurements: [null, ...vector(11)] })],
     'NaN in raw floats': [
       400,
@@ -207,10 +293,25 @@ describe('bad input gets a problem that says what to change, and the next good r
       /finite/,
       () => post('/v1/recover', Buffer.from(new Float32Array(12).fill(Number.NaN).buffer), octets),
     ],
-    'infinite once it is float32': [400, 'bad-measurements', /finite|large/, () => recover({ measurements: [1e300, ...vector(11)] })],
+    'infinite once it is float32': [
+      400,
+      'bad-measurements',
+      /finite|large/,
+      () => recover({ measurements: [1e300, ...vector(11)] }),
+    ],
     '0 rows': [400, 'bad-measurements', /at least one|empty/, () => recover({ measurements: [] })],
-    '100,000 rows': [413, 'too-large', /at most/, () => recover({ measurements: Array.from({ length: 100_000 }, () => [1]) })],
-    'octets that are no multiple': [400, 'bad-measurements', /48/, () => post('/v1/recover', Buffer.alloc(50), octets)],
+    '100,000 rows': [
+      413,
+      'too-large',
+      /at most/,
+      () => recover({ measurements: Array.from({ length: 100_000 }, () => [1]) }),
+    ],
+    'octets that are no multiple': [
+      400,
+      'bad-measurements',
+      /48/,
+      () => post('/v1/recover', Buffer.alloc(50), octets),
+    ],
     '.npy of integers': [
       400,
       'bad-measurements',
@@ -241,13 +342,23 @@ describe('bad input gets a problem that says what to change, and the next good r
       400,
       'bad-measurements',
       /is an array; it must be a number/,
-      () => post('/v1/recover', `{"measurements":[[${'['.repeat(20_000)}1${']'.repeat(20_000)}${',1'.repeat(11)}]]}`, JSON_TYPE),
+      () =>
+        post(
+          '/v1/recover',
+          `{"measurements":[[${'['.repeat(20_000)}1${']'.repeat(20_000)}${',1'.repeat(11)}]]}`,
+          JSON_TYPE,
+        ),
     ],
     'a threshold nested without end': [
       400,
       'bad-parameter',
       /threshold must be a number from 0 to 1, not an array/,
-      () => post('/v1/recover', `{"measurements":[],"stopping":{"threshold":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`, JSON_TYPE),
+      () =>
+        post(
+          '/v1/recover',
+          `{"measurements":[],"stopping":{"threshold":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`,
+          JSON_TYPE,
+        ),
     ],
     'a model with a long name': [
       404,
@@ -255,48 +366,148 @@ describe('bad input gets a problem that says what to change, and the next good r
       /^There is no model x{80}…; .{1,200}$/,
       () => recover({ measurements: vector(), model: 'x'.repeat(1_000_000) }),
     ],
-    'unknown field': [400, 'bad-body', /signals/, () => recover({ measurements: vector(), signals: 1 })],
-    'unknown model': [404, 'unknown-model', /small-recovery/, () => recover({ measurements: vector() }, '?model=nobody')],
-    'model of another task': [400, 'wrong-task', /denoise/, () => recover({ measurements: vector() }, '?model=small-gray')],
-    'unknown query parameter': [400, 'bad-parameter', /treshold/, () => recover({ measurements: vector() }, '?treshold=0.5')],
+    'unknown field': [
+      400,
+      'bad-body',
+      /signals/,
+      () => recover({ measurements: vector(), signals: 1 }),
+    ],
+    'unknown model': [
+      404,
+      'unknown-model',
+      /small-recovery/,
+      () => recover({ measurements: vector() }, '?model=nobody'),
+    ],
+    'model of another task': [
+      400,
+      'wrong-task',
+      /denoise/,
+      () => recover({ measurements: vector() }, '?model=small-gray'),
+    ],
+    'unknown query parameter': [
+      400,
+      'bad-parameter',
+      /treshold/,
+      () => recover({ measurements: vector() }, '?treshold=0.5'),
+    ],
     'repeated query parameter': [
       400,
       'bad-parameter',
       /threshold/,
       () => recover({ measurements: vector() }, '?threshold=0.5&threshold=0.6'),
     ],
-    'unknown rule': [400, 'bad-parameter', /rule/, () => recover({ measurements: vector() }, '?rule=maybe')],
-    'threshold out of range': [400, 'bad-parameter', /threshold/, () => recover({ measurements: vector() }, '?threshold=1.5')],
-    'threshold that is no number': [400, 'bad-parameter', /threshold/, () => recover({ measurements: vector() }, '?threshold=half')],
-    'seed out of range': [400, 'bad-parameter', /seed/, () => recover({ measurements: vector() }, '?rule=sample&seed=-1')],
-    'depth at no exit': [400, 'bad-parameter', /2, 3, 4/, () => post('/v1/denoise?rule=fixed&depth=1', gray, png)],
-    'fixed without depth': [400, 'bad-parameter', /depth/, () => recover({ measurements: vector() }, '?rule=fixed')],
-    'depth of zero': [400, 'bad-parameter', /depth/, () => recover({ measurements: vector() }, '?rule=fixed&depth=0')],
-    'max_depth before the first exit': [400, 'bad-parameter', /first exit/, () => post('/v1/denoise?max_depth=1', gray, png)],
-    'min_depth beyond the last': [400, 'bad-parameter', /beyond/, () => recover({ measurements: vector() }, '?min_depth=6')],
-    'deadline below zero': [400, 'bad-parameter', /deadline_ms/, () => recover({ measurements: vector() }, '?deadline_ms=-1')],
-    'stopping in the body': [400, 'bad-parameter', /threshold/, () => recover({ measurements: vector(), stopping: { threshold: 'x' } })],
+    'unknown rule': [
+      400,
+      'bad-parameter',
+      /rule/,
+      () => recover({ measurements: vector() }, '?rule=maybe'),
+    ],
+    'threshold out of range': [
+      400,
+      'bad-parameter',
+      /threshold/,
+      () => recover({ measurements: vector() }, '?threshold=1.5'),
+    ],
+    'threshold that is no number': [
+      400,
+      'bad-parameter',
+      /threshold/,
+      () => recover({ measurements: vector() }, '?threshold=half'),
+    ],
+    'seed out of range': [
+      400,
+      'bad-parameter',
+      /seed/,
+      () => recover({ measurements: vector() }, '?rule=sample&seed=-1'),
+    ],
+    'depth at no exit': [
+      400,
+      'bad-parameter',
+      /2, 3, 4/,
+      () => post('/v1/denoise?rule=fixed&depth=1', gray, png),
+    ],
+    'fixed without depth': [
+      400,
+      'bad-parameter',
+      /depth/,
+      () => recover({ measurements: vector() }, '?rule=fixed'),
+    ],
+    'depth of zero': [
+      400,
+      'bad-parameter',
+      /depth/,
+      () => recover({ measurements: vector() }, '?rule=fixed&depth=0'),
+    ],
+    'max_depth before the first exit': [
+      400,
+      'bad-parameter',
+      /first exit/,
+      () => post('/v1/denoise?max_depth=1', gray, png),
+    ],
+    'min_depth beyond the last': [
+      400,
+      'bad-parameter',
+      /beyond/,
+      () => recover({ measurements: vector() }, '?min_depth=6'),
+    ],
+    'deadline below zero': [
+      400,
+      'bad-parameter',
+      /deadline_ms/,
+      () => recover({ measurements: vector() }, '?deadline_ms=-1'),
+    ],
+    'stopping in the body': [
+      400,
+      'bad-parameter',
+      /threshold/,
+      () => recover({ measurements: vector(), stopping: { threshold: 'x' } }),
+    ],
     'a grid of depths beside an image': [
       400,
       'bad-parameter',
       /format=json.*format=depth/,
       () => post('/v1/denoise?depth_map=true', gray, png),
     ],
-    'unknown format': [400, 'bad-parameter', /format/, () => post('/v1/denoise?format=bmp', gray, png)],
-    'another method': [405, 'method-not-allowed', /POST/, () => service.app.inject({ method: 'GET', url: '/v1/recover' })],
-    'a path that cannot be decoded': [404, 'not-found', /path/, () => service.app.inject({ method: 'GET', url: '/v1/models/%E0%A4%A' })],
-    'another path': [404, 'not-found', /nothing at/, () => service.app.inject({ method: 'GET', url: '/v2/recover' })],
+    'unknown format': [
+      400,
+      'bad-parameter',
+      /format/,
+      () => post('/v1/denoise?format=bmp', gray, png),
+    ],
+    'another method': [
+      405,
+      'method-not-allowed',
+      /POST/,
+      () => service.app.inject({ method: 'GET', url: '/v1/recover' }),
+    ],
+    'a path that cannot be decoded': [
+      404,
+      'not-found',
+      /path/,
+      () => service.app.inject({ method: 'GET', url: '/v1/models/%E0%A4%A' }),
+    ],
+    'another path': [
+      404,
+      'not-found',
+      /nothing at/,
+      () => service.app.inject({ method: 'GET', url: '/v2/recover' }),
+    ],
     'a file that is not the task’s': [
       404,
       'not-found',
       /matrix.npy/,
-      () => service.app.inject({ method: 'GET', url: '/v1/models/small-recovery/files/layer-01.onnx' }),
+      () =>
+        service.app.inject({ method: 'GET', url: '/v1/models/small-recovery/files/layer-01.onnx' }),
     ],
     'a file outside': [
       404,
       'not-found',
       /./,
-      () => service.app.inject({ method: 'GET', url: '/v1/models/small-recovery/files/..%2f..%2fpackage.json' }),
+      () =>
+        service.app.inject({
+          method: 'GET',
+          url: '/v1/models/small-recovery/files/..%2f..%2fpackage.json',
+        }),
     ],
   };
   it.each(Object.entries(cases))('%s', async (_, [status, code, says, send]) => {
@@ -319,10 +530,19 @@ describe('models, health, metrics, documents', () => {
 
   it('lists manifests and hands out task files', async () => {
     const { models } = (await get('/v1/models')).json<{ models: { name: string }[] }>();
-    expect(models.map(({ name }) => name).sort()).toEqual(['small-color', 'small-gray', 'small-recovery']);
-    expect((await get('/v1/models/small-gray')).json()).toMatchObject({ name: 'small-gray', exits: [2, 3, 4] });
+    expect(models.map(({ name }) => name).sort()).toEqual([
+      'small-color',
+      'small-gray',
+      'small-recovery',
+    ]);
+    expect((await get('/v1/models/small-gray')).json()).toMatchObject({
+      name: 'small-gray',
+      exits: [2, 3, 4],
+    });
     expect((await get('/v1/models/nobody')).json()).toMatchObject({ code: 'unknown-model' });
-    expect(readNpy((await get('/v1/models/small-recovery/files/matrix.npy')).rawPayload).shape).toEqual([12, 24]);
+    expect(
+      readNpy((await get('/v1/models/small-recovery/files/matrix.npy')).rawPayload).shape,
+    ).toEqual([12, 24]);
   });
 
   it('is live, and ready until it drains', async () => {
@@ -335,7 +555,9 @@ describe('models, health, metrics, documents', () => {
 
   it('counts depths, reasons and skipped layers', async () => {
     const value = async (series: string): Promise<number> => {
-      const line = (await get('/metrics')).body.split('\n').find((text) => text.startsWith(`${series} `));
+      const line = (await get('/metrics')).body
+        .split('\n')
+        .find((text) => text.startsWith(`${series} `));
       return Number(line?.split(' ').at(-1));
     };
     const series = [
@@ -365,7 +587,9 @@ describe('models, health, metrics, documents', () => {
 
   it('counts what is refused before a model is chosen', async () => {
     const refused = async (): Promise<number> => {
-      const found = /^stopwise_requests_total\{model="",outcome="rejected"\} (\d+)$/m.exec((await get('/metrics')).body);
+      const found = /^stopwise_requests_total\{model="",outcome="rejected"\} (\d+)$/m.exec(
+        (await get('/metrics')).body,
+      );
       return Number(found?.[1] ?? 0);
     };
     const before = await refused();
@@ -378,15 +602,35 @@ describe('models, health, metrics, documents', () => {
 
   it('describes itself', async () => {
     const document = (await get('/openapi.json')).json<{
-      paths: Record<string, { post?: { requestBody: { content: object }; parameters: { name: string }[] } }>;
+      paths: Record<
+        string,
+        { post?: { requestBody: { content: object }; parameters: { name: string }[] } }
+      >;
     }>();
     expect(Object.keys(document.paths)).toEqual(
-      expect.arrayContaining(['/v1/denoise', '/v1/recover', '/v1/models', '/v1/models/{name}/files/{file}', '/health/ready', '/metrics']),
+      expect.arrayContaining([
+        '/v1/denoise',
+        '/v1/recover',
+        '/v1/models',
+        '/v1/models/{name}/files/{file}',
+        '/health/ready',
+        '/metrics',
+      ]),
     );
     const denoise = document.paths['/v1/denoise']!.post!;
     expect(Object.keys(denoise.requestBody.content)).toContain('multipart/form-data');
     expect(denoise.parameters.map(({ name }) => name)).toEqual(
-      expect.arrayContaining(['rule', 'threshold', 'seed', 'depth', 'min_depth', 'max_depth', 'deadline_ms', 'model', 'format']),
+      expect.arrayContaining([
+        'rule',
+        'threshold',
+        'seed',
+        'depth',
+        'min_depth',
+        'max_depth',
+        'deadline_ms',
+        'model',
+        'format',
+      ]),
     );
     expect((await get('/docs/')).statusCode).toBe(200);
     expect((await get('/')).body).toContain('<title>stopwise</title>');
@@ -398,14 +642,21 @@ describe('a full service', () => {
     const full = await startSmallService({ maxPending: 4 });
     const body = JSON.stringify({ measurements: vector() });
     const answers = await Promise.all(
-      Array.from({ length: 40 }, () => full.app.inject({ method: 'POST', url: '/v1/recover', payload: body, headers: JSON_TYPE })),
+      Array.from({ length: 40 }, () =>
+        full.app.inject({ method: 'POST', url: '/v1/recover', payload: body, headers: JSON_TYPE }),
+      ),
     );
     const refused = answers.filter(({ statusCode }) => statusCode === 429);
     expect(refused.length).toBeGreaterThan(0);
     expect(answers.every(({ statusCode }) => statusCode === 200 || statusCode === 429)).toBe(true);
     expect(refused[0]!.headers['retry-after']).toBe('1');
     expect(refused[0]!.json()).toMatchObject({ code: 'overloaded' });
-    const next = await full.app.inject({ method: 'POST', url: '/v1/recover', payload: body, headers: JSON_TYPE });
+    const next = await full.app.inject({
+      method: 'POST',
+      url: '/v1/recover',
+      payload: body,
+      headers: JSON_TYPE,
+    });
     expect(next.statusCode).toBe(200);
     await full.close();
   });

@@ -12,7 +12,9 @@ export interface SmallService {
 }
 
 /** The whole service on the small models, without a socket. */
-export async function startSmallService(options: Partial<EngineOptions> = {}): Promise<SmallService> {
+export async function startSmallService(
+  options: Partial<EngineOptions> = {},
+): Promise<SmallService> {
   const modelsDir = options.modelsDir ?? (await writeModels());
   const engine = await startSmallEngine({ ...options, modelsDir });
   const metrics = new Metrics('test');
@@ -48,5 +50,8 @@ export async function form(
     else data.append(field, text ?? '');
   }
   const response = new Response(data);
-  return { payload: Buffer.from(await response.arrayBuffer()), headers: { 'content-type': response.headers.get('content-type')! } };
+  return {
+    payload: Buffer.from(await response.arrayBuffer()),
+    headers: { 'content-type': response.headers.get('content-type')! },
+  };
 }

@@ -12,12 +12,25 @@ export interface Process {
 }
 
 /** `dist/main.js` as a process of its own, once it answers. */
-export async function startProcess(env: Record<string, string>, args: readonly string[] = ['dist/main.js']): Promise<Process> {
+export async function startProcess(
+  env: Record<string, string>,
+  args: readonly string[] = ['dist/main.js'],
+): Promise<Process> {
   const child = spawn(process.execPath, args, {
-    env: { ...process.env, PORT: '0', HOST: '127.0.0.1', EXECUTION_PROVIDER: 'cpu', WORKERS: '1', LOG_LEVEL: 'info', ...env },
+    env: {
+      ...process.env,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      EXECUTION_PROVIDER: 'cpu',
+      WORKERS: '1',
+      LOG_LEVEL: 'info',
+      ...env,
+    },
   });
   let words = '';
-  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  const ended = new Promise<number | null>((resolve) =>
+    child.once('exit', (code) => resolve(code)),
+  );
   child.stderr.on('data', (chunk: Buffer) => (words += chunk.toString()));
   const url = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {

@@ -15,7 +15,13 @@ const running: Process[] = [];
 beforeAll(async () => {
   models = await writeModels();
   large = await sharp({
-    create: { width: 2400, height: 2000, channels: 3, background: '#777', noise: { type: 'gaussian', mean: 128, sigma: 30 } },
+    create: {
+      width: 2400,
+      height: 2000,
+      channels: 3,
+      background: '#777',
+      noise: { type: 'gaussian', mean: 128, sigma: 30 },
+    },
   })
     .png({ compressionLevel: 1 })
     .toBuffer();
@@ -53,7 +59,9 @@ describe('the service as a process', () => {
     const answer = await recover(service.url);
     expect(answer.status).toBe(200);
     expect(((await answer.json()) as { samples: unknown[] }).samples).toHaveLength(1);
-    const { models: served } = (await (await fetch(`${service.url}/v1/models`)).json()) as { models: { name: string }[] };
+    const { models: served } = (await (await fetch(`${service.url}/v1/models`)).json()) as {
+      models: { name: string }[];
+    };
     expect(served.map(({ name }) => name).sort()).toEqual(['small-color', 'small-recovery']);
   });
 
@@ -74,12 +82,16 @@ describe('the service as a process', () => {
   it('frees the work of a client that left, and counts it', async () => {
     const service = await start();
     const controller = new AbortController();
-    const left = denoise(service.url, controller.signal).catch((error: unknown) => (error as Error).name);
+    const left = denoise(service.url, controller.signal).catch(
+      (error: unknown) => (error as Error).name,
+    );
     await until(async () => (await metric(service.url, 'stopwise_pending_samples')) > 1);
     controller.abort();
     expect(await left).toBe('AbortError');
     await until(async () => (await metric(service.url, 'stopwise_pending_samples')) === 0, 1);
-    expect(await metric(service.url, 'stopwise_requests_total{model="",outcome="cancelled"}')).toBe(1);
+    expect(await metric(service.url, 'stopwise_requests_total{model="",outcome="cancelled"}')).toBe(
+      1,
+    );
     expect((await recover(service.url)).status).toBe(200);
   }, 30_000);
 
@@ -87,7 +99,10 @@ describe('the service as a process', () => {
     const service = await start();
     const big = denoise(service.url);
     await until(async () => (await metric(service.url, 'stopwise_pending_samples')) > 1);
-    const first = await Promise.race([big.then(() => 'large'), recover(service.url).then(() => 'small')]);
+    const first = await Promise.race([
+      big.then(() => 'large'),
+      recover(service.url).then(() => 'small'),
+    ]);
     expect(first).toBe('small');
     expect((await big).status).toBe(200);
   }, 30_000);
@@ -113,11 +128,14 @@ describe('the service as a process', () => {
     expect(await service.ended).toBe(0);
   });
 
-  const noCuda = /The cuda provider cannot be had here: .*"On a GPU".* EXECUTION_PROVIDER=cpu goes without\./;
+  const noCuda =
+    /The cuda provider cannot be had here: .*"On a GPU".* EXECUTION_PROVIDER=cpu goes without\./;
   it.skipIf(existsSync('/dev/nvidia0')).each(['thread', 'process'])(
     'does not start on a provider that is not there: %s',
     async (isolation) => {
-      await expect(start({ EXECUTION_PROVIDER: 'cuda', ISOLATION: isolation })).rejects.toThrow(noCuda);
+      await expect(start({ EXECUTION_PROVIDER: 'cuda', ISOLATION: isolation })).rejects.toThrow(
+        noCuda,
+      );
     },
   );
 

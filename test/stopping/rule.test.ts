@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { oracle, stopTime } from '../../src/stopping/distribution.ts';
-import { resolveStopping, stopRule, stops, type StoppingParameters } from '../../src/stopping/rule.ts';
+import {
+  resolveStopping,
+  stopRule,
+  stops,
+  type StoppingParameters,
+} from '../../src/stopping/rule.ts';
 
 const model = { depth: 12, exits: [4, 6, 8, 12], threshold: 0.4 };
 const resolve = (parameters: StoppingParameters) => resolveStopping(parameters, model, () => 77);
 /** The exit, from 0, and the reason, for π at the exits in order. */
-function walk(parameters: StoppingParameters, pi: readonly number[], cap?: number): [number, string] {
+function walk(
+  parameters: StoppingParameters,
+  pi: readonly number[],
+  cap?: number,
+): [number, string] {
   const rule = stopRule(resolve(parameters), model, 0);
   for (let at = 0; at < model.exits.length; at++) {
     const reason = stops(rule, at, pi[at] ?? 0, cap);
@@ -29,8 +38,16 @@ describe('the stop rule', () => {
         certain,
         0,
       );
-    expect(of({ rule: 'confidence' })).toMatchObject({ policy: 'confidence', thresholds: [0.8, 0.8, 0.8, 0.8] });
-    expect(of({ rule: 'confidence', threshold: 0.7, minDepth: 6 }).thresholds).toEqual([Infinity, 0.7, 0.7, 0.7]);
+    expect(of({ rule: 'confidence' })).toMatchObject({
+      policy: 'confidence',
+      thresholds: [0.8, 0.8, 0.8, 0.8],
+    });
+    expect(of({ rule: 'confidence', threshold: 0.7, minDepth: 6 }).thresholds).toEqual([
+      Infinity,
+      0.7,
+      0.7,
+      0.7,
+    ]);
     expect(of({})).toMatchObject({ policy: 'pi', thresholds: [0.4, 0.4, 0.4, 0.4] });
     expect(() => resolve({ rule: 'confidence' })).toThrow(/a model that gives its confidence/);
   });
@@ -52,7 +69,8 @@ describe('the stop rule', () => {
   });
 
   it('draws thresholds that depend on seed and index alone', () => {
-    const thresholds = (seed: number, index: number) => stopRule(resolve({ rule: 'sample', seed }), model, index).thresholds;
+    const thresholds = (seed: number, index: number) =>
+      stopRule(resolve({ rule: 'sample', seed }), model, index).thresholds;
     expect(thresholds(5, 3)).toEqual(thresholds(5, 3));
     expect(thresholds(5, 3)).not.toEqual(thresholds(5, 4));
     expect(thresholds(5, 3)).not.toEqual(thresholds(6, 3));
@@ -61,7 +79,10 @@ describe('the stop rule', () => {
 
   it('draws thresholds that are uniform and not alike from seed to seed and sample to sample', () => {
     const draws = Array.from({ length: 60 }, (_, seed) =>
-      Array.from({ length: 60 }, (__, index) => stopRule(resolve({ rule: 'sample', seed }), model, index).thresholds[0]!),
+      Array.from(
+        { length: 60 },
+        (__, index) => stopRule(resolve({ rule: 'sample', seed }), model, index).thresholds[0]!,
+      ),
     );
     const all = draws.flat();
     const mean = all.reduce((a, b) => a + b, 0) / all.length;
@@ -70,9 +91,14 @@ describe('the stop rule', () => {
     // Neighbouring seeds, and neighbouring samples: correlations as small as chance allows.
     const correlation = (pairs: readonly (readonly [number, number])[]): number =>
       (12 * pairs.reduce((sum, [a, b]) => sum + (a - 0.5) * (b - 0.5), 0)) / pairs.length;
-    const acrossSeeds = draws.slice(1).flatMap((row, s) => row.map((value, i) => [value, draws[s]![i]!] as const));
-    const acrossSamples = draws.flatMap((row) => row.slice(1).map((value, i) => [value, row[i]!] as const));
-    for (const pairs of [acrossSeeds, acrossSamples]) expect(Math.abs(correlation(pairs))).toBeLessThan(4 / Math.sqrt(pairs.length));
+    const acrossSeeds = draws
+      .slice(1)
+      .flatMap((row, s) => row.map((value, i) => [value, draws[s]![i]!] as const));
+    const acrossSamples = draws.flatMap((row) =>
+      row.slice(1).map((value, i) => [value, row[i]!] as const),
+    );
+    for (const pairs of [acrossSeeds, acrossSamples])
+      expect(Math.abs(correlation(pairs))).toBeLessThan(4 / Math.sqrt(pairs.length));
   });
 
   it.each<[StoppingParameters, RegExp]>([
@@ -102,7 +128,10 @@ describe('stop-time distributions', () => {
     const sum = losses.reduce((total, loss) => total + Math.exp(-loss), 0);
     oracle(losses).forEach((q, t) => expect(q).toBeCloseTo(Math.exp(-losses[t]!) / sum, 12));
     expect(oracle(losses, { beta: 1e-3 })[2]).toBeCloseTo(1, 6);
-    expect(oracle(losses, { beta: 1e-3, lambda: 1000, costs: [0.25, 0.5, 1] })[1]).toBeCloseTo(1, 6);
+    expect(oracle(losses, { beta: 1e-3, lambda: 1000, costs: [0.25, 0.5, 1] })[1]).toBeCloseTo(
+      1,
+      6,
+    );
     expect(oracle([1e4, 1e4 + 1]).reduce((a, b) => a + b)).toBeCloseTo(1, 12);
   });
 });

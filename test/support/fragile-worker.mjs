@@ -10,9 +10,16 @@ const end = () => {
 const sample = (models) => {
   const { name, inputs } = models.get('small-recovery');
   const [{ name: input, shape }] = inputs;
-  return { model: name, samples: [{ [input]: { data: new Float32Array(shape[1]).fill(0.1), dims: [shape[1]] } }] };
+  return {
+    model: name,
+    samples: [{ [input]: { data: new Float32Array(shape[1]).fill(0.1), dims: [shape[1]] } }],
+  };
 };
-const encode = async () => ({ contentType: 'text/plain', headers: {}, body: new TextEncoder().encode('answered') });
+const encode = async () => ({
+  contentType: 'text/plain',
+  headers: {},
+  body: new TextEncoder().encode('answered'),
+});
 
 await serveEngine(() => ({
   abort: end,

@@ -18,20 +18,41 @@ import { initialWeights, type Weights } from '../../src/training/weights.ts';
 import { builtUrl } from '../../src/util/built-url.ts';
 
 export const smallMatrix = measurementMatrix(12, 24, new Random(3));
-export const smallLista = (): Family => defineCoupledLista({ ...defaultCoupled, matrix: smallMatrix, depth: 5 });
-export const smallDncnn = (channels: 1 | 3 = 1): Family => defineDncnn({ channels, features: 8, depth: 4, exits: [2, 3, 4], hidden: 4 });
+export const smallLista = (): Family =>
+  defineCoupledLista({ ...defaultCoupled, matrix: smallMatrix, depth: 5 });
+export const smallDncnn = (channels: 1 | 3 = 1): Family =>
+  defineDncnn({ channels, features: 8, depth: 4, exits: [2, 3, 4], hidden: 4 });
 
 export const smallMaml = (change: Partial<MamlConfig> = {}): Family =>
-  defineMaml({ channels: 1, side: 8, background: 1, features: 4, depth: 3, exits: [1, 2, 3], hidden: 4, order: 'second', ...change });
+  defineMaml({
+    channels: 1,
+    side: 8,
+    background: 1,
+    features: 4,
+    depth: 3,
+    exits: [1, 2, 3],
+    hidden: 4,
+    order: 'second',
+    ...change,
+  });
 
 export const smallSdn = (): Family =>
-  defineSdn({ channels: 3, side: 8, classes: 6, widths: [4, 6], blocks: [1, 2], exits: [1, 2, 3], hidden: 4 }).family;
+  defineSdn({
+    channels: 3,
+    side: 8,
+    classes: 6,
+    widths: [4, 6],
+    blocks: [1, 2],
+    exits: [1, 2, 3],
+    hidden: 4,
+  }).family;
 
 /** Weights with some life in them: the policies answer differently at every exit. */
 export function livelyWeights(family: Family, seed = 5): Weights {
   const random = new Random(seed);
   const weights = initialWeights(family, random.normal);
-  for (const [name, { role }] of family.parameters) if (role === 'policy') random.fillNormal(weights.get(name)!, 0.5);
+  for (const [name, { role }] of family.parameters)
+    if (role === 'policy') random.fillNormal(weights.get(name)!, 0.5);
   return weights;
 }
 
@@ -60,21 +81,42 @@ export function smallRecognize(): SmallModel {
   const weights = livelyWeights(smallSdn());
   const random = new Random(8);
   for (const [name, data] of weights) if (/^(head|bias)/.test(name)) random.fillNormal(data, 1);
-  return { name: 'small-recognize', family: smallSdn(), weights, change: { thresholds: { confidence: 0.6 } } };
+  return {
+    name: 'small-recognize',
+    family: smallSdn(),
+    weights,
+    change: { thresholds: { confidence: 0.6 } },
+  };
 }
 
 /** What belongs to a family that a bundle is written of. */
 const kinds: Readonly<
-  Record<string, { readonly task: TaskName; readonly unit: FlopsUnit; readonly files: readonly (readonly [string, Uint8Array])[] }>
+  Record<
+    string,
+    {
+      readonly task: TaskName;
+      readonly unit: FlopsUnit;
+      readonly files: readonly (readonly [string, Uint8Array])[];
+    }
+  >
 > = {
   lista: {
     task: 'sparse-recovery',
     unit: perSample,
-    files: [['matrix.npy', writeNpy({ shape: [smallMatrix.rows, smallMatrix.columns], data: smallMatrix.data })]],
+    files: [
+      [
+        'matrix.npy',
+        writeNpy({ shape: [smallMatrix.rows, smallMatrix.columns], data: smallMatrix.data }),
+      ],
+    ],
   },
   dncnn: { task: 'denoise', unit: perPixel, files: [] },
   maml: { task: 'few-shot', unit: perTask, files: [] },
-  sdn: { task: 'recognize', unit: perSample, files: [['labels.json', Buffer.from(JSON.stringify(smallLabels))]] },
+  sdn: {
+    task: 'recognize',
+    unit: perSample,
+    files: [['labels.json', Buffer.from(JSON.stringify(smallLabels))]],
+  },
 };
 
 /** Writes the models as bundles and gives the folder. */
@@ -104,7 +146,10 @@ export async function writeModels(models: readonly SmallModel[] = smallModels())
 }
 
 /** An engine on these models, with the service's own workers. */
-export async function startSmallEngine(options: Partial<EngineOptions> = {}, events: Partial<EngineEvents> = {}): Promise<Engine> {
+export async function startSmallEngine(
+  options: Partial<EngineOptions> = {},
+  events: Partial<EngineEvents> = {},
+): Promise<Engine> {
   const whole: EngineOptions = {
     modelsDir: options.modelsDir ?? (await writeModels()),
     entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),

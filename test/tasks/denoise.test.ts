@@ -13,9 +13,27 @@ const models = byName(
   manifest('sparse-recovery', 'sparse-recovery', ['N', 25]),
 );
 
-function picture(channels: 1 | 3, width: number, height: number, extra: Partial<DecodedImage> = {}): DecodedImage {
-  const data = Float32Array.from({ length: channels * width * height }, (_, i) => ((i * 7) % 251) / 255);
-  return { channels, width, height, data, format: 'png', bits: 8, alpha: undefined, source: undefined, ...extra };
+function picture(
+  channels: 1 | 3,
+  width: number,
+  height: number,
+  extra: Partial<DecodedImage> = {},
+): DecodedImage {
+  const data = Float32Array.from(
+    { length: channels * width * height },
+    (_, i) => ((i * 7) % 251) / 255,
+  );
+  return {
+    channels,
+    width,
+    height,
+    data,
+    format: 'png',
+    bits: 8,
+    alpha: undefined,
+    source: undefined,
+    ...extra,
+  };
 }
 
 const request = (body: Uint8Array, extra: Partial<TaskRequest> = {}): TaskRequest => ({
@@ -35,31 +53,38 @@ describe('denoise', () => {
     [1, 1, 1],
     [3, 700, 530],
     [1, 1100, 35],
-  ] as const)('with a model that changes nothing gives back %i×%i×%i exactly', async (channels, width, height) => {
-    const image = picture(channels, width, height);
-    const decoded = await decode(request(await encodeImage(image, 'png')), models);
-    expect(decoded.model).toBe(channels === 1 ? 'denoise-gray' : 'denoise-color');
-    const { contentType, headers, body } = await answer(decoded, 'denoised', identity);
-    expect(contentType).toBe('image/png');
-    const back = await decodeImage(body, MOST);
-    expect(back).toMatchObject({ channels, width, height });
-    expect(back.data.every((value, i) => Math.abs(value - image.data[i]!) < 1e-6)).toBe(true);
-    const single = width <= 512 && height <= 512;
-    expect(headers).toMatchObject({
-      'x-model': decoded.model,
-      'x-stop-depth': single ? '4' : '12',
-      'x-max-depth': '12',
-      'x-stop-reason': single ? 'policy' : 'max_depth',
-      'server-timing': 'queue;dur=1.23, compute;dur=20.00, total;dur=25.50',
-    });
-    expect(headers).not.toHaveProperty('x-seed');
-  });
+  ] as const)(
+    'with a model that changes nothing gives back %i×%i×%i exactly',
+    async (channels, width, height) => {
+      const image = picture(channels, width, height);
+      const decoded = await decode(request(await encodeImage(image, 'png')), models);
+      expect(decoded.model).toBe(channels === 1 ? 'denoise-gray' : 'denoise-color');
+      const { contentType, headers, body } = await answer(decoded, 'denoised', identity);
+      expect(contentType).toBe('image/png');
+      const back = await decodeImage(body, MOST);
+      expect(back).toMatchObject({ channels, width, height });
+      expect(back.data.every((value, i) => Math.abs(value - image.data[i]!) < 1e-6)).toBe(true);
+      const single = width <= 512 && height <= 512;
+      expect(headers).toMatchObject({
+        'x-model': decoded.model,
+        'x-stop-depth': single ? '4' : '12',
+        'x-max-depth': '12',
+        'x-stop-reason': single ? 'policy' : 'max_depth',
+        'server-timing': 'queue;dur=1.23, compute;dur=20.00, total;dur=25.50',
+      });
+      expect(headers).not.toHaveProperty('x-seed');
+    },
+  );
 
   it('runs large images as tiles of their own depth', async () => {
     const decoded = await decode(request(await encodeImage(picture(1, 1500, 40), 'png')), models);
     expect(decoded.samples.length).toBe(3);
     const { headers } = await answer(decoded, 'denoised', identity, 9);
-    expect(headers).toMatchObject({ 'x-stop-depth': '12', 'x-stop-depth-mean': '8', 'x-seed': '9' });
+    expect(headers).toMatchObject({
+      'x-stop-depth': '12',
+      'x-stop-depth-mean': '8',
+      'x-seed': '9',
+    });
   });
 
   it('gives the model what it takes: planes in [0,1] with even sides', async () => {
@@ -97,10 +122,15 @@ describe('denoise', () => {
 
   it('answers JSON with every tile and the image', async () => {
     const image = picture(1, 700, 30);
-    const decoded = await decode(request(await encodeImage(image, 'png'), { accept: 'application/json' }), models);
+    const decoded = await decode(
+      request(await encodeImage(image, 'png'), { accept: 'application/json' }),
+      models,
+    );
     const { contentType, body } = await answer(decoded, 'denoised', identity, 3);
     expect(contentType).toMatch(/^application\/json/);
-    const json = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown> & { image: { data: string } };
+    const json = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown> & {
+      image: { data: string };
+    };
     expect(json).toEqual({
       model: 'denoise-gray',
       depth: 12,
@@ -119,22 +149,37 @@ describe('denoise', () => {
 
   it('answers how deep each tile went, as a grid and as a picture', async () => {
     const body = await encodeImage(picture(1, 1500, 700), 'png');
-    const json = await answer(await decode(request(body, { accept: 'application/json', depthMap: true }), models), 'denoised', identity);
-    const { depth_map: grid } = JSON.parse(new TextDecoder().decode(json.body)) as { depth_map: number[][] };
+    const json = await answer(
+      await decode(request(body, { accept: 'application/json', depthMap: true }), models),
+      'denoised',
+      identity,
+    );
+    const { depth_map: grid } = JSON.parse(new TextDecoder().decode(json.body)) as {
+      depth_map: number[][];
+    };
     expect(grid).toEqual([
       [4, 12, 8],
       [4, 12, 8],
     ]);
-    const map = await answer(await decode(request(body, { accept: 'image/png', depthMap: true }), models), 'denoised', identity);
+    const map = await answer(
+      await decode(request(body, { accept: 'image/png', depthMap: true }), models),
+      'denoised',
+      identity,
+    );
     expect(map.headers).toMatchObject({ 'x-stop-depth': '12', 'x-max-depth': '12' });
     const { width, height, channels, data } = await decodeImage(map.body, MOST);
     expect([width, height, channels]).toEqual([1500, 700, 1]);
-    expect([0, 499, 500, 999, 1000, 1499].map((x) => Math.round(255 * data[300 * 1500 + x]!))).toEqual([85, 85, 255, 255, 170, 170]);
+    expect(
+      [0, 499, 500, 999, 1000, 1499].map((x) => Math.round(255 * data[300 * 1500 + x]!)),
+    ).toEqual([85, 85, 255, 255, 170, 170]);
   });
 
   it('passes the stopping parameters on', async () => {
     const stopping = { rule: 'fixed', depth: 8 } as const;
-    expect((await decode(request(await encodeImage(picture(1, 4, 4), 'png'), { stopping }), models)).stopping).toEqual(stopping);
+    expect(
+      (await decode(request(await encodeImage(picture(1, 4, 4), 'png'), { stopping }), models))
+        .stopping,
+    ).toEqual(stopping);
   });
 
   it('takes the model that is named', async () => {
@@ -143,7 +188,11 @@ describe('denoise', () => {
   });
 
   it.each([
-    ['denoise-none', 'unknown-model', /no model denoise-none.*other-gray, denoise-gray, denoise-color/],
+    [
+      'denoise-none',
+      'unknown-model',
+      /no model denoise-none.*other-gray, denoise-gray, denoise-color/,
+    ],
     ['sparse-recovery', 'wrong-task', /model for sparse-recovery/],
     ['denoise-color', 'bad-image', /3 channel.*has 1; leave model out/],
   ])('refuses the model %s for a gray image', async (model, code, sentence) => {
@@ -160,7 +209,9 @@ describe('denoise', () => {
   });
 
   it('refuses what is no image, and too large a one', async () => {
-    expect((await problem(() => decode(request(Buffer.from('no image')), models))).code).toBe('bad-image');
+    expect((await problem(() => decode(request(Buffer.from('no image')), models))).code).toBe(
+      'bad-image',
+    );
     const small = denoise({ maxPixels: 15 });
     const body = await encodeImage(picture(1, 4, 4), 'png');
     expect((await problem(() => small(request(body), models))).status).toBe(413);

@@ -28,7 +28,12 @@ const plain = (background: string, size = 9): Promise<Buffer> =>
     .png()
     .toBuffer();
 beforeAll(async () => {
-  [dark, light, red, huge] = [await plain('#000'), await plain('#fff'), await plain('#f00'), await plain('#888', 120)];
+  [dark, light, red, huge] = [
+    await plain('#000'),
+    await plain('#fff'),
+    await plain('#f00'),
+    await plain('#888', 120),
+  ];
 });
 
 const request = (body: unknown, extra: Partial<TaskRequest> = {}): TaskRequest => ({
@@ -38,32 +43,54 @@ const request = (body: unknown, extra: Partial<TaskRequest> = {}): TaskRequest =
   stopping: {},
   ...extra,
 });
-const entry = (label: unknown, image: Buffer): object => ({ label, image: image.toString('base64') });
+const entry = (label: unknown, image: Buffer): object => ({
+  label,
+  image: image.toString('base64'),
+});
 const pair = (): object[] => [entry('dark', dark), entry('light', light)];
 const query = (count = 1): string[] => Array.from({ length: count }, () => dark.toString('base64'));
 
 describe('few-shot takes', () => {
   it('images of any size and colour, as gray squares with their labels in the order in which they come', async () => {
-    const { samples, model: name } = await decode(request({ support: [...pair(), entry('dark', red)], query: query(2) }), models);
+    const { samples, model: name } = await decode(
+      request({ support: [...pair(), entry('dark', red)], query: query(2) }),
+      models,
+    );
     expect(name).toBe('few-shot');
-    const [{ support, labels, query: queries }] = samples as [Record<'support' | 'labels' | 'query', Sample[string]>];
+    const [{ support, labels, query: queries }] = samples as [
+      Record<'support' | 'labels' | 'query', Sample[string]>,
+    ];
     expect(support.dims).toEqual([3, 1, SIDE, SIDE]);
     expect([...labels.data]).toEqual([1, 0, 0, 1, 1, 0]);
     expect(labels.dims).toEqual([3, 2]);
     expect(queries.dims).toEqual([2, 1, SIDE, SIDE]);
-    expect([...support.data.subarray(0, 2 * SIDE ** 2)]).toEqual([...new Array<number>(16).fill(0), ...new Array<number>(16).fill(1)]);
+    expect([...support.data.subarray(0, 2 * SIDE ** 2)]).toEqual([
+      ...new Array<number>(16).fill(0),
+      ...new Array<number>(16).fill(1),
+    ]);
     expect(support.data[2 * SIDE ** 2]).toBeGreaterThan(0.1);
     expect(support.data[2 * SIDE ** 2]).toBeLessThan(0.6);
   });
 
   it('the parts of a form, data URLs, and the stopping parameters', async () => {
-    const part = (field: string, body: Buffer, label?: string) => ({ field, contentType: 'image/png', body, ...(label && { label }) });
+    const part = (field: string, body: Buffer, label?: string) => ({
+      field,
+      contentType: 'image/png',
+      body,
+      ...(label && { label }),
+    });
     const parts = [part('support', dark, 'a'), part('support', light, ' b '), part('query', red)];
-    const form = await decode({ ...request({}), contentType: 'multipart/form-data', parts, stopping: { depth: 4 } }, models);
+    const form = await decode(
+      { ...request({}), contentType: 'multipart/form-data', parts, stopping: { depth: 4 } },
+      models,
+    );
     expect(form.stopping).toEqual({ depth: 4 });
     expect([...form.samples[0]!.labels!.data]).toEqual([1, 0, 0, 1]);
     const url = `data:image/png;base64,${dark.toString('base64')}`;
-    const json = await decode(request({ support: pair(), query: [url], stopping: { rule: 'fixed', depth: 8 } }), models);
+    const json = await decode(
+      request({ support: pair(), query: [url], stopping: { rule: 'fixed', depth: 8 } }),
+      models,
+    );
     expect(json.stopping).toEqual({ rule: 'fixed', depth: 8 });
   });
 });
@@ -71,7 +98,10 @@ describe('few-shot takes', () => {
 describe('few-shot answers', () => {
   it('with the label and the scores of every query, and the steps taken', async () => {
     const decoded = await decode(request({ support: pair(), query: query(2) }), models);
-    const { body } = await answer(decoded, 'logits', () => ({ data: Float32Array.of(0, Math.log(3), 5, 5 - Math.log(4)), dims: [2, 2] }));
+    const { body } = await answer(decoded, 'logits', () => ({
+      data: Float32Array.of(0, Math.log(3), 5, 5 - Math.log(4)),
+      dims: [2, 2],
+    }));
     expect(JSON.parse(Buffer.from(body).toString())).toEqual({
       model: 'few-shot',
       max_depth: 12,
@@ -92,7 +122,12 @@ describe('few-shot refuses', () => {
   it.each<[string, () => unknown, string, RegExp]>([
     ['no support', () => ({ query: query() }), 'bad-body', /support must be an array/],
     ['an empty support', () => ({ support: [], query: query() }), 'bad-body', /support is empty/],
-    ['one class only', () => ({ support: [entry('a', dark), entry('a', light)], query: query() }), 'bad-body', /one class, "a"/],
+    [
+      'one class only',
+      () => ({ support: [entry('a', dark), entry('a', light)], query: query() }),
+      'bad-body',
+      /one class, "a"/,
+    ],
     [
       'a class without an image',
       () => ({ support: [...pair(), { label: 'c' }], query: query() }),
@@ -105,8 +140,18 @@ describe('few-shot refuses', () => {
       'bad-body',
       /label of entry 0 of support is empty/,
     ],
-    ['a label that is no text', () => ({ support: [entry(4, dark), ...pair()], query: query() }), 'bad-body', /must be a string/],
-    ['a long label', () => ({ support: [entry('x'.repeat(300), dark)], query: query() }), 'bad-body', /300 characters/],
+    [
+      'a label that is no text',
+      () => ({ support: [entry(4, dark), ...pair()], query: query() }),
+      'bad-body',
+      /must be a string/,
+    ],
+    [
+      'a long label',
+      () => ({ support: [entry('x'.repeat(300), dark)], query: query() }),
+      'bad-body',
+      /300 characters/,
+    ],
     [
       'one label written in two ways',
       () => ({ support: [entry('Ink', dark), entry('ink', light)], query: query() }),
@@ -114,16 +159,36 @@ describe('few-shot refuses', () => {
       /"Ink" and "ink" differ in case/,
     ],
     ['no query', () => ({ support: pair(), query: [] }), 'bad-body', /query is empty/],
-    ['a query that is no list', () => ({ support: pair(), query: 'abc' }), 'bad-body', /query must be an array/],
-    ['a query that is no base64', () => ({ support: pair(), query: ['%%%'] }), 'bad-body', /Entry 0 of query is not base64/],
-    ['a query that is no image', () => ({ support: pair(), query: ['aGVsbG8='] }), 'bad-image', /Image 0 of query: /],
+    [
+      'a query that is no list',
+      () => ({ support: pair(), query: 'abc' }),
+      'bad-body',
+      /query must be an array/,
+    ],
+    [
+      'a query that is no base64',
+      () => ({ support: pair(), query: ['%%%'] }),
+      'bad-body',
+      /Entry 0 of query is not base64/,
+    ],
+    [
+      'a query that is no image',
+      () => ({ support: pair(), query: ['aGVsbG8='] }),
+      'bad-image',
+      /Image 0 of query: /,
+    ],
     [
       'a support that is no image',
       () => ({ support: [...pair(), entry('c', Buffer.from('x'))], query: query() }),
       'bad-image',
       /Image 2 of support/,
     ],
-    ['too many pixels', () => ({ support: [...pair(), entry('c', huge)], query: query() }), 'too-large', /Image 2 of support.*pixels/],
+    [
+      'too many pixels',
+      () => ({ support: [...pair(), entry('c', huge)], query: query() }),
+      'too-large',
+      /Image 2 of support.*pixels/,
+    ],
     [
       'more ways than the model takes',
       () => ({ support: ['a', 'b', 'c', 'd'].map((label) => entry(label, dark)), query: query() }),
@@ -136,10 +201,30 @@ describe('few-shot refuses', () => {
       'too-large',
       /8 images to learn from; few-shot takes at most 6/,
     ],
-    ['hundreds of queries', () => ({ support: pair(), query: query(600) }), 'too-large', /600 queries; few-shot takes at most 5/],
-    ['an unknown field', () => ({ support: pair(), query: query(), shots: 1 }), 'bad-body', /field shots/],
-    ['an unknown field of an entry', () => ({ support: [{ ...pair()[0], weight: 2 }], query: query() }), 'bad-body', /field weight/],
-    ['another task’s model', () => ({ support: pair(), query: query(), model: 'recover' }), 'wrong-task', /recover is a model for sparse/],
+    [
+      'hundreds of queries',
+      () => ({ support: pair(), query: query(600) }),
+      'too-large',
+      /600 queries; few-shot takes at most 5/,
+    ],
+    [
+      'an unknown field',
+      () => ({ support: pair(), query: query(), shots: 1 }),
+      'bad-body',
+      /field shots/,
+    ],
+    [
+      'an unknown field of an entry',
+      () => ({ support: [{ ...pair()[0], weight: 2 }], query: query() }),
+      'bad-body',
+      /field weight/,
+    ],
+    [
+      'another task’s model',
+      () => ({ support: pair(), query: query(), model: 'recover' }),
+      'wrong-task',
+      /recover is a model for sparse/,
+    ],
   ])('%s', async (_, body, code, sentence) => {
     const found = await problem(() => decode(request(body()), models));
     expect([found.code, found.message]).toEqual([code, expect.stringMatching(sentence)]);

@@ -1,10 +1,21 @@
 /** Models and results that tasks can be tested with, without an engine. */
 import type { Manifest, TaskName } from '../../src/bundle/manifest.ts';
-import type { Array32, DecodedRequest, RunResult, Sample, TaskAnswer } from '../../src/engine/types.ts';
+import type {
+  Array32,
+  DecodedRequest,
+  RunResult,
+  Sample,
+  TaskAnswer,
+} from '../../src/engine/types.ts';
 import { Problem, type ProblemCode } from '../../src/errors.ts';
 import { expect } from 'vitest';
 
-export function manifest(name: string, task: TaskName, shape: Manifest['inputs'][number]['shape'], isDefault = true): Manifest {
+export function manifest(
+  name: string,
+  task: TaskName,
+  shape: Manifest['inputs'][number]['shape'],
+  isDefault = true,
+): Manifest {
   const [input, output] = task === 'denoise' ? ['image', 'denoised'] : ['measurements', 'signal'];
   return {
     schema_version: 1,
@@ -27,7 +38,8 @@ export function manifest(name: string, task: TaskName, shape: Manifest['inputs']
   };
 }
 
-export const byName = (...manifests: Manifest[]): ReadonlyMap<string, Manifest> => new Map(manifests.map((one) => [one.name, one]));
+export const byName = (...manifests: Manifest[]): ReadonlyMap<string, Manifest> =>
+  new Map(manifests.map((one) => [one.name, one]));
 
 /** Answers a decoded request with a function of each sample, stopping the samples at the exits in turn. */
 export function answer(
@@ -53,7 +65,9 @@ export function answer(
 }
 
 /** The problem that some work ends with. */
-export async function problem(work: () => Promise<unknown>): Promise<{ code: ProblemCode; status: number; message: string }> {
+export async function problem(
+  work: () => Promise<unknown>,
+): Promise<{ code: ProblemCode; status: number; message: string }> {
   const error: unknown = await work().then(
     () => undefined,
     (reason: unknown) => reason,

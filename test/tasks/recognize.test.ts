@@ -13,10 +13,14 @@ const model: Manifest = {
 };
 const models = byName(model, manifest('denoise-color', 'denoise', ['N', 3, '2*h', '2*w']));
 const decode = (body: Uint8Array, extra: Partial<TaskRequest> = {}) =>
-  recognize({ maxPixels: 10_000 })({ task: 'recognize', contentType: 'image/png', body, stopping: {}, ...extra }, models, (name, file) => {
-    expect([name, file]).toEqual(['recognize', 'labels.json']);
-    return Promise.resolve(Buffer.from(JSON.stringify(labels)));
-  });
+  recognize({ maxPixels: 10_000 })(
+    { task: 'recognize', contentType: 'image/png', body, stopping: {}, ...extra },
+    models,
+    (name, file) => {
+      expect([name, file]).toEqual(['recognize', 'labels.json']);
+      return Promise.resolve(Buffer.from(JSON.stringify(labels)));
+    },
+  );
 const plain = (width: number, height: number): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: { r: 255, g: 0, b: 51 } } })
     .png()
@@ -34,12 +38,17 @@ describe('recognize', () => {
     expect(samples).toHaveLength(1);
     const { data, dims } = samples[0]!.image!;
     expect(dims).toEqual([3, 8, 8]);
-    expect([data[0], data[64], data[191]].map((value) => Number(value!.toFixed(3)))).toEqual([1, 0, 0.2]);
+    expect([data[0], data[64], data[191]].map((value) => Number(value!.toFixed(3)))).toEqual([
+      1, 0, 0.2,
+    ]);
   });
 
   it('answers the five likeliest classes with their probabilities', async () => {
     const logits = Float32Array.of(0, Math.log(4), -90, 0, Math.log(2), -1000);
-    const { contentType, body } = await answer(await decode(await plain(8, 8)), 'logits', () => ({ data: logits, dims: [6] }));
+    const { contentType, body } = await answer(await decode(await plain(8, 8)), 'logits', () => ({
+      data: logits,
+      dims: [6],
+    }));
     expect(contentType).toMatch(/^application\/json/);
     expect(JSON.parse(Buffer.from(body).toString())).toEqual({
       model: 'recognize',
@@ -60,9 +69,17 @@ describe('recognize', () => {
   });
 
   it('refuses what is no image, too large, or meant for another task', async () => {
-    expect(await problem(async () => decode(Buffer.from('hello')))).toMatchObject({ code: 'bad-image' });
-    expect(await problem(async () => decode(await plain(101, 100)))).toMatchObject({ code: 'too-large' });
-    expect(await problem(async () => decode(await plain(8, 8), { model: 'denoise-color' }))).toMatchObject({ code: 'wrong-task' });
-    expect(await problem(async () => decode(await plain(8, 8), { model: 'none' }))).toMatchObject({ code: 'unknown-model' });
+    expect(await problem(async () => decode(Buffer.from('hello')))).toMatchObject({
+      code: 'bad-image',
+    });
+    expect(await problem(async () => decode(await plain(101, 100)))).toMatchObject({
+      code: 'too-large',
+    });
+    expect(
+      await problem(async () => decode(await plain(8, 8), { model: 'denoise-color' })),
+    ).toMatchObject({ code: 'wrong-task' });
+    expect(await problem(async () => decode(await plain(8, 8), { model: 'none' }))).toMatchObject({
+      code: 'unknown-model',
+    });
   });
 });

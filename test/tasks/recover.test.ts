@@ -6,24 +6,34 @@ import { MOST_ROWS, recover } from '../../src/tasks/recover.ts';
 import { answer, byName, manifest, problem } from './fixtures.ts';
 
 const M = 3;
-const models = byName(manifest('sparse-recovery', 'sparse-recovery', ['N', M]), manifest('denoise-gray', 'denoise', ['N', 1, 'h', 'w']));
+const models = byName(
+  manifest('sparse-recovery', 'sparse-recovery', ['N', M]),
+  manifest('denoise-gray', 'denoise', ['N', 1, 'h', 'w']),
+);
 
 const json = (value: unknown, extra: Partial<TaskRequest> = {}): TaskRequest =>
   request('application/json', Buffer.from(JSON.stringify(value)), extra);
-const request = (contentType: string, body: Uint8Array, extra: Partial<TaskRequest> = {}): TaskRequest => ({
+const request = (
+  contentType: string,
+  body: Uint8Array,
+  extra: Partial<TaskRequest> = {},
+): TaskRequest => ({
   task: 'recover',
   contentType,
   body,
   stopping: {},
   ...extra,
 });
-const npy = (shape: number[], data: Float32Array | Float64Array): TaskRequest => request('application/x-npy', writeNpy({ shape, data }));
-const raw = (data: Float32Array): TaskRequest => request('application/octet-stream', Buffer.from(data.buffer));
+const npy = (shape: number[], data: Float32Array | Float64Array): TaskRequest =>
+  request('application/x-npy', writeNpy({ shape, data }));
+const raw = (data: Float32Array): TaskRequest =>
+  request('application/octet-stream', Buffer.from(data.buffer));
 
 const rows = async (of: TaskRequest): Promise<number[][]> =>
   (await recover(of, models)).samples.map((sample) => [...sample.measurements!.data]);
 const identity = (sample: Sample) => sample.measurements!;
-const parse = (body: Uint8Array): Record<string, unknown> => JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
+const parse = (body: Uint8Array): Record<string, unknown> =>
+  JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
 
 describe('recover takes', () => {
   const two = [
@@ -52,7 +62,11 @@ describe('recover takes', () => {
   it('model and stopping in JSON, which count before those of the query', async () => {
     const decoded = await recover(
       json(
-        { measurements: [1, 2, 3], model: 'sparse-recovery', stopping: { depth: 8, rule: 'fixed' } },
+        {
+          measurements: [1, 2, 3],
+          model: 'sparse-recovery',
+          stopping: { depth: 8, rule: 'fixed' },
+        },
         { model: 'denoise-gray', stopping: { rule: 'threshold', deadlineMs: 5 } },
       ),
       models,
@@ -101,7 +115,9 @@ describe('recover answers', () => {
         const back = (parse(body).signals as number[][])[0]!;
         expect(Float32Array.from(back)).toEqual(data.map((value) => value + 0));
         for (const digits of /"signals":\[\[(.*?)\]\]/.exec(text)![1]!.split(',')) {
-          expect(digits.replace(/e.*|[-.]/g, '').replace(/^0+|0+$/g, '').length).toBeLessThanOrEqual(9);
+          expect(
+            digits.replace(/e.*|[-.]/g, '').replace(/^0+|0+$/g, '').length,
+          ).toBeLessThanOrEqual(9);
         }
       }),
     );
@@ -122,7 +138,12 @@ describe('recover answers', () => {
     const array = await answer(await recover(npy([2, 3], vectors), models), 'signal', identity);
     expect(array.contentType).toBe('application/x-npy');
     expect(readNpy(array.body)).toEqual({ shape: [2, 3], data: vectors });
-    expect(readNpy((await answer(await recover(npy([3], vectors.subarray(0, 3)), models), 'signal', identity)).body).shape).toEqual([3]);
+    expect(
+      readNpy(
+        (await answer(await recover(npy([3], vectors.subarray(0, 3)), models), 'signal', identity))
+          .body,
+      ).shape,
+    ).toEqual([3]);
 
     const asked = await answer(
       await recover({ ...json({ measurements: [1, 2, 3] }), accept: 'application/x-npy' }, models),
@@ -130,7 +151,11 @@ describe('recover answers', () => {
       identity,
     );
     expect(readNpy(asked.body)).toEqual({ shape: [3], data: Float32Array.of(1, 2, 3) });
-    const told = await answer(await recover({ ...raw(vectors), accept: 'application/json' }, models), 'signal', identity);
+    const told = await answer(
+      await recover({ ...raw(vectors), accept: 'application/json' }, models),
+      'signal',
+      identity,
+    );
     expect(parse(told.body).signals).toEqual([
       [1, 2, 3],
       [4, 5, 6],
@@ -144,20 +169,45 @@ describe('recover refuses', () => {
   it.each([
     ['no body', body(''), 'bad-body', /not JSON/],
     ['JSON that is not JSON', body('{"measurements": [1, NaN, 2]}'), 'bad-body', /not JSON/],
-    ['bytes that are not UTF-8', request('application/json', Uint8Array.of(0x22, 0xff, 0x22)), 'bad-body', /not JSON/],
+    [
+      'bytes that are not UTF-8',
+      request('application/json', Uint8Array.of(0x22, 0xff, 0x22)),
+      'bad-body',
+      /not JSON/,
+    ],
     ['an array', json([1, 2, 3]), 'bad-body', /must be a JSON object \{measurements/],
     ['no measurements', json({}), 'bad-measurements', /array of 3 numbers/],
     ['an unknown key', json({ measurements: [1, 2, 3], seed: 4 }), 'bad-body', /field seed/],
-    ['an unknown stopping key', json({ measurements: [1, 2, 3], stopping: { dpeth: 4 } }), 'bad-parameter', /"dpeth"/],
-    ['a model that is no string', json({ measurements: [1, 2, 3], model: 4 }), 'bad-parameter', /model must be a string/],
-    ['an unknown model', json({ measurements: [1, 2, 3], model: 'lista' }), 'unknown-model', /no model lista.*sparse-recovery/],
+    [
+      'an unknown stopping key',
+      json({ measurements: [1, 2, 3], stopping: { dpeth: 4 } }),
+      'bad-parameter',
+      /"dpeth"/,
+    ],
+    [
+      'a model that is no string',
+      json({ measurements: [1, 2, 3], model: 4 }),
+      'bad-parameter',
+      /model must be a string/,
+    ],
+    [
+      'an unknown model',
+      json({ measurements: [1, 2, 3], model: 'lista' }),
+      'unknown-model',
+      /no model lista.*sparse-recovery/,
+    ],
     [
       'a model of another task',
       json({ measurements: [1, 2, 3], model: 'denoise-gray' }),
       'wrong-task',
       /denoise-gray is a model for denoise/,
     ],
-    ['a wrong length', json({ measurements: [1, 2] }), 'bad-measurements', /has 2 measurements; this model takes 3/],
+    [
+      'a wrong length',
+      json({ measurements: [1, 2] }),
+      'bad-measurements',
+      /has 2 measurements; this model takes 3/,
+    ],
     [
       'a wrong length in one row',
       json({
@@ -171,12 +221,37 @@ describe('recover refuses', () => {
     ],
     ['0 rows', json({ measurements: [] }), 'bad-measurements', /empty/],
     ['an empty row', json({ measurements: [[]] }), 'bad-measurements', /has 0 measurements/],
-    ['a row among numbers', json({ measurements: [[1, 2, 3], 4] }), 'bad-measurements', /Vector 1 .* not an array/],
-    ['rows within rows', json({ measurements: [[[1], 2, 3]] }), 'bad-measurements', /Measurement 0 of vector 0 is an array/],
-    ['null', json({ measurements: [1, null, 3] }), 'bad-measurements', /Measurement 1 of vector 0 is null/],
+    [
+      'a row among numbers',
+      json({ measurements: [[1, 2, 3], 4] }),
+      'bad-measurements',
+      /Vector 1 .* not an array/,
+    ],
+    [
+      'rows within rows',
+      json({ measurements: [[[1], 2, 3]] }),
+      'bad-measurements',
+      /Measurement 0 of vector 0 is an array/,
+    ],
+    [
+      'null',
+      json({ measurements: [1, null, 3] }),
+      'bad-measurements',
+      /Measurement 1 of vector 0 is null/,
+    ],
     ['text', json({ measurements: [1, '2', 3] }), 'bad-measurements', /is "2"/],
-    ['infinity', body('{"measurements": [1, 1e999, 3]}'), 'bad-measurements', /Measurement 1 of vector 0 is Infinity/],
-    ['beyond float32', body('{"measurements": [1, 1e39, 3]}'), 'bad-measurements', /finite float32/],
+    [
+      'infinity',
+      body('{"measurements": [1, 1e999, 3]}'),
+      'bad-measurements',
+      /Measurement 1 of vector 0 is Infinity/,
+    ],
+    [
+      'beyond float32',
+      body('{"measurements": [1, 1e39, 3]}'),
+      'bad-measurements',
+      /finite float32/,
+    ],
     ['a string', json({ measurements: 'AAAA' }), 'bad-measurements', /array of 3 numbers/],
     [
       '100,000 rows',
@@ -184,9 +259,19 @@ describe('recover refuses', () => {
       'too-large',
       /100000 vectors; send at most 4096/,
     ],
-    ['an empty raw body', raw(new Float32Array(0)), 'bad-measurements', /0 bytes.*3 little-endian float32, 12 bytes/],
+    [
+      'an empty raw body',
+      raw(new Float32Array(0)),
+      'bad-measurements',
+      /0 bytes.*3 little-endian float32, 12 bytes/,
+    ],
     ['a raw body of no multiple', raw(new Float32Array(4)), 'bad-measurements', /16 bytes/],
-    ['raw NaN', raw(Float32Array.of(1, 2, 3, 4, NaN, 6)), 'bad-measurements', /Measurement 1 of vector 1 is NaN/],
+    [
+      'raw NaN',
+      raw(Float32Array.of(1, 2, 3, 4, NaN, 6)),
+      'bad-measurements',
+      /Measurement 1 of vector 1 is NaN/,
+    ],
     ['too many raw rows', raw(new Float32Array(M * (MOST_ROWS + 1))), 'too-large', /4097/],
     [
       'no .npy file',
@@ -194,12 +279,27 @@ describe('recover refuses', () => {
       'bad-measurements',
       /not a \.npy array that can be read\. It does not begin/,
     ],
-    ['a .npy of another length', npy([2, 4], new Float32Array(8)), 'bad-measurements', /\(2, 4\); it must be \(3,\) or \(N, 3\)/],
+    [
+      'a .npy of another length',
+      npy([2, 4], new Float32Array(8)),
+      'bad-measurements',
+      /\(2, 4\); it must be \(3,\) or \(N, 3\)/,
+    ],
     ['a .npy of rank 3', npy([1, 1, 3], new Float32Array(3)), 'bad-measurements', /\(1, 1, 3\)/],
     ['a .npy number', npy([], new Float32Array(1)), 'bad-measurements', /shape is \(\)/],
     ['a .npy of 0 rows', npy([0, 3], new Float32Array(0)), 'bad-measurements', /empty/],
-    ['a .npy with infinity', npy([3], Float32Array.of(1, 2, -Infinity)), 'bad-measurements', /-Infinity/],
-    ['a .npy beyond float32', npy([3], Float64Array.of(1, 2, 1e300)), 'bad-measurements', /finite float32/],
+    [
+      'a .npy with infinity',
+      npy([3], Float32Array.of(1, 2, -Infinity)),
+      'bad-measurements',
+      /-Infinity/,
+    ],
+    [
+      'a .npy beyond float32',
+      npy([3], Float64Array.of(1, 2, 1e300)),
+      'bad-measurements',
+      /finite float32/,
+    ],
   ])('%s', async (_, of, code, sentence) => {
     const found = await problem(() => recover(of, models));
     expect([found.code, found.message]).toEqual([code, expect.stringMatching(sentence)]);

@@ -20,6 +20,14 @@ it('names each task by the last part of its path and hands the settings on', asy
   };
   const body = await encodeImage(image, 'png');
   expect(
-    (await problem(() => tasks.denoise!({ task: 'denoise', contentType: 'image/png', body, stopping: {} }, byName(), noFiles))).code,
+    (
+      await problem(() =>
+        tasks.denoise!(
+          { task: 'denoise', contentType: 'image/png', body, stopping: {} },
+          byName(),
+          noFiles,
+        ),
+      )
+    ).code,
   ).toBe('too-large');
 });

@@ -4,8 +4,24 @@ import { readStopping, StoppingQuery, toStoppingParameters } from '../../src/tas
 
 describe('stopping parameters', () => {
   it('are read from JSON, in the names of the wire', () => {
-    const json = { rule: 'sample', threshold: 0.25, seed: 7, depth: 4, min_depth: 2, max_depth: 8, deadline_ms: 12.5 };
-    const parameters = { rule: 'sample', threshold: 0.25, seed: 7, depth: 4, minDepth: 2, maxDepth: 8, deadlineMs: 12.5 };
+    const json = {
+      rule: 'sample',
+      threshold: 0.25,
+      seed: 7,
+      depth: 4,
+      min_depth: 2,
+      max_depth: 8,
+      deadline_ms: 12.5,
+    };
+    const parameters = {
+      rule: 'sample',
+      threshold: 0.25,
+      seed: 7,
+      depth: 4,
+      minDepth: 2,
+      maxDepth: 8,
+      deadlineMs: 12.5,
+    };
     expect(readStopping(json)).toEqual(parameters);
     expect(toStoppingParameters({ max_depth: 8 })).toEqual({ maxDepth: 8 });
     expect(readStopping({})).toEqual({});
@@ -30,6 +46,7 @@ describe('stopping parameters', () => {
   });
 
   it('are all described', () => {
-    for (const property of Object.values(StoppingQuery.properties)) expect(property).toHaveProperty('description');
+    for (const property of Object.values(StoppingQuery.properties))
+      expect(property).toHaveProperty('description');
   });
 });

@@ -17,19 +17,27 @@ const images = fc.record({
   extra: fc.integer({ min: 0, max: 20 }),
 });
 
-const pixels = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7) * 0.5 + 0.5);
+const pixels = (length: number): Float32Array =>
+  Float32Array.from({ length }, (_, i) => Math.sin(i * 1.7) * 0.5 + 0.5);
 
 describe('tiles', () => {
   it('cut and joined give back the image', () => {
     fc.assert(
       fc.property(images, ({ channels, width, height, multiple, blend, beyond, extra }) => {
         const image = { channels, width, height, data: pixels(channels * width * height) };
-        const tiles = layTiles(width, height, { size: 4 * blend + extra, margin: blend + beyond, blend, multiple });
+        const tiles = layTiles(width, height, {
+          size: 4 * blend + extra,
+          margin: blend + beyond,
+          blend,
+          multiple,
+        });
         const parts = tiles.map((tile) => cutTile(image, tile, multiple));
-        for (const { dims } of parts) expect([dims[0], dims[1]! % multiple, dims[2]! % multiple]).toEqual([channels, 0, 0]);
+        for (const { dims } of parts)
+          expect([dims[0], dims[1]! % multiple, dims[2]! % multiple]).toEqual([channels, 0, 0]);
         const joined = joinTiles(image, tiles, parts, blend);
         joined.forEach((value, i) => {
-          if (!(Math.abs(value - image.data[i]!) < 1e-6)) throw new Error(`pixel ${i} is ${value}, not ${image.data[i]}`);
+          if (!(Math.abs(value - image.data[i]!) < 1e-6))
+            throw new Error(`pixel ${i} is ${value}, not ${image.data[i]}`);
         });
       }),
       { numRuns: 300 },
@@ -41,10 +49,16 @@ describe('tiles', () => {
       fc.property(images, ({ width, height, multiple, blend, beyond, extra }) => {
         const size = 4 * blend + extra;
         const count = new Uint8Array(width * height);
-        for (const { x, y } of layTiles(width, height, { size, margin: blend + beyond, blend, multiple })) {
+        for (const { x, y } of layTiles(width, height, {
+          size,
+          margin: blend + beyond,
+          blend,
+          multiple,
+        })) {
           expect([x.from % multiple, y.from % multiple]).toEqual([0, 0]);
           expect(x.end - x.start).toBeLessThan(size + multiple);
-          for (let i = y.start; i < y.end; i++) for (let j = x.start; j < x.end; j++) count[i * width + j]!++;
+          for (let i = y.start; i < y.end; i++)
+            for (let j = x.start; j < x.end; j++) count[i * width + j]!++;
         }
         expect(count.every((times) => times === 1)).toBe(true);
       }),
@@ -52,8 +66,11 @@ describe('tiles', () => {
   });
 
   it('are one up to the size chosen, and few beyond', () => {
-    const lay = (width: number, height: number): number => layTiles(width, height, { ...defaultTiles, multiple: 2 }).length;
-    expect([lay(512, 512), lay(481, 321), lay(577, 512), lay(1, 1), lay(1024, 1024)]).toEqual([1, 1, 2, 1, 4]);
+    const lay = (width: number, height: number): number =>
+      layTiles(width, height, { ...defaultTiles, multiple: 2 }).length;
+    expect([lay(512, 512), lay(481, 321), lay(577, 512), lay(1, 1), lay(1024, 1024)]).toEqual([
+      1, 1, 2, 1, 4,
+    ]);
   });
 
   it('take nothing from the outer part of the margin, where the window ends', () => {
@@ -62,11 +79,17 @@ describe('tiles', () => {
     const spoiled = tiles.map((tile) => {
       const part = cutTile(image, tile, 2);
       const [, h, w] = part.dims as [number, number, number];
-      const outer = (i: number, size: number, { from, to }: { from: number; to: number }, length: number): boolean =>
-        (from > 0 && i < 4) || (to < length && i >= size - 4);
+      const outer = (
+        i: number,
+        size: number,
+        { from, to }: { from: number; to: number },
+        length: number,
+      ): boolean => (from > 0 && i < 4) || (to < length && i >= size - 4);
       return {
         ...part,
-        data: part.data.map((value, i) => (outer(Math.floor(i / w), h, tile.y, 90) || outer(i % w, w, tile.x, 90) ? 1e6 : value)),
+        data: part.data.map((value, i) =>
+          outer(Math.floor(i / w), h, tile.y, 90) || outer(i % w, w, tile.x, 90) ? 1e6 : value,
+        ),
       };
     });
     const joined = joinTiles(image, tiles, spoiled, 4);
@@ -91,19 +114,34 @@ describe('tiles', () => {
   });
 
   it('mirror the image beyond its far sides', () => {
-    const image = { channels: 1 as const, width: 3, height: 2, data: Float32Array.of(1, 2, 3, 4, 5, 6) };
+    const image = {
+      channels: 1 as const,
+      width: 3,
+      height: 2,
+      data: Float32Array.of(1, 2, 3, 4, 5, 6),
+    };
     const [tile] = layTiles(3, 2, { size: 8, margin: 2, blend: 2, multiple: 4 });
-    expect(cutTile(image, tile!, 4)).toEqual({ dims: [1, 4, 4], data: Float32Array.of(1, 2, 3, 2, 4, 5, 6, 5, 1, 2, 3, 2, 1, 2, 3, 2) });
+    expect(cutTile(image, tile!, 4)).toEqual({
+      dims: [1, 4, 4],
+      data: Float32Array.of(1, 2, 3, 2, 4, 5, 6, 5, 1, 2, 3, 2, 1, 2, 3, 2),
+    });
   });
 });
 
 describe('tiles through a network', () => {
   const family = smallDncnn(1);
   const blend = 10;
-  const denoised = async (width: number, height: number, size: number, margin: number): Promise<Float32Array> => {
+  const denoised = async (
+    width: number,
+    height: number,
+    size: number,
+    margin: number,
+  ): Promise<Float32Array> => {
     const { outputs } = unroll(family, { image: input('image', family.inputs.image!) });
     const weights = new Map([...livelyWeights(family)].map(([name, data]) => [name, { data }]));
-    const session = await Session.load(toModel({ outputs: { denoised: outputs.at(-1)!.denoised! }, weights }));
+    const session = await Session.load(
+      toModel({ outputs: { denoised: outputs.at(-1)!.denoised! }, weights }),
+    );
     const image = { channels: 1 as const, width, height, data: pixels(width * height) };
     const tiles = layTiles(width, height, { size, margin, blend, multiple: 2 });
     const parts = [];
@@ -115,15 +153,19 @@ describe('tiles through a network', () => {
     await session.release();
     return joinTiles(image, tiles, parts, blend);
   };
-  const difference = (a: Float32Array, b: Float32Array): number => a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
+  const difference = (a: Float32Array, b: Float32Array): number =>
+    a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
 
   it.each([
     [90, 70],
     [91, 43],
-  ])('%i×%i: equal the untiled result where the margin holds all that the network sees', async (width, height) => {
-    const whole = await denoised(width, height, 100, 0);
-    // Four layers and a head at half resolution see 10 pixels far; what is blended must see as much beyond itself.
-    expect(difference(await denoised(width, height, 40, 20), whole)).toBeLessThan(1e-5);
-    expect(difference(await denoised(width, height, 40, 10), whole)).toBeGreaterThan(1e-4);
-  });
+  ])(
+    '%i×%i: equal the untiled result where the margin holds all that the network sees',
+    async (width, height) => {
+      const whole = await denoised(width, height, 100, 0);
+      // Four layers and a head at half resolution see 10 pixels far; what is blended must see as much beyond itself.
+      expect(difference(await denoised(width, height, 40, 20), whole)).toBeLessThan(1e-5);
+      expect(difference(await denoised(width, height, 40, 10), whole)).toBeGreaterThan(1e-4);
+    },
+  );
 });

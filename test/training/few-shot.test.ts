@@ -34,7 +34,9 @@ const config: FewShotConfig = {
 function noisyClasses(count: number, each: number): LabelledImages {
   const random = new Random(4);
   const area = SIDE * SIDE;
-  const patterns = Array.from({ length: count }, () => Float32Array.from({ length: area }, () => random.uniform()));
+  const patterns = Array.from({ length: count }, () =>
+    Float32Array.from({ length: area }, () => random.uniform()),
+  );
   const classes = Array.from({ length: count * each }, (_, i) => Math.floor(i / each));
   const images = classes.map((k) => ({
     channels: 1 as const,
@@ -57,9 +59,14 @@ const run = async (path?: string) => ({
 describe('a policy for few-shot tasks', () => {
   it('learns from a table of tasks, and goes on exactly where it was interrupted', async () => {
     const seen: Progress[] = [];
-    const whole = await trainFewShot(config, images, { ...(await run()), onProgress: (progress) => seen.push(progress) });
+    const whole = await trainFewShot(config, images, {
+      ...(await run()),
+      onProgress: (progress) => seen.push(progress),
+    });
     const of = (stage: string): Progress[] => seen.filter((progress) => progress.stage === stage);
-    expect(of('stage-2, before it').map(({ progress }) => progress)).toEqual(Array.from({ length: 12 }, (_, i) => (i + 1) / 12));
+    expect(of('stage-2, before it').map(({ progress }) => progress)).toEqual(
+      Array.from({ length: 12 }, (_, i) => (i + 1) / 12),
+    );
     const losses = of('stage-2').map(({ loss }) => loss);
     expect(losses).toHaveLength(60);
     expect(losses.at(-1)!).toBeLessThan(0.97 * losses[0]!);
@@ -68,7 +75,11 @@ describe('a policy for few-shot tasks', () => {
     // Among the tasks, which are then adapted anew, and among the steps.
     for (const after of [1 + 4, 20]) {
       let calls = 0;
-      const interrupted = trainFewShot(config, images, { ...options, resume: after === 20, interrupted: () => ++calls === after });
+      const interrupted = trainFewShot(config, images, {
+        ...options,
+        resume: after === 20,
+        interrupted: () => ++calls === after,
+      });
       await expect(interrupted).rejects.toThrow(Interrupted);
     }
     const resumed = await trainFewShot(config, images, { ...options, resume: true });
@@ -81,9 +92,15 @@ describe('a policy for few-shot tasks', () => {
     expect([layers.labels.length, policy.labels.length, policy.images.length]).toEqual([6, 2, 18]);
     expect([...layers.labels, ...policy.labels].sort()).toEqual([...images.labels].sort());
     const place = images.labels.indexOf(policy.labels[1]!);
-    expect(policy.images.filter((_, i) => policy.classes[i] === 1)).toEqual(images.images.filter((_, i) => images.classes[i] === place));
+    expect(policy.images.filter((_, i) => policy.classes[i] === 1)).toEqual(
+      images.images.filter((_, i) => images.classes[i] === place),
+    );
     for (const change of [{ turns: false, ways: [5] }, { held: 0 }, { form: 'fixed' as const }])
-      expect(classesForPolicy({ ...config, ...change }, images)).toEqual({ layers: images, policy: images, apart: false });
+      expect(classesForPolicy({ ...config, ...change }, images)).toEqual({
+        layers: images,
+        policy: images,
+        apart: false,
+      });
   });
 });
 
@@ -108,7 +125,9 @@ describe('a table', () => {
       [50, 2],
       [50, 1],
     ]);
-    floats(sum!).forEach((value, row) => expect(value).toBe(5 * (floats(twice!)[2 * row]! + floats(twice!)[2 * row + 1]!)));
+    floats(sum!).forEach((value, row) =>
+      expect(value).toBe(5 * (floats(twice!)[2 * row]! + floats(twice!)[2 * row + 1]!)),
+    );
     expect(new Set(floats(sum!)).size).toBe(3);
   });
 });

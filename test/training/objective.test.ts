@@ -24,14 +24,25 @@ describe('objectives against the same formulas in plain numbers', () => {
     const one = stageOne(losses, 0.5, prior);
     const log = logOracle(losses, 0.5, prior);
     await fc.assert(
-      fc.asyncProperty(fc.array(finite(-3, 3), { minLength: 4, maxLength: 4 }), finite(0, 2), async (values, lambda) => {
-        const costs = [0.25, 0.5, 0.75, 1];
-        const feeds = { losses: Float32Array.from(values), 'log-prior': Float32Array.from(costs, (cost) => -lambda * cost) };
-        const result = await evaluate({ one, log }, feeds, { losses: [1, 4], 'log-prior': [4] });
-        const joint = values.map((loss, t) => Math.exp(-loss / 0.5 - lambda * costs[t]!));
-        expectClose(result.one!.data, [-0.5 * Math.log(joint.reduce((a, b) => a + b))], 1e-4);
-        expectClose(result.log!.data.map(Math.exp), oracle(values, { beta: 0.5, lambda, costs }), 1e-4);
-      }),
+      fc.asyncProperty(
+        fc.array(finite(-3, 3), { minLength: 4, maxLength: 4 }),
+        finite(0, 2),
+        async (values, lambda) => {
+          const costs = [0.25, 0.5, 0.75, 1];
+          const feeds = {
+            losses: Float32Array.from(values),
+            'log-prior': Float32Array.from(costs, (cost) => -lambda * cost),
+          };
+          const result = await evaluate({ one, log }, feeds, { losses: [1, 4], 'log-prior': [4] });
+          const joint = values.map((loss, t) => Math.exp(-loss / 0.5 - lambda * costs[t]!));
+          expectClose(result.one!.data, [-0.5 * Math.log(joint.reduce((a, b) => a + b))], 1e-4);
+          expectClose(
+            result.log!.data.map(Math.exp),
+            oracle(values, { beta: 0.5, lambda, costs }),
+            1e-4,
+          );
+        },
+      ),
       { numRuns: 20 },
     );
   });
@@ -52,10 +63,23 @@ describe('objectives against the same formulas in plain numbers', () => {
             ...Object.fromEntries(l.map((x, i) => [`l${i}`, Float32Array.of(x)])),
             target: Float32Array.from(star, Math.log),
           };
-          const result = await evaluate(outputs, feeds, { l0: [1], l1: [1], l2: [1], target: [1, 4] });
+          const result = await evaluate(outputs, feeds, {
+            l0: [1],
+            l1: [1],
+            l2: [1],
+            target: [1, 4],
+          });
           expectClose(result.logQ!.data.map(Math.exp), q, 1e-5);
-          expectClose(result.forward!.data, [-star.reduce((sum, p, t) => sum + p * Math.log(q[t]!), 0)], 1e-4);
-          expectClose(result.reverse!.data, [q.reduce((sum, p, t) => sum + p * Math.log(p / star[t]!), 0)], 1e-4);
+          expectClose(
+            result.forward!.data,
+            [-star.reduce((sum, p, t) => sum + p * Math.log(q[t]!), 0)],
+            1e-4,
+          );
+          expectClose(
+            result.reverse!.data,
+            [q.reduce((sum, p, t) => sum + p * Math.log(p / star[t]!), 0)],
+            1e-4,
+          );
         },
       ),
       { numRuns: 20 },
@@ -75,10 +99,16 @@ describe('objectives against the same formulas in plain numbers', () => {
       ...Object.fromEntries(errors.map((x, i) => [`e${i}`, Float32Array.of(x)])),
       'log-prior': Float32Array.from(prior),
     };
-    const dims = Object.fromEntries(Object.entries(feeds).map(([name, { length }]) => [name, [length]]));
+    const dims = Object.fromEntries(
+      Object.entries(feeds).map(([name, { length }]) => [name, [length]]),
+    );
     const result = await evaluate({ bound, all: logMulticlass(leaves) }, feeds, dims);
     const q = stopTime(logits.map((x) => 1 / (1 + Math.exp(-x))));
-    expectClose(result.bound!.data, [q.reduce((sum, p, t) => sum + p * (errors[t]! / 0.5 - prior[t]! + Math.log(p)), 0)], 1e-5);
+    expectClose(
+      result.bound!.data,
+      [q.reduce((sum, p, t) => sum + p * (errors[t]! / 0.5 - prior[t]! + Math.log(p)), 0)],
+      1e-5,
+    );
     const powers = [...logits, 0].map(Math.exp);
     const sum = powers.reduce((a, b) => a + b);
     expectClose(

@@ -16,7 +16,16 @@ import { unroll } from '../../src/training/unroll.ts';
 const side = 8;
 const config = {
   ...recognizeDefaults.sdn,
-  ...{ side, widths: [6, 6], blocks: [1, 1], exits: [1, 2], crop: side, shift: 1, batch: 16, held: 0.1 },
+  ...{
+    side,
+    widths: [6, 6],
+    blocks: [1, 1],
+    exits: [1, 2],
+    crop: side,
+    shift: 1,
+    batch: 16,
+    held: 0.1,
+  },
   stageOne: { ...recognizeDefaults.sdn.stageOne, steps: 120, rate: 1e-2 },
   stageTwo: { ...recognizeDefaults.sdn.stageTwo, steps: 10 },
 };
@@ -28,7 +37,10 @@ function stripes(each: number): LabelledImages {
   const images = classes.map((k) => {
     const data = new Float32Array(3 * side * side);
     random.fillNormal(data, 0.01);
-    data.forEach((value, i) => (data[i] = 0.5 + value + (k === 2 ? 0 : 0.03 * ((k === 0 ? Math.floor(i / side) : i) % 2))));
+    data.forEach(
+      (value, i) =>
+        (data[i] = 0.5 + value + (k === 2 ? 0 : 0.03 * ((k === 0 ? Math.floor(i / side) : i) % 2))),
+    );
     return { channels: 3 as const, width: side, height: side, data };
   });
   return { labels: ['across', 'down', 'none'], images, classes };
@@ -46,7 +58,9 @@ it('what is exported recognises what was learnt, its statistics folded in', asyn
   const weights = new Map([...tensors].map(([name, values]) => [name, { data: values }]));
   const session = await Session.load(toModel({ outputs: { logits: last!.logits! }, weights }));
   const pixels = Float32Array.from(data.images.flatMap((planes) => [...planes.data]));
-  const logits = floats((await session.run({ image: tensor(pixels, [data.images.length, 3, side, side]) })).logits!);
+  const logits = floats(
+    (await session.run({ image: tensor(pixels, [data.images.length, 3, side, side]) })).logits!,
+  );
   const right = data.classes.filter((k, i) => {
     const row = [...logits.subarray(3 * i, 3 * i + 3)];
     return row.indexOf(Math.max(...row)) === k;

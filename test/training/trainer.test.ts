@@ -6,7 +6,16 @@ import { Random } from '../../src/data/random.ts';
 import { singularValues } from '../../src/families/matrix.ts';
 import { square } from '../../src/graph/functions.ts';
 import { toModel } from '../../src/graph/model.ts';
-import { add, input, log, matmul, mul, reduceMean, reduceSum, sub } from '../../src/graph/operators.ts';
+import {
+  add,
+  input,
+  log,
+  matmul,
+  mul,
+  reduceMean,
+  reduceSum,
+  sub,
+} from '../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { WEIGHTS } from '../../src/training/export.ts';
@@ -27,7 +36,13 @@ const config: RecoveryConfig = {
 };
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'stopwise-train-'));
-const quiet = (path: string) => ({ threads: 1, folder: path, resume: false, checkpointSeconds: 1e9, onProgress: () => undefined });
+const quiet = (path: string) => ({
+  threads: 1,
+  folder: path,
+  resume: false,
+  checkpointSeconds: 1e9,
+  onProgress: () => undefined,
+});
 
 describe('Adam', () => {
   it('takes the step of its formula, and solves a linear regression', async () => {
@@ -41,14 +56,22 @@ describe('Adam', () => {
       threads: 1,
       adam: { clipNorm: 1e9, weightDecay: 0.1 },
     });
-    const feeds = { x: tensor(Float32Array.of(1, 0, 0, 1, 1, 1, 2, -1), [4, 2]), y: tensor(Float32Array.of(3, 2, 5, 4), [4, 1]) };
+    const feeds = {
+      x: tensor(Float32Array.of(1, 0, 0, 1, 1, 1, 2, -1), [4, 2]),
+      y: tensor(Float32Array.of(3, 2, 5, 4), [4, 1]),
+    };
     await trainer.step(feeds, 0.01);
     trainer.store();
     // The first step of Adam is the rate times the gradient's sign, and the decay: the gradient is negative at both.
     expect(weights.get('w')![0]).toBeCloseTo(1 + 0.01 - 0.01 * 0.1 * 1, 5);
     expect(weights.get('w')![1]).toBeCloseTo(-1 + 0.01 + 0.01 * 0.1 * 1, 5);
     await trainer.release();
-    const fit = await Trainer.create({ loss: reduceMean(square(sub(matmul(x, w), y))), learn: new Map([['w', w]]), weights, threads: 1 });
+    const fit = await Trainer.create({
+      loss: reduceMean(square(sub(matmul(x, w), y))),
+      learn: new Map([['w', w]]),
+      weights,
+      threads: 1,
+    });
     for (let i = 0; i < 600; i++) await fit.step(feeds, 0.02);
     fit.store();
     expect(weights.get('w')![0]).toBeCloseTo(3, 2);
@@ -71,7 +94,12 @@ describe('Adam', () => {
 
 /** What a run says of its stages, without the time they took. */
 const steady = ({ stages }: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(stages as Record<string, Spent>).map(([name, { steps, curve }]) => [name, { steps, curve }]));
+  Object.fromEntries(
+    Object.entries(stages as Record<string, Spent>).map(([name, { steps, curve }]) => [
+      name,
+      { steps, curve },
+    ]),
+  );
 
 describe('orthogonalised steps', () => {
   const [filters, inputs] = [4, 18];
@@ -131,7 +159,10 @@ describe('orthogonalised steps', () => {
 describe('a run', () => {
   it('learns: the loss falls, and equal seeds give equal weights', async () => {
     const losses: number[] = [];
-    const first = await trainRecovery(config, smallMatrix, { ...quiet(await folder()), onProgress: ({ loss }) => losses.push(loss) });
+    const first = await trainRecovery(config, smallMatrix, {
+      ...quiet(await folder()),
+      onProgress: ({ loss }) => losses.push(loss),
+    });
     const second = await trainRecovery(config, smallMatrix, quiet(await folder()));
     expect(losses[29]!).toBeLessThan(losses[0]!);
     expect(second.lowered.contents).toEqual(first.lowered.contents);
@@ -144,9 +175,12 @@ describe('a run', () => {
     for (const after of [11, 34]) {
       const path = await folder();
       let steps = 0;
-      await expect(trainRecovery(config, smallMatrix, { ...quiet(path), interrupted: () => ++steps === after })).rejects.toThrow(
-        Interrupted,
-      );
+      await expect(
+        trainRecovery(config, smallMatrix, {
+          ...quiet(path),
+          interrupted: () => ++steps === after,
+        }),
+      ).rejects.toThrow(Interrupted);
       const resumed = await trainRecovery(config, smallMatrix, { ...quiet(path), resume: true });
       expect(resumed.lowered.contents).toEqual(whole.lowered.contents);
       expect(steady(resumed.provenance)).toEqual(steady(whole.provenance));
@@ -185,37 +219,61 @@ describe('a run', () => {
     const spent = await run(false);
     expect(await run(true)).toEqual(spent);
     expect(finished).toBe(1);
-    expect((await readCheckpoint(checkpointFile(path))).tensors.get('w')).toEqual(new Float32Array([1, 1]));
+    expect((await readCheckpoint(checkpointFile(path))).tensors.get('w')).toEqual(
+      new Float32Array([1, 1]),
+    );
   });
 
   it('refuses a checkpoint of another configuration, and a file that is none', async () => {
     const path = await folder();
     await trainRecovery(config, smallMatrix, quiet(path));
-    await expect(trainRecovery({ ...config, seed: 9 }, smallMatrix, { ...quiet(path), resume: true })).rejects.toThrow(
-      /another configuration/,
+    await expect(
+      trainRecovery({ ...config, seed: 9 }, smallMatrix, { ...quiet(path), resume: true }),
+    ).rejects.toThrow(/another configuration/);
+    await expect(readCheckpoint(new URL(import.meta.url).pathname)).rejects.toThrow(
+      /not a checkpoint/,
     );
-    await expect(readCheckpoint(new URL(import.meta.url).pathname)).rejects.toThrow(/not a checkpoint/);
     const { meta } = await readCheckpoint(checkpointFile(path));
     expect(meta.stage).toBe('stage-2');
   });
 
   it('leaves out stages without steps; the third moves layers and policy alike', async () => {
-    const skip = { ...config, stageOne: { ...config.stageOne, steps: 0 }, stageTwo: { ...config.stageTwo, steps: 0 } };
+    const skip = {
+      ...config,
+      stageOne: { ...config.stageOne, steps: 0 },
+      stageTwo: { ...config.stageTwo, steps: 0 },
+    };
     const weights = async (given: RecoveryConfig): Promise<ReadonlyMap<string, Float32Array>> =>
-      decodeTensors(Buffer.from((await trainRecovery(given, smallMatrix, quiet(await folder()))).lowered.contents.get(WEIGHTS)!)).tensors;
+      decodeTensors(
+        Buffer.from(
+          (await trainRecovery(given, smallMatrix, quiet(await folder()))).lowered.contents.get(
+            WEIGHTS,
+          )!,
+        ),
+      ).tensors;
     const before = await weights(skip);
     const after = await weights({ ...skip, stageThree: { steps: 2, rate: 1e-2 } });
-    for (const name of ['w-1', 'threshold-2', 'policy-1-w1', 'policy-2-b1']) expect(after.get(name), name).not.toEqual(before.get(name));
+    for (const name of ['w-1', 'threshold-2', 'policy-1-w1', 'policy-2-b1'])
+      expect(after.get(name), name).not.toEqual(before.get(name));
     expect(after.get('matrix')).toEqual(before.get('matrix'));
   });
 
   it('starts from given weights, and refuses those of another model', async () => {
     const from = new Map([['w-1', new Float32Array(12 * 24).fill(0.25)]]);
-    const none = { ...config, stageOne: { ...config.stageOne, steps: 0 }, stageTwo: { ...config.stageTwo, steps: 0 } };
+    const none = {
+      ...config,
+      stageOne: { ...config.stageOne, steps: 0 },
+      stageTwo: { ...config.stageTwo, steps: 0 },
+    };
     const { lowered } = await trainRecovery(none, smallMatrix, { ...quiet(await folder()), from });
-    expect(Buffer.from(lowered.contents.get(WEIGHTS)!).includes(Buffer.from(from.get('w-1')!.buffer))).toBe(true);
+    expect(
+      Buffer.from(lowered.contents.get(WEIGHTS)!).includes(Buffer.from(from.get('w-1')!.buffer)),
+    ).toBe(true);
     await expect(
-      trainRecovery(none, smallMatrix, { ...quiet(await folder()), from: new Map([['w-1', new Float32Array(3)]]) }),
+      trainRecovery(none, smallMatrix, {
+        ...quiet(await folder()),
+        from: new Map([['w-1', new Float32Array(3)]]),
+      }),
     ).rejects.toThrow(/w-1 of 3 values/);
   });
 });

@@ -5,10 +5,19 @@ import { readImageFolder } from '../../data/images.ts';
 import { noisyImages, type TestData } from '../../evaluation/measure.ts';
 import { denoiseDefaults, type DenoiseConfig } from '../../training/denoise.ts';
 import { trainDenoise } from '../../training/run.ts';
-import { formOf, heldOutOf, readConfig, slug, wantedChannels, type Flags, type Plan } from './plan.ts';
+import {
+  formOf,
+  heldOutOf,
+  readConfig,
+  slug,
+  wantedChannels,
+  type Flags,
+  type Plan,
+} from './plan.ts';
 
 export async function denoisePlan(flags: Flags): Promise<Plan> {
-  if (flags.data === undefined) throw new Error('denoise needs a folder of clean images: --data DIR.');
+  if (flags.data === undefined)
+    throw new Error('denoise needs a folder of clean images: --data DIR.');
   const wanted = wantedChannels(flags);
   const form = formOf<DenoiseConfig['form']>(flags, denoiseDefaults, 'half');
   const { images } = await readImageFolder(flags.data, wanted);
@@ -18,7 +27,13 @@ export async function denoisePlan(flags: Flags): Promise<Plan> {
   const { training, test } =
     flags.validate === undefined
       ? heldOut(images, folder)
-      : { training: images, test: noisyImages((await readImageFolder(flags.validate, channels)).images, basename(flags.validate)) };
+      : {
+          training: images,
+          test: noisyImages(
+            (await readImageFolder(flags.validate, channels)).images,
+            basename(flags.validate),
+          ),
+        };
   return {
     task: 'denoise',
     name: flags.name ?? slug(`denoise-${channels === 1 ? 'gray' : 'color'}-${folder}`),
@@ -30,7 +45,10 @@ export async function denoisePlan(flags: Flags): Promise<Plan> {
   };
 }
 
-function heldOut(images: readonly Planes[], folder: string): { training: Planes[]; test: TestData } {
+function heldOut(
+  images: readonly Planes[],
+  folder: string,
+): { training: Planes[]; test: TestData } {
   const kept = heldOutOf(images.length, 'image');
   return {
     training: images.filter((_, i) => !kept(i)),

@@ -6,7 +6,15 @@ import { fewShotTasks, settingsFor } from '../../evaluation/few-shot.ts';
 import type { TestData } from '../../evaluation/measure.ts';
 import { fewShotDefaults, leastClasses, type FewShotConfig } from '../../training/few-shot.ts';
 import { classesForPolicy, trainFewShot } from '../../training/run.ts';
-import { formOf, positive, readConfig, slug, wantedChannels, type Flags, type Plan } from './plan.ts';
+import {
+  formOf,
+  positive,
+  readConfig,
+  slug,
+  wantedChannels,
+  type Flags,
+  type Plan,
+} from './plan.ts';
 
 /** What a bundle's manifest promises: classes, images to learn from and queries of a request. */
 const LIMITS = { K: 64, S: 256, Q: 512 };
@@ -18,18 +26,22 @@ const CALIBRATION_SEED = 9_001;
 const TASKS = 60;
 
 export async function fewShotPlan(flags: Flags): Promise<Plan> {
-  if (flags.data === undefined) throw new Error('few-shot needs a folder with a folder of images for each class: --data DIR.');
+  if (flags.data === undefined)
+    throw new Error('few-shot needs a folder with a folder of images for each class: --data DIR.');
   const form = formOf<FewShotConfig['form']>(flags, { stop: 0, fixed: 0 }, 'stop');
   const defaults = fewShotDefaults[wantedChannels(flags) === 1 ? 'drawings' : 'photographs'];
   const ways = flags.ways === undefined ? undefined : [positive('--ways', flags.ways)];
   const asked = ways ? { ...defaults, ways, stageTwo: { ...defaults.stageTwo, ways } } : defaults;
   const config = await readConfig<FewShotConfig>({ ...asked, form }, flags);
-  if (!['first', 'second'].includes(config.order)) throw new Error(`order must be first or second, not ${config.order}.`);
+  if (!['first', 'second'].includes(config.order))
+    throw new Error(`order must be first or second, not ${config.order}.`);
   const read = (folder: string): Promise<LabelledImages> => readClassFolders(folder, config);
   const all = await read(flags.data);
   const folder = basename(flags.data);
   const { training, test } =
-    flags.validate === undefined ? heldOut(all, folder, config) : { training: all, test: await read(flags.validate) };
+    flags.validate === undefined
+      ? heldOut(all, folder, config)
+      : { training: all, test: await read(flags.validate) };
   const name = flags.validate === undefined ? `held out of ${folder}` : basename(flags.validate);
   return {
     task: 'few-shot',
@@ -64,7 +76,11 @@ const waysToTest = (ways: readonly number[]): number[] => {
 };
 
 /** Some classes are kept from training, at least as many as a task has. */
-function heldOut(all: LabelledImages, folder: string, config: FewShotConfig): { training: LabelledImages; test: LabelledImages } {
+function heldOut(
+  all: LabelledImages,
+  folder: string,
+  config: FewShotConfig,
+): { training: LabelledImages; test: LabelledImages } {
   const least = leastClasses(config);
   const classes = all.labels.length;
   const count = Math.max(least, Math.floor(HELD_OUT * classes));

@@ -11,7 +11,10 @@ import { formOf, readConfig, slug, wantedChannels, type Flags, type Plan } from 
 const HELD_OUT = 0.1;
 
 export async function recognizePlan(flags: Flags): Promise<Plan> {
-  if (flags.data === undefined) throw new Error('recognize needs a folder with one folder of images for each class: --data DIR.');
+  if (flags.data === undefined)
+    throw new Error(
+      'recognize needs a folder with one folder of images for each class: --data DIR.',
+    );
   const form = formOf<RecognizeConfig['form']>(flags, recognizeDefaults, 'sdn');
   const channels = wantedChannels(flags) ?? 3;
   const config = await readConfig<RecognizeConfig>({ ...recognizeDefaults[form], channels }, flags);
@@ -22,13 +25,17 @@ export async function recognizePlan(flags: Flags): Promise<Plan> {
   const { training, held } =
     flags.validate === undefined
       ? holdOut(given, HELD_OUT, new Random(config.seed + 99))
-      : { training: given, held: await readClassFolders(flags.validate, { side, channels, labels }) };
+      : {
+          training: given,
+          held: await readClassFolders(flags.validate, { side, channels, labels }),
+        };
   // On the images that it learnt from the policy seems better than it is; they serve only where there are too few others.
   const halves =
     fewestImages(held) > 1
       ? holdOut(held, 0.5, new Random(config.seed + 98))
       : { training: held, held: splitForPolicy(config, training).held };
-  const measuredOn = flags.validate === undefined ? `held out of ${folder}` : basename(flags.validate);
+  const measuredOn =
+    flags.validate === undefined ? `held out of ${folder}` : basename(flags.validate);
   return {
     task: 'recognize',
     name: flags.name ?? slug(`recognize-${folder}`),

@@ -3,7 +3,12 @@ import { parse } from 'node:path';
 import { writeNpy } from '../../codecs/npy.ts';
 import { Random } from '../../data/random.ts';
 import { readMatrix, readSignals } from '../../data/signal-files.ts';
-import { measurementMatrix, pickSignals, type Matrix, type Signals } from '../../data/sparse-recovery.ts';
+import {
+  measurementMatrix,
+  pickSignals,
+  type Matrix,
+  type Signals,
+} from '../../data/sparse-recovery.ts';
 import { freshSignals, ownSignals, type TestData } from '../../evaluation/measure.ts';
 import { trainRecovery } from '../../training/run.ts';
 import { recoveryDefaults, type RecoveryConfig } from '../../training/sparse-recovery.ts';
@@ -15,12 +20,19 @@ const MATRIX_SEED = 2020;
 export async function recoveryPlan(flags: Flags): Promise<Plan> {
   const form = formOf<RecoveryConfig['form']>(flags, recoveryDefaults, 'vamp');
   const config = await readConfig<RecoveryConfig>(recoveryDefaults[form], flags);
-  const matrix = flags.matrix === undefined ? measurementMatrix(250, 500, new Random(MATRIX_SEED)) : await readMatrix(flags.matrix);
+  const matrix =
+    flags.matrix === undefined
+      ? measurementMatrix(250, 500, new Random(MATRIX_SEED))
+      : await readMatrix(flags.matrix);
   const { rows, columns, data } = matrix;
   const own = flags.data === undefined ? undefined : await split(flags, flags.data, matrix, config);
   return {
     task: 'sparse-recovery',
-    name: flags.name ?? (flags.matrix === undefined ? 'sparse-recovery' : slug(`sparse-recovery-${parse(flags.matrix).name}`)),
+    name:
+      flags.name ??
+      (flags.matrix === undefined
+        ? 'sparse-recovery'
+        : slug(`sparse-recovery-${parse(flags.matrix).name}`)),
     description: `Recovers sparse signals of ${columns} numbers from ${rows} measurements.`,
     baseline: form === 'published',
     taskFiles: new Map([['matrix.npy', writeNpy({ shape: [rows, columns], data })]]),
@@ -38,7 +50,10 @@ async function split(
 ): Promise<{ training: Signals; test: TestData }> {
   const signals = await readSignals(file, matrix);
   if (validate !== undefined)
-    return { training: signals, test: ownSignals(matrix, await readSignals(validate, matrix), parse(validate).base, snr) };
+    return {
+      training: signals,
+      test: ownSignals(matrix, await readSignals(validate, matrix), parse(validate).base, snr),
+    };
   const held = heldOutOf(signals.count, 'signal');
   return {
     training: pickSignals(signals, (i) => !held(i)),

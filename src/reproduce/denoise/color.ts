@@ -17,7 +17,10 @@ export const color: Part = {
 /** Levels at which channels are denoised apart, which takes three times as long. */
 const APART = [35, 45, 55];
 
-async function run({ engine, manifests, images, folder }: Setting, { onProgress }: ReproduceOptions): Promise<Section[]> {
+async function run(
+  { engine, manifests, images, folder }: Setting,
+  { onProgress }: ReproduceOptions,
+): Promise<Section[]> {
   const [colour, single] = [manifests[0]!, manifests[1]!];
   const tables: Table[] = [];
   for (const clipped of [false, true]) {
@@ -32,28 +35,44 @@ async function run({ engine, manifests, images, folder }: Setting, { onProgress 
   const apart: string[] = [];
   for (const { label, cases } of denoiseConditions(images, colour, APART, SEED)) {
     onProgress(`σ ${label.sigma}, channel by channel`, 1);
-    apart.push(decibels(await channelByChannel({ engine, manifests: [single], images, folder }, cases)));
+    apart.push(
+      decibels(await channelByChannel({ engine, manifests: [single], images, folder }, cases)),
+    );
   }
   tables.push({
     columns: ['noise as it is', ...sigmaColumns(APART)],
     rows: [[`${single.name} on each channel, all ${single.depth} layers`, ...apart]],
   });
-  return [{ heading: 'Colour images', text: `PSNR, dB, mean over ${images.length} images of ${folder}, seed ${SEED}.`, tables }];
+  return [
+    {
+      heading: 'Colour images',
+      text: `PSNR, dB, mean over ${images.length} images of ${folder}, seed ${SEED}.`,
+      tables,
+    },
+  ];
 }
 
 /** Mean PSNR, dB, of the gray model at full depth on the three channels of each image. */
-async function channelByChannel({ engine, manifests }: Setting, cases: readonly Case[]): Promise<number> {
+async function channelByChannel(
+  { engine, manifests }: Setting,
+  cases: readonly Case[],
+): Promise<number> {
   const { name, depth, inputs, outputs } = manifests[0]!;
   const [input, output] = [inputs[0]!.name, outputs[0]!.name];
   const parts: (readonly [number, number])[] = [];
   for (const { sample, truth } of cases) {
     const { data, dims } = sample[input]!;
     const [, height, width] = dims as [number, number, number];
-    const plane = ({ data: all }: Pick<Planes, 'data'>, c: number): Float32Array => all.slice(c * height * width, (c + 1) * height * width);
-    const samples = [0, 1, 2].map((c) => ({ [input]: { data: plane({ data }, c), dims: [1, height, width] } }));
+    const plane = ({ data: all }: Pick<Planes, 'data'>, c: number): Float32Array =>
+      all.slice(c * height * width, (c + 1) * height * width);
+    const samples = [0, 1, 2].map((c) => ({
+      [input]: { data: plane({ data }, c), dims: [1, height, width] },
+    }));
     const result = await engine.run(name, samples, { rule: 'fixed', depth });
     const joined = new Float32Array(truth.length);
-    result.samples.forEach(({ outputs: values }, c) => joined.set(values[output]!.data, c * height * width));
+    result.samples.forEach(({ outputs: values }, c) =>
+      joined.set(values[output]!.data, c * height * width),
+    );
     parts.push(psnr.sample(joined, truth));
   }
   return psnr.total(parts);

@@ -18,7 +18,10 @@ export const gray: Part = {
   run: (options) => withModels(options, 1, [GRAY], (setting) => run(setting, options)),
 };
 
-async function run({ engine, manifests, images, folder }: Setting, { onProgress }: ReproduceOptions): Promise<Section[]> {
+async function run(
+  { engine, manifests, images, folder }: Setting,
+  { onProgress }: ReproduceOptions,
+): Promise<Section[]> {
   const manifest = manifests[0]!;
   const total = 2 * SIGMAS.length * images.length;
   let done = 0;
@@ -29,8 +32,12 @@ async function run({ engine, manifests, images, folder }: Setting, { onProgress 
     traced.push(await trace(engine, manifest, cases, psnr, 1));
     done += cases.length;
   }
-  const clipped = await evaluate(engine, manifest, denoiseConditions(images, manifest, SIGMAS, SEED, true), {}, () =>
-    onProgress('8-bit noise', ++done / total),
+  const clipped = await evaluate(
+    engine,
+    manifest,
+    denoiseConditions(images, manifest, SIGMAS, SEED, true),
+    {},
+    () => onProgress('8-bit noise', ++done / total),
   );
   const about = `PSNR, dB, mean over ${images.length} images of ${folder}, seed ${SEED}.`;
   return [
@@ -41,7 +48,10 @@ async function run({ engine, manifests, images, folder }: Setting, { onProgress 
         {
           columns: ['', ...sigmaColumns(SIGMAS)],
           rows: [
-            ...published.map(({ name, psnr: known }) => [name, ...SIGMAS.map((s) => known[s]?.toFixed(2))]),
+            ...published.map(({ name, psnr: known }) => [
+              name,
+              ...SIGMAS.map((s) => known[s]?.toFixed(2)),
+            ]),
             ...ours(manifest, traced),
           ],
         },
@@ -62,7 +72,10 @@ async function depthAndTime(manifest: Manifest, traced: readonly Traced[][]): Pr
   const all = traced.flat();
   const { exits, threshold = 0.5 } = manifest;
   const cost = costs(manifest, all);
-  const point = (pick: Pick, label?: string) => ({ ...cost(all, pick), ...(label !== undefined && { label }) });
+  const point = (pick: Pick, label?: string) => ({
+    ...cost(all, pick),
+    ...(label !== undefined && { label }),
+  });
   const fixed = exits.map((exit, i) => point(() => i, String(exit)));
   const adaptive = THRESHOLDS.map((tau) => ({ tau, ...point((sample) => exitAt(sample, tau)) }));
   const here = point(calibrated(manifest), 'calibrated');

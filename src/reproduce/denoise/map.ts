@@ -16,11 +16,17 @@ const WINDOW = 64;
 const STEP = 16;
 const SIGMA = 35;
 
-async function run({ engine, manifests, images }: Setting, { onProgress }: ReproduceOptions): Promise<Section[]> {
+async function run(
+  { engine, manifests, images }: Setting,
+  { onProgress }: ReproduceOptions,
+): Promise<Section[]> {
   const manifest = manifests[0]!;
   const input = manifest.inputs[0]!.name;
   const image = images.find(({ width, height }) => Math.min(width, height) >= 2 * WINDOW);
-  if (!image) throw new Error(`Every test image is smaller than ${2 * WINDOW}×${2 * WINDOW} pixels; the map needs a larger one.`);
+  if (!image)
+    throw new Error(
+      `Every test image is smaller than ${2 * WINDOW}×${2 * WINDOW} pixels; the map needs a larger one.`,
+    );
   const [condition] = denoiseConditions([image], manifest, [SIGMA], SEED);
   const { sample } = condition!.cases[0]!;
   const { data, dims } = sample[input]!;
@@ -31,12 +37,15 @@ async function run({ engine, manifests, images }: Setting, { onProgress }: Repro
     onProgress('windows', top / height);
     const samples = [];
     for (let left = 0; left + WINDOW <= width; left += STEP) {
-      samples.push({ [input]: { data: crop(noisy, left, top, WINDOW, WINDOW).data, dims: [1, WINDOW, WINDOW] } });
+      samples.push({
+        [input]: { data: crop(noisy, left, top, WINDOW, WINDOW).data, dims: [1, WINDOW, WINDOW] },
+      });
     }
     const result = await engine.run(manifest.name, samples);
     depths.push(result.samples.map(({ depth }) => depth));
   }
-  const png = (planes: typeof noisy) => encodeImage({ ...planes, format: 'png', bits: 8, alpha: undefined, source: undefined }, 'png');
+  const png = (planes: typeof noisy) =>
+    encodeImage({ ...planes, format: 'png', bits: 8, alpha: undefined, source: undefined }, 'png');
   return [
     {
       heading: 'Where depth goes',
@@ -46,7 +55,13 @@ async function run({ engine, manifests, images }: Setting, { onProgress }: Repro
         {
           file: 'map-depth.svg',
           caption: 'The depth each window takes',
-          content: await heatMap({ title: 'Depth of each window', x: 'column', y: 'row', value: 'layers', values: depths }),
+          content: await heatMap({
+            title: 'Depth of each window',
+            x: 'column',
+            y: 'row',
+            value: 'layers',
+            values: depths,
+          }),
         },
       ],
     },

@@ -10,7 +10,8 @@ import { GRAY, SEED, withModels, type Setting } from './setting.ts';
 
 export const otherNoise: Part = {
   name: 'other-noise',
-  about: 'JPEG artefacts, the noise of counted photons, and impulses: what happens beyond Gaussian noise.',
+  about:
+    'JPEG artefacts, the noise of counted photons, and impulses: what happens beyond Gaussian noise.',
   run: (options) => withModels(options, 1, [GRAY], (setting) => run(setting, options)),
 };
 
@@ -20,20 +21,32 @@ interface Kind {
 }
 
 const KINDS: readonly Kind[] = [
-  ...[10, 20, 40].map((quality) => ({ name: `JPEG, quality ${quality}`, spoil: (clean: Planes) => compressed(clean, quality) })),
+  ...[10, 20, 40].map((quality) => ({
+    name: `JPEG, quality ${quality}`,
+    spoil: (clean: Planes) => compressed(clean, quality),
+  })),
   ...[10, 30, 100].map((peak) => ({
     name: `Poisson, ${peak} photons at white`,
-    spoil: ({ data }: Planes, random: Random) => Promise.resolve(Float32Array.from(data, (value) => poisson(peak * value, random) / peak)),
+    spoil: ({ data }: Planes, random: Random) =>
+      Promise.resolve(Float32Array.from(data, (value) => poisson(peak * value, random) / peak)),
   })),
   {
     name: 'impulses, 5 % of pixels black or white',
     spoil: ({ data }, random) =>
-      Promise.resolve(Float32Array.from(data, (value) => (random.uniform() < 0.05 ? Number(random.uniform() < 0.5) : value))),
+      Promise.resolve(
+        Float32Array.from(data, (value) =>
+          random.uniform() < 0.05 ? Number(random.uniform() < 0.5) : value,
+        ),
+      ),
   },
 ];
 
 async function compressed(clean: Planes, quality: number): Promise<Float32Array> {
-  const file = await encodeImage({ ...clean, format: 'jpeg', bits: 8, alpha: undefined, source: undefined }, 'jpeg', quality);
+  const file = await encodeImage(
+    { ...clean, format: 'jpeg', bits: 8, alpha: undefined, source: undefined },
+    'jpeg',
+    quality,
+  );
   return (await decodeImage(file, Number.POSITIVE_INFINITY)).data;
 }
 
@@ -45,7 +58,10 @@ function poisson(mean: number, random: Random): number {
   return count;
 }
 
-async function run({ engine, manifests, images, folder }: Setting, { onProgress }: ReproduceOptions): Promise<Section[]> {
+async function run(
+  { engine, manifests, images, folder }: Setting,
+  { onProgress }: ReproduceOptions,
+): Promise<Section[]> {
   const manifest = manifests[0]!;
   const input = manifest.inputs[0]!.name;
   const rows: (readonly string[])[] = [];
@@ -55,10 +71,15 @@ async function run({ engine, manifests, images, folder }: Setting, { onProgress 
     const cases: Case[] = [];
     for (const clean of images.map((image) => fitting(image, manifest))) {
       const dims = [clean.channels, clean.height, clean.width];
-      cases.push({ sample: { [input]: { data: await spoil(clean, random), dims } }, truth: clean.data });
+      cases.push({
+        sample: { [input]: { data: await spoil(clean, random), dims } },
+        truth: clean.data,
+      });
     }
     const [measured] = await evaluate(engine, manifest, [{ label: { noise: name }, cases }], {});
-    const before = psnr.total(cases.map(({ sample, truth }) => psnr.sample(sample[input]!.data, truth)));
+    const before = psnr.total(
+      cases.map(({ sample, truth }) => psnr.sample(sample[input]!.data, truth)),
+    );
     const { quality, mean_depth: depth, full_depth_quality: full } = measured!;
     rows.push([name, decibels(before), decibels(quality), depth.toFixed(2), decibels(full)]);
   }
@@ -66,7 +87,9 @@ async function run({ engine, manifests, images, folder }: Setting, { onProgress 
     {
       heading: 'Noise of other kinds',
       text: `${manifest.name} on ${images.length} images of ${folder}, seed ${SEED}; PSNR, dB. It was trained on Gaussian noise alone.`,
-      tables: [{ columns: ['', 'as sent', 'answered', 'mean depth', `at depth ${manifest.depth}`], rows }],
+      tables: [
+        { columns: ['', 'as sent', 'answered', 'mean depth', `at depth ${manifest.depth}`], rows },
+      ],
     },
   ];
 }

@@ -27,8 +27,12 @@ const PRICES = [0, 0.4, 1, 2, 4, 8];
 /** Every so many of the test images: what is compared is between rules. */
 const EVERY = 8;
 
-async function run(setting: Setting, { learn, modelsDir, quick, onProgress }: ReproduceOptions): Promise<Section[]> {
-  if (learn === undefined) throw new Error('prices needs a folder of clean images that policies learn from: --learn DIR.');
+async function run(
+  setting: Setting,
+  { learn, modelsDir, quick, onProgress }: ReproduceOptions,
+): Promise<Section[]> {
+  if (learn === undefined)
+    throw new Error('prices needs a folder of clean images that policies learn from: --learn DIR.');
   const manifest = setting.manifests[0]!;
   const usual = manifest.training.config as DenoiseConfig | undefined;
   if (!usual) throw new Error(`The manifest of ${manifest.name} does not say how it was trained.`);
@@ -53,17 +57,25 @@ async function run(setting: Setting, { learn, modelsDir, quick, onProgress }: Re
     async (engine) => {
       const traced: Traced[] = [];
       for (const { label, cases } of denoiseConditions(images, manifest, SIGMAS, SEED)) {
-        onProgress(`σ ${label.sigma}`, 0.5 + (0.3 * traced.length) / (SIGMAS.length * images.length));
+        onProgress(
+          `σ ${label.sigma}`,
+          0.5 + (0.3 * traced.length) / (SIGMAS.length * images.length),
+        );
         traced.push(...(await trace(setting.engine, manifest, cases, psnr, 1)));
       }
       const policies: Policy[] = [];
       for (const [i, lambda] of asked.entries()) {
         onProgress(`λ = ${lambda} dB`, 0.8 + (0.2 * i) / asked.length);
-        const cases = denoiseConditions(images, manifest, SIGMAS, SEED).flatMap((condition) => condition.cases);
+        const cases = denoiseConditions(images, manifest, SIGMAS, SEED).flatMap(
+          (condition) => condition.cases,
+        );
         const pis: number[][] = [];
         for (const { sample } of cases) {
           // No number passes a threshold of 1: every exit is asked.
-          const { samples } = await engine.run(nameOf(lambda), [sample], { rule: 'threshold', threshold: 1 });
+          const { samples } = await engine.run(nameOf(lambda), [sample], {
+            rule: 'threshold',
+            threshold: 1,
+          });
           pis.push(samples[0]!.pi.slice(0, manifest.exits.length - 1));
         }
         // The layers are the same, and so are quality and time at every exit.
@@ -79,9 +91,17 @@ interface Policy {
   readonly traced: readonly Traced[];
 }
 
-async function section(manifest: Manifest, traced: readonly Traced[], policies: readonly Policy[], count: number): Promise<Section> {
+async function section(
+  manifest: Manifest,
+  traced: readonly Traced[],
+  policies: readonly Policy[],
+  count: number,
+): Promise<Section> {
   const cost = costs(manifest, traced);
-  const fixed = manifest.exits.map((exit, i) => ({ ...cost(traced, () => i), label: String(exit) }));
+  const fixed = manifest.exits.map((exit, i) => ({
+    ...cost(traced, () => i),
+    label: String(exit),
+  }));
   const learnt = policies.map(({ lambda, traced: asked }) => ({
     ...cost(asked, (sample) => exitAt(sample, 0.5)),
     label: `λ = ${lambda} dB`,
@@ -101,7 +121,10 @@ async function section(manifest: Manifest, traced: readonly Traced[], policies: 
     tables: [
       {
         columns: ['', 'mean depth', 'PSNR, dB', 'lost, dB', 'time'],
-        rows: [...fixed.map((at) => row({ ...at, label: `every image at depth ${at.label}` })), ...learnt.map(row)],
+        rows: [
+          ...fixed.map((at) => row({ ...at, label: `every image at depth ${at.label}` })),
+          ...learnt.map(row),
+        ],
       },
     ],
     figures: [

@@ -13,7 +13,8 @@ export const publishedForm: Part = {
   about: 'DnCNN-stop as published, learnt by the same code, beside ours: PSNR and time.',
   async run(options) {
     const { bundles } = await loadBundles(options.modelsDir);
-    if (!bundles.some(({ manifest }) => manifest.name === PUBLISHED_FORM)) return [{ heading: HEADING, text: howToLearn }];
+    if (!bundles.some(({ manifest }) => manifest.name === PUBLISHED_FORM))
+      return [{ heading: HEADING, text: howToLearn }];
     return withModels(options, 1, [PUBLISHED_FORM, GRAY], (setting) => run(setting, options));
   },
 };
@@ -28,16 +29,24 @@ const LEVELS = [35, 55, 75];
 /** Every so many of the test images: the published form takes seconds for one. */
 const EVERY = 2;
 
-async function run({ engine, manifests, images: all, folder }: Setting, { onProgress }: ReproduceOptions): Promise<Section[]> {
+async function run(
+  { engine, manifests, images: all, folder }: Setting,
+  { onProgress }: ReproduceOptions,
+): Promise<Section[]> {
   const images = all.filter((_, i) => i % EVERY === 0);
   const total = manifests.length * LEVELS.length * images.length;
   let done = 0;
   const rows = published
     .filter(({ name }) => name.startsWith('DnCNN'))
-    .map(({ name, psnr }): (string | undefined)[] => [name, ...LEVELS.map((sigma) => psnr[sigma]?.toFixed(2))]);
+    .map(({ name, psnr }): (string | undefined)[] => [
+      name,
+      ...LEVELS.map((sigma) => psnr[sigma]?.toFixed(2)),
+    ]);
   for (const manifest of manifests) {
     const conditions = denoiseConditions(images, manifest, LEVELS, SEED);
-    const measured = await evaluate(engine, manifest, conditions, {}, () => onProgress(manifest.name, ++done / total));
+    const measured = await evaluate(engine, manifest, conditions, {}, () =>
+      onProgress(manifest.name, ++done / total),
+    );
     rows.push(...measuredRows(manifest, measured).map((row) => row.map(String)), [
       'ms an image, policy',
       ...measured.map((row) => row.ms_per_sample.toFixed(0)),

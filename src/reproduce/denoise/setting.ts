@@ -31,7 +31,8 @@ export async function withModels<T>(
   names: readonly string[],
   work: (setting: Setting) => Promise<T>,
 ): Promise<T> {
-  if (data === undefined) throw new Error('denoise needs a folder of clean test images: --data DIR.');
+  if (data === undefined)
+    throw new Error('denoise needs a folder of clean test images: --data DIR.');
   const { images } = await readImageFolder(data, channels);
   const engine = await startEngine(modelsDir, names);
   try {
@@ -40,7 +41,12 @@ export async function withModels<T>(
       if (!manifest) throw new Error(`There is no model ${name} in ${modelsDir}.`);
       return manifest;
     });
-    return await work({ folder: basename(data), images: quick ? images.slice(0, 2) : images, engine, manifests });
+    return await work({
+      folder: basename(data),
+      images: quick ? images.slice(0, 2) : images,
+      engine,
+      manifests,
+    });
   } finally {
     await engine.close();
   }

@@ -17,14 +17,20 @@ export const calibrated =
 export const meanDepth = ({ exits }: Manifest, traced: readonly Traced[], pick: Pick): number =>
   traced.reduce((sum, sample) => sum + exits[pick(sample)]!, 0) / traced.length;
 
-export const sigmaColumns = (sigmas: readonly number[]): string[] => sigmas.map((sigma) => `σ ${sigma}${sigma > UNSEEN ? '*' : ''}`);
+export const sigmaColumns = (sigmas: readonly number[]): string[] =>
+  sigmas.map((sigma) => `σ ${sigma}${sigma > UNSEEN ? '*' : ''}`);
 
 /** A row for every exit, one with the policy, and its mean depth; a column for each noise level. */
 export function ours(manifest: Manifest, traced: readonly (readonly Traced[])[]): Table['rows'] {
-  const row = (name: string, pick: Pick) => [name, ...traced.map((list) => decibels(qualityAt(list, psnr, pick)))];
+  const row = (name: string, pick: Pick) => [
+    name,
+    ...traced.map((list) => decibels(qualityAt(list, psnr, pick))),
+  ];
   const policy = calibrated(manifest);
   return [
-    ...manifest.exits.map((exit, i) => row(`${manifest.name}, every image at depth ${exit}`, () => i)),
+    ...manifest.exits.map((exit, i) =>
+      row(`${manifest.name}, every image at depth ${exit}`, () => i),
+    ),
     row(`**${manifest.name}, policy at its threshold ${manifest.threshold}**`, policy),
     ['its mean depth', ...traced.map((list) => meanDepth(manifest, list, policy).toFixed(2))],
   ];
@@ -44,12 +50,20 @@ export function costs(manifest: Manifest, traced: readonly Traced[]) {
 }
 
 /** Full depth, the policy, its mean depth and its share of the time; a column for each condition. */
-export const measuredRows = ({ name, depth, threshold = 0.5 }: Manifest, measured: readonly Measurement[]): Table['rows'] => [
+export const measuredRows = (
+  { name, depth, threshold = 0.5 }: Manifest,
+  measured: readonly Measurement[],
+): Table['rows'] => [
   [`${name}, all ${depth} layers`, ...measured.map((row) => decibels(row.full_depth_quality))],
-  [`**${name}, policy at its threshold ${threshold}**`, ...measured.map(({ quality }) => decibels(quality))],
+  [
+    `**${name}, policy at its threshold ${threshold}**`,
+    ...measured.map(({ quality }) => decibels(quality)),
+  ],
   ['its mean depth', ...measured.map((row) => row.mean_depth.toFixed(2))],
   [
     'its time, of that of all layers',
-    ...measured.map((row) => `${((100 * row.ms_per_sample) / row.full_depth_ms_per_sample).toFixed(0)} %`),
+    ...measured.map(
+      (row) => `${((100 * row.ms_per_sample) / row.full_depth_ms_per_sample).toFixed(0)} %`,
+    ),
   ],
 ];

@@ -7,7 +7,8 @@ import { compared, percent, testTasks, type Compared } from './setting.ts';
 
 export const accuracy: Part = {
   name: 'accuracy',
-  about: 'Accuracy, steps and time on 600 tasks of unseen classes, beside MAML of fixed steps and the published values.',
+  about:
+    'Accuracy, steps and time on 600 tasks of unseen classes, beside MAML of fixed steps and the published values.',
   run,
 };
 
@@ -26,7 +27,11 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   try {
     const measured: Measurement[][] = [];
     for (const manifest of manifests) {
-      measured.push(await evaluate(engine, manifest, conditions, {}, () => options.onProgress(manifest.name, ++done / total)));
+      measured.push(
+        await evaluate(engine, manifest, conditions, {}, () =>
+          options.onProgress(manifest.name, ++done / total),
+        ),
+      );
     }
     return [section(models, measured)];
   } finally {
@@ -34,7 +39,10 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   }
 }
 
-function section({ stop, fixed, rows }: Compared, [adaptive, always]: readonly Measurement[][]): Section {
+function section(
+  { stop, fixed, rows }: Compared,
+  [adaptive, always]: readonly Measurement[][],
+): Section {
   const published = rows.some((row) => row.published);
   const columns = [
     'tasks',
@@ -52,7 +60,9 @@ function section({ stop, fixed, rows }: Compared, [adaptive, always]: readonly M
     text:
       `Accuracy in %, with 95 % confidence intervals over ${adaptive![0]!.n} tasks a row. Ours is inductive: queries are normalised by the ` +
       'support’s statistics.' +
-      (published ? ' The published values are of queries that are normalised together, which tells them something of each other.' : ''),
+      (published
+        ? ' The published values are of queries that are normalised together, which tells them something of each other.'
+        : ''),
     tables: [
       {
         columns,

@@ -39,12 +39,15 @@ export interface Compared {
 /** @throws a sentence where the model is not there, or is none for few-shot learning that this project trained */
 export async function compared({ modelsDir, model = USUAL }: ReproduceOptions): Promise<Compared> {
   const { bundles } = await loadBundles(modelsDir);
-  const found = (name: string) => bundles.find(({ manifest }) => manifest.task === 'few-shot' && manifest.name === name)?.manifest;
+  const found = (name: string) =>
+    bundles.find(({ manifest }) => manifest.task === 'few-shot' && manifest.name === name)
+      ?.manifest;
   const [stop, fixed] = [found(model), found(`${model}-fixed`)];
   if (!stop) throw new Error(`There is no model ${model} for few-shot learning in ${modelsDir}.`);
   const config = stop.training.config as FewShotConfig | undefined;
   if (!config) throw new Error(`The manifest of ${model} does not say how it was trained.`);
-  const rows = model === USUAL ? omniglot : settingsFor([Math.max(...config.ways)], config.shots).map(named);
+  const rows =
+    model === USUAL ? omniglot : settingsFor([Math.max(...config.ways)], config.shots).map(named);
   return { stop, ...(fixed && { fixed }), config, rows };
 }
 
@@ -63,9 +66,17 @@ export async function testTasks(
   settings: readonly Setting[],
   count: number,
 ): Promise<Condition[]> {
-  if (data === undefined) throw new Error('few-shot needs a folder with a folder of images for each test class: --data DIR.');
+  if (data === undefined)
+    throw new Error(
+      'few-shot needs a folder with a folder of images for each test class: --data DIR.',
+    );
   const images = await readClassFolders(data, config);
-  return fewShotTasks(images, data, { settings, count: quick ? 5 : count, queries: 5, turns: config.turns }).conditions(stop, SEED);
+  return fewShotTasks(images, data, {
+    settings,
+    count: quick ? 5 : count,
+    queries: 5,
+    turns: config.turns,
+  }).conditions(stop, SEED);
 }
 
 /** A mean and half the width of its interval, %. */

@@ -6,7 +6,11 @@ import { histograms } from '../../plots/histograms.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { compared, shotsName, testTasks } from './setting.ts';
 
-export const steps: Part = { name: 'steps', about: 'Steps by the number of shots, and accuracy after every step.', run };
+export const steps: Part = {
+  name: 'steps',
+  about: 'Steps by the number of shots, and accuracy after every step.',
+  run,
+};
 
 /** Tasks of each number of shots: as many in all as the accuracy is measured on. */
 const TASKS = 120;
@@ -16,7 +20,10 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   const { stop, config } = models;
   const [least, most] = config.shots;
   const ways = Math.max(...config.ways);
-  const settings = Array.from({ length: most - least + 1 }, (_, i) => ({ ways, shots: [least + i, least + i] as const }));
+  const settings = Array.from({ length: most - least + 1 }, (_, i) => ({
+    ways,
+    shots: [least + i, least + i] as const,
+  }));
   const conditions = await testTasks(models, options, settings, TASKS);
   const engine = await startEngine(options.modelsDir, [stop.name]);
   try {
@@ -32,16 +39,27 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   }
 }
 
-async function section(ways: number, names: readonly string[], traced: readonly Traced[][], threshold: number): Promise<Section> {
+async function section(
+  ways: number,
+  names: readonly string[],
+  traced: readonly Traced[][],
+  threshold: number,
+): Promise<Section> {
   const depth = traced[0]![0]!.parts.length;
   const all = Array.from({ length: depth }, (_, i) => i);
-  const meanSteps = (list: readonly Traced[]): number => list.reduce((sum, task) => sum + exitAt(task, threshold) + 1, 0) / list.length;
+  const meanSteps = (list: readonly Traced[]): number =>
+    list.reduce((sum, task) => sum + exitAt(task, threshold) + 1, 0) / list.length;
   return {
     heading: 'Steps',
     text: `Accuracy in % after every step, over ${traced[0]!.length} tasks of each number of shots, and at the threshold ${threshold}.`,
     tables: [
       {
-        columns: [`${ways}-way`, ...all.map((i) => `${i + 1} step${i > 0 ? 's' : ''}`), 'policy', 'mean steps'],
+        columns: [
+          `${ways}-way`,
+          ...all.map((i) => `${i + 1} step${i > 0 ? 's' : ''}`),
+          'policy',
+          'mean steps',
+        ],
         rows: traced.map((list, i) => [
           names[i]!,
           ...all.map((t) => qualityAt(list, accuracy, () => t).toFixed(2)),
@@ -61,7 +79,9 @@ async function section(ways: number, names: readonly string[], traced: readonly 
           to: depth,
           histograms: traced.map((list, i) => ({
             name: names[i]!,
-            counts: new Map(all.map((t) => [t + 1, list.filter((task) => exitAt(task, threshold) === t).length])),
+            counts: new Map(
+              all.map((t) => [t + 1, list.filter((task) => exitAt(task, threshold) === t).length]),
+            ),
           })),
         }),
       },

@@ -13,7 +13,8 @@ import { compared, percent, testTasks } from './setting.ts';
 
 export const transductive: Part = {
   name: 'transductive',
-  about: 'Accuracy where the queries of a task are normalised together, as published, against by the support.',
+  about:
+    'Accuracy where the queries of a task are normalised together, as published, against by the support.',
   run,
 };
 
@@ -26,8 +27,12 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   const rows: string[][] = models.rows.map(({ name }) => [name]);
   for (const [way, together] of [false, true].entries()) {
     const family = fewShotFamily({ ...models.config, transductive: together });
-    const inputs = Object.fromEntries(Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]));
-    const { logits } = unroll(family, inputs).outputs.at(-1)! as { logits: ReturnType<typeof input> };
+    const inputs = Object.fromEntries(
+      Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
+    );
+    const { logits } = unroll(family, inputs).outputs.at(-1)! as {
+      logits: ReturnType<typeof input>;
+    };
     const constants = new Map([...weights].map(([name, data]) => [name, { data }]));
     const session = await Session.load(toModel({ outputs: { logits }, weights: constants }));
     for (const [i, condition] of conditions.entries()) {
@@ -43,7 +48,9 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
 async function measure(session: Session, { cases }: Condition): Promise<string> {
   const values: number[] = [];
   for (const { sample, truth } of cases) {
-    const feeds = Object.fromEntries(Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]));
+    const feeds = Object.fromEntries(
+      Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]),
+    );
     values.push(accuracy.sample(floats((await session.run(feeds)).logits!), truth)[0]);
   }
   return percent(accuracy.total(values.map((value) => [value, 1] as const)), halfWidth95(values));

@@ -6,18 +6,26 @@ import { flopsUpTo } from './cost.ts';
 import { look, recognizers, type Seen } from './setting.ts';
 import { calibrationError, right } from './signals.ts';
 
-export const exits: Part = { name: 'exits', about: 'Accuracy and calibration of every exit; over-thinking.', run };
+export const exits: Part = {
+  name: 'exits',
+  about: 'Accuracy and calibration of every exit; over-thinking.',
+  run,
+};
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
   const [model] = await recognizers(options.modelsDir);
   const { manifest, folder, seen, ms } = await look(options, model);
   const last = manifest.exits.length - 1;
-  const percent = (pick: (one: Seen) => boolean): number[] => seen.map((one) => (pick(one) ? 100 : 0));
-  const share = (pick: (one: Seen) => boolean): number => accuracy.total(percent(pick).map((value) => [value, 1] as const));
+  const percent = (pick: (one: Seen) => boolean): number[] =>
+    seen.map((one) => (pick(one) ? 100 : 0));
+  const share = (pick: (one: Seen) => boolean): number =>
+    accuracy.total(percent(pick).map((value) => [value, 1] as const));
   const known = manifest.exits.map((_, i) => share((one) => right(one, i)));
   const flops = manifest.exits.map((_, i) => flopsUpTo(manifest, i));
   const oracle = share((one) => manifest.exits.some((_, i) => right(one, i)));
-  const overThought = share((one) => !right(one, last) && manifest.exits.some((_, i) => right(one, i)));
+  const overThought = share(
+    (one) => !right(one, last) && manifest.exits.some((_, i) => right(one, i)),
+  );
   const wasted = share((one) => right(one, last) && right(one, 0));
   const errors = manifest.exits.map((_, i) => calibrationError(seen, i));
   const interval = halfWidth95(percent((one) => right(one, last)));
@@ -63,9 +71,17 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
             curves: [
               {
                 name: 'every image at one exit',
-                points: known.map((y, i) => ({ x: flops[i]! / flops[last]!, y, label: String(manifest.exits[i]) })),
+                points: known.map((y, i) => ({
+                  x: flops[i]! / flops[last]!,
+                  y,
+                  label: String(manifest.exits[i]),
+                })),
               },
-              { name: 'best exit of each image (oracle)', points: [{ x: 1, y: oracle }], line: false },
+              {
+                name: 'best exit of each image (oracle)',
+                points: [{ x: 1, y: oracle }],
+                line: false,
+              },
             ],
           }),
         },

@@ -8,7 +8,11 @@ import { flopsUpTo } from './cost.ts';
 import { look, recognizers, type Setting } from './setting.ts';
 import { certainty, confidence, learnt, patience, judgedBy, type Signal } from './signals.ts';
 
-export const rules: Part = { name: 'rules', about: 'Accuracy over compute and time, by stop rule.', run };
+export const rules: Part = {
+  name: 'rules',
+  about: 'Accuracy over compute and time, by stop rule.',
+  run,
+};
 
 interface Rule {
   readonly name: string;
@@ -25,7 +29,13 @@ const all: readonly Rule[] = [
 
 /** Accuracy that the rules may give up against the last exit, percentage points. */
 const TOLERANCE = 0.2;
-const THRESHOLDS = [...Array.from({ length: 19 }, (_, i) => 0.05 * (i + 1)), 0.97, 0.98, 0.99, 0.995];
+const THRESHOLDS = [
+  ...Array.from({ length: 19 }, (_, i) => 0.05 * (i + 1)),
+  0.97,
+  0.98,
+  0.99,
+  0.995,
+];
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
   const [model] = await recognizers(options.modelsDir);
@@ -44,8 +54,11 @@ const costsOf = ({ manifest, ms }: Setting, policy = false): Costs => ({
   ms,
 });
 
-const mean = (judged: readonly Judged[], costs: readonly number[], pick: (one: Judged) => number): number =>
-  judged.reduce((sum, one) => sum + costs[pick(one)]!, 0) / judged.length;
+const mean = (
+  judged: readonly Judged[],
+  costs: readonly number[],
+  pick: (one: Judged) => number,
+): number => judged.reduce((sum, one) => sum + costs[pick(one)]!, 0) / judged.length;
 
 /** Thresholds chosen on every other image, figures from the rest. */
 function atLastExit(setting: Setting): Section {
@@ -54,7 +67,13 @@ function atLastExit(setting: Setting): Section {
   const tuning = seen.filter((_, i) => i % 2 === 0);
   const test = seen.filter((_, i) => i % 2 === 1);
   const plain = costsOf(setting);
-  const row = (name: string, tau: string, judged: readonly Judged[], costs: Costs, pick: (one: Judged) => number) => [
+  const row = (
+    name: string,
+    tau: string,
+    judged: readonly Judged[],
+    costs: Costs,
+    pick: (one: Judged) => number,
+  ) => [
     name,
     tau,
     qualityAt(judged, accuracy, pick).toFixed(2),
@@ -72,10 +91,19 @@ function atLastExit(setting: Setting): Section {
         rows: [
           ...all.map(({ name, signal, policy }) => {
             const costs = costsOf(setting, policy);
-            const tau = cheapestThreshold([judgedBy(tuning, signal)], costs.flops, accuracy, TOLERANCE);
-            return row(name, tau.toFixed(3), judgedBy(test, signal), costs, (one) => exitAt(one, tau));
+            const tau = cheapestThreshold(
+              [judgedBy(tuning, signal)],
+              costs.flops,
+              accuracy,
+              TOLERANCE,
+            );
+            return row(name, tau.toFixed(3), judgedBy(test, signal), costs, (one) =>
+              exitAt(one, tau),
+            );
           }),
-          ...manifest.exits.map((exit, i) => row(`every image at depth ${exit}`, '–', judged, plain, () => i)),
+          ...manifest.exits.map((exit, i) =>
+            row(`every image at depth ${exit}`, '–', judged, plain, () => i),
+          ),
         ],
       },
     ],
@@ -90,7 +118,12 @@ async function overall(setting: Setting): Promise<Section> {
     ...all.map(({ name, signal, policy }) => {
       const judged = judgedBy(seen, signal);
       const costs = costsOf(setting, policy)[cost];
-      return { name, points: THRESHOLDS.map((tau) => pointAt(judged, costs, plain[cost][last]!, (one) => exitAt(one, tau))) };
+      return {
+        name,
+        points: THRESHOLDS.map((tau) =>
+          pointAt(judged, costs, plain[cost][last]!, (one) => exitAt(one, tau)),
+        ),
+      };
     }),
     {
       name: 'every image at one depth',
@@ -103,19 +136,39 @@ async function overall(setting: Setting): Promise<Section> {
   const plot = async (cost: keyof Costs, file: string, title: string, x: string) => ({
     file,
     caption: title,
-    content: await curves({ title, x: { title: x }, y: { title: 'accuracy, %' }, curves: lines(cost) }),
+    content: await curves({
+      title,
+      x: { title: x },
+      y: { title: 'accuracy, %' },
+      curves: lines(cost),
+    }),
   });
   return {
     heading: 'By threshold',
     text: `All ${seen.length} images, each rule at thresholds from ${THRESHOLDS[0]} to ${THRESHOLDS.at(-1)}.`,
     figures: [
-      await plot('flops', 'accuracy-over-flops.svg', 'Accuracy over compute', 'mean FLOPs, share of all layers'),
-      await plot('ms', 'accuracy-over-time.svg', 'Accuracy over time', 'mean time, share of all layers'),
+      await plot(
+        'flops',
+        'accuracy-over-flops.svg',
+        'Accuracy over compute',
+        'mean FLOPs, share of all layers',
+      ),
+      await plot(
+        'ms',
+        'accuracy-over-time.svg',
+        'Accuracy over time',
+        'mean time, share of all layers',
+      ),
     ],
   };
 }
 
-const pointAt = (judged: readonly Judged[], costs: readonly number[], whole: number, pick: (one: Judged) => number) => ({
+const pointAt = (
+  judged: readonly Judged[],
+  costs: readonly number[],
+  whole: number,
+  pick: (one: Judged) => number,
+) => ({
   x: mean(judged, costs, pick) / whole,
   y: qualityAt(judged, accuracy, pick),
 });

@@ -37,16 +37,27 @@ export async function recognizers(modelsDir: string): Promise<[Manifest, ...Mani
   const { bundles } = await loadBundles(modelsDir);
   const models = bundles.map(({ manifest }) => manifest).filter(({ task }) => task === 'recognize');
   const [first, ...others] = models.sort((a, b) => Number(b.default) - Number(a.default));
-  if (!first) throw new Error(`There is no model for recognition in ${modelsDir}; train one: npm run train -- recognize --data DIR.`);
+  if (!first)
+    throw new Error(
+      `There is no model for recognition in ${modelsDir}; train one: npm run train -- recognize --data DIR.`,
+    );
   return [first, ...others];
 }
 
 /** @throws a sentence where there is no folder of images */
-export async function look({ data, modelsDir, quick, onProgress }: ReproduceOptions, manifest: Manifest): Promise<Setting> {
-  if (data === undefined) throw new Error('recognize needs a folder of test images, with a folder for each class: --data DIR.');
+export async function look(
+  { data, modelsDir, quick, onProgress }: ReproduceOptions,
+  manifest: Manifest,
+): Promise<Setting> {
+  if (data === undefined)
+    throw new Error(
+      'recognize needs a folder of test images, with a folder for each class: --data DIR.',
+    );
   onProgress('reading images', 0);
   const images = await readRecognizable(manifest, modelsDir, data);
-  const [{ cases }] = recognizeConditions(images, manifest) as [ReturnType<typeof recognizeConditions>[number]];
+  const [{ cases }] = recognizeConditions(images, manifest) as [
+    ReturnType<typeof recognizeConditions>[number],
+  ];
   const every = quick ? Math.max(1, Math.floor(cases.length / QUICK)) : 1;
   const chosen = cases.filter((_, i) => i % every === 0);
   const engine = await startEngine(modelsDir, [manifest.name]);
@@ -63,25 +74,40 @@ export async function look({ data, modelsDir, quick, onProgress }: ReproduceOpti
       onProgress(manifest.name, from / chosen.length);
     }
     const timed = chosen.slice(0, TIMED).map(({ sample }) => sample);
-    return { manifest, folder: basename(data), seen, ms: await timesAlone(engine, manifest, timed) };
+    return {
+      manifest,
+      folder: basename(data),
+      seen,
+      ms: await timesAlone(engine, manifest, timed),
+    };
   } finally {
     await engine.close();
   }
 }
 
-async function atEveryExit(engine: Engine, { name, exits, outputs }: Manifest, samples: readonly Sample[]): Promise<Omit<Seen, 'truth'>[]> {
+async function atEveryExit(
+  engine: Engine,
+  { name, exits, outputs }: Manifest,
+  samples: readonly Sample[],
+): Promise<Omit<Seen, 'truth'>[]> {
   const runs: RunResult['samples'][] = [];
-  for (const depth of exits) runs.push((await engine.run(name, samples, { rule: 'fixed', depth })).samples);
+  for (const depth of exits)
+    runs.push((await engine.run(name, samples, { rule: 'fixed', depth })).samples);
   return samples.map((_, i) => ({
     scores: runs.map((run) => Float32Array.from(softmax(run[i]!.outputs[outputs[0]!.name]!.data))),
     pi: runs.at(-1)![i]!.pi.slice(0, exits.length - 1),
   }));
 }
 
-async function timesAlone(engine: Engine, { name, exits }: Manifest, samples: readonly Sample[]): Promise<number[]> {
+async function timesAlone(
+  engine: Engine,
+  { name, exits }: Manifest,
+  samples: readonly Sample[],
+): Promise<number[]> {
   const times = exits.map(() => [] as number[]);
   for (const sample of samples) {
-    for (const [i, depth] of exits.entries()) times[i]!.push((await engine.run(name, [sample], { rule: 'fixed', depth })).timing.computeMs);
+    for (const [i, depth] of exits.entries())
+      times[i]!.push((await engine.run(name, [sample], { rule: 'fixed', depth })).timing.computeMs);
   }
   return times.map(median);
 }

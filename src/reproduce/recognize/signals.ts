@@ -9,7 +9,8 @@ export type Signal = (seen: Seen) => readonly number[];
 export const learnt: Signal = ({ pi }) => pi;
 
 /** The largest probability. */
-export const confidence: Signal = ({ scores }) => scores.slice(0, -1).map((row) => row[argmax(row)]!);
+export const confidence: Signal = ({ scores }) =>
+  scores.slice(0, -1).map((row) => row[argmax(row)]!);
 
 /** 1 − H/log K: 1 where one class has it all, 0 where all have the same. */
 export const certainty: Signal = ({ scores }) =>
@@ -30,11 +31,15 @@ export const patience: Signal = ({ scores }) => {
   });
 };
 
-export const right = ({ scores, truth }: Seen, exit: number): boolean => argmax(scores[exit]!) === truth;
+export const right = ({ scores, truth }: Seen, exit: number): boolean =>
+  argmax(scores[exit]!) === truth;
 
 /** The images as thresholds are tried on: the signal in the place of π, accuracy as what an exit is worth. */
 export const judgedBy = (seen: readonly Seen[], signal: Signal): Judged[] =>
-  seen.map((one) => ({ pi: signal(one), parts: one.scores.map((_, exit) => [right(one, exit) ? 100 : 0, 1] as const) }));
+  seen.map((one) => ({
+    pi: signal(one),
+    parts: one.scores.map((_, exit) => [right(one, exit) ? 100 : 0, 1] as const),
+  }));
 
 /**
  * Expected calibration error at one exit, percent: the mean distance between confidence and accuracy over bins of equal
@@ -49,5 +54,7 @@ export function calibrationError(seen: readonly Seen[], exit: number, bins = 15)
     bin.confidence += p;
     bin.right += right(one, exit) ? 1 : 0;
   }
-  return (100 * sums.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0)) / seen.length;
+  return (
+    (100 * sums.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0)) / seen.length
+  );
 }

@@ -2,16 +2,37 @@
 import { singularValues, transposed, type Matrix } from '../../families/matrix.ts';
 import { square } from '../../graph/functions.ts';
 import { toModel } from '../../graph/model.ts';
-import { abs, add, clip, div, input, log, matmul, mul, reduceMean, relu, sigmoid, sign, sub } from '../../graph/operators.ts';
+import {
+  abs,
+  add,
+  clip,
+  div,
+  input,
+  log,
+  matmul,
+  mul,
+  reduceMean,
+  relu,
+  sigmoid,
+  sign,
+  sub,
+} from '../../graph/operators.ts';
 import type { Value } from '../../graph/value.ts';
 import { floats, scalar, Session, tensor, type Tensors } from '../../runtime/session.ts';
 
 type Values = Readonly<Record<string, Value>>;
 
 export interface Iteration {
-  readonly weights: Readonly<Record<string, { readonly data: Float32Array; readonly dims: readonly number[] }>>;
+  readonly weights: Readonly<
+    Record<string, { readonly data: Float32Array; readonly dims: readonly number[] }>
+  >;
   /** Every state's width, and what its elements are before the first iteration; `signal` is one of them. */
-  readonly states: Readonly<Record<string, { readonly width: number; readonly initial: (measurements: Float32Array) => number }>>;
+  readonly states: Readonly<
+    Record<
+      string,
+      { readonly width: number; readonly initial: (measurements: Float32Array) => number }
+    >
+  >;
   /** A number that changes from one iteration to the next, read as `schedule`. */
   readonly schedule?: (iteration: number) => number;
   /** From `measurements` [N,m], weights and states to the next states. */
@@ -30,17 +51,33 @@ export async function iterate(
   const leaves: Values = {
     measurements: input('measurements', ['N', m]),
     schedule: input('schedule', []),
-    ...Object.fromEntries(Object.entries(weights).map(([name, { dims }]) => [name, input(name, dims)])),
-    ...Object.fromEntries(Object.entries(states).map(([name, { width }]) => [name, input(name, ['N', width])])),
+    ...Object.fromEntries(
+      Object.entries(weights).map(([name, { dims }]) => [name, input(name, dims)]),
+    ),
+    ...Object.fromEntries(
+      Object.entries(states).map(([name, { width }]) => [name, input(name, ['N', width])]),
+    ),
   };
-  const outputs = Object.fromEntries(Object.entries(step(leaves)).map(([name, value]) => [`next:${name}`, value]));
-  const session = await Session.load(toModel({ outputs, weights: new Map(Object.entries(weights)) }));
+  const outputs = Object.fromEntries(
+    Object.entries(step(leaves)).map(([name, value]) => [`next:${name}`, value]),
+  );
+  const session = await Session.load(
+    toModel({ outputs, weights: new Map(Object.entries(weights)) }),
+  );
   const signals: Float32Array[] = [];
   let current = initialStates(iteration, measurements, count);
   for (let i = 0; i < iterations; i++) {
-    const feeds: Tensors = { measurements: tensor(measurements, [count, m]), schedule: scalar(schedule(i)), ...current };
-    const result = await session.run(Object.fromEntries(session.inputs.map(({ name }) => [name, feeds[name]!])));
-    current = Object.fromEntries(Object.keys(states).map((name) => [name, result[`next:${name}`]!]));
+    const feeds: Tensors = {
+      measurements: tensor(measurements, [count, m]),
+      schedule: scalar(schedule(i)),
+      ...current,
+    };
+    const result = await session.run(
+      Object.fromEntries(session.inputs.map(({ name }) => [name, feeds[name]!])),
+    );
+    current = Object.fromEntries(
+      Object.keys(states).map((name) => [name, result[`next:${name}`]!]),
+    );
     signals.push(floats(current.signal!));
   }
   await session.release();
@@ -52,7 +89,8 @@ function initialStates({ states }: Iteration, measurements: Float32Array, count:
   return Object.fromEntries(
     Object.entries(states).map(([name, { width, initial }]) => {
       const data = new Float32Array(count * width);
-      for (let i = 0; i < count; i++) data.fill(initial(measurements.subarray(i * m, (i + 1) * m)), i * width, (i + 1) * width);
+      for (let i = 0; i < count; i++)
+        data.fill(initial(measurements.subarray(i * m, (i + 1) * m)), i * width, (i + 1) * width);
       return [name, tensor(data, [count, width])];
     }),
   );
@@ -66,7 +104,10 @@ export function ista(matrix: Matrix, penalty: number | Float32Array, momentum: b
   const { rows, columns, data } = matrix;
   const size = 1 / singularValues(matrix).values[0]! ** 2;
   const zero = { width: columns, initial: () => 0 };
-  const bounds = Float32Array.from({ length: columns }, (_, j) => size * (typeof penalty === 'number' ? penalty : penalty[j]!));
+  const bounds = Float32Array.from(
+    { length: columns },
+    (_, j) => size * (typeof penalty === 'number' ? penalty : penalty[j]!),
+  );
   let t = 1;
   return {
     weights: {
@@ -98,7 +139,8 @@ export function vamp(matrix: Matrix, sparsity: number): Iteration {
   const { left, values, right } = singularValues(matrix);
   const k = values.length;
   const seen = right.map((value, i) => value * values[Math.floor(i / n)]!);
-  const total = (measurements: Float32Array): number => measurements.reduce((sum, value) => sum + value * value, 1e-10) / k;
+  const total = (measurements: Float32Array): number =>
+    measurements.reduce((sum, value) => sum + value * value, 1e-10) / k;
   const power = values.reduce((sum, value) => sum + value * value, 0) / k;
   const odds = Math.log(sparsity / (1 - sparsity));
   return {
@@ -140,7 +182,10 @@ export function vamp(matrix: Matrix, sparsity: number): Iteration {
 /** Mean and variance (averaged over the entries) of x given x + N(0, error), for x zero or standard normal. */
 function posteriorMean(seen: Value, error: Value, odds: number): { mean: Value; posterior: Value } {
   const sum = add(error, 1);
-  const evidence = add(mul(square(seen), div(div(0.5, sum), error)), add(mul(log(div(error, sum)), 0.5), odds));
+  const evidence = add(
+    mul(square(seen), div(div(0.5, sum), error)),
+    add(mul(log(div(error, sum)), 0.5), odds),
+  );
   const active = sigmoid(clip(evidence, -60, 60));
   const ifActive = div(seen, sum);
   const mean = mul(active, ifActive);

@@ -37,11 +37,23 @@ export type Method = (measured: Measured) => Promise<Recovered>;
 const TOGETHER = 256;
 
 /** @throws where the image is smaller than a block */
-export function measureImage(name: string, whole: Planes, { rows, columns, data }: Matrix, transform: Matrix): MeasuredImage {
+export function measureImage(
+  name: string,
+  whole: Planes,
+  { rows, columns, data }: Matrix,
+  transform: Matrix,
+): MeasuredImage {
   const side = Math.sqrt(columns);
-  const image = crop(whole, 0, 0, whole.width - (whole.width % side), whole.height - (whole.height % side));
+  const image = crop(
+    whole,
+    0,
+    0,
+    whole.width - (whole.width % side),
+    whole.height - (whole.height % side),
+  );
   const blocks = toBlocks(image, side).map((block) => toCoefficients(transform, block));
-  if (blocks.length === 0) throw new Error(`${name} is smaller than a block of ${side}×${side} pixels.`);
+  if (blocks.length === 0)
+    throw new Error(`${name} is smaller than a block of ${side}×${side} pixels.`);
   const measurements = new Float32Array(blocks.length * rows);
   blocks.forEach((signal, b) => {
     for (let i = 0; i < rows; i++) {
@@ -50,13 +62,26 @@ export function measureImage(name: string, whole: Planes, { rows, columns, data 
       measurements[b * rows + i] = sum;
     }
   });
-  return { name, image, across: image.width / side, count: blocks.length, signals: joined(blocks), measurements };
+  return {
+    name,
+    image,
+    across: image.width / side,
+    count: blocks.length,
+    signals: joined(blocks),
+    measurements,
+  };
 }
 
 /** The image that was recovered. */
-export function toImage({ signals }: Recovered, { across, count }: MeasuredImage, transform: Matrix): Planes {
+export function toImage(
+  { signals }: Recovered,
+  { across, count }: MeasuredImage,
+  transform: Matrix,
+): Planes {
   const n = transform.rows;
-  const blocks = Array.from({ length: count }, (_, b) => toPixels(transform, signals.subarray(b * n, (b + 1) * n)));
+  const blocks = Array.from({ length: count }, (_, b) =>
+    toPixels(transform, signals.subarray(b * n, (b + 1) * n)),
+  );
   return fromBlocks(blocks, Math.sqrt(n), across);
 }
 
@@ -69,7 +94,11 @@ export function someBlocks(images: readonly Measured[], every: number): Measured
       return kept.map((b) => measured[of].subarray(b * length, (b + 1) * length));
     });
   const signals = rows('signals');
-  return { count: signals.length, signals: joined(signals), measurements: joined(rows('measurements')) };
+  return {
+    count: signals.length,
+    signals: joined(signals),
+    measurements: joined(rows('measurements')),
+  };
 }
 
 /** By a model, through the engine that serves. */
@@ -104,7 +133,9 @@ export const iterative =
     for (let from = 0; from < count; from += TOGETHER) {
       const to = Math.min(from + TOGETHER, count);
       const some = measurements.slice(from * matrix.rows, to * matrix.rows);
-      signals.push((await iterate(ista(matrix, penalties, momentum), some, to - from, iterations)).at(-1)!);
+      signals.push(
+        (await iterate(ista(matrix, penalties, momentum), some, to - from, iterations)).at(-1)!,
+      );
     }
     return { signals: joined(signals), depths: [] };
   };

@@ -9,9 +9,14 @@ export const recoveryLesson = ({
   config,
   matrix,
   ...rest
-}: Pick<Lesson, 'name' | 'from'> & { readonly config: RecoveryConfig; readonly matrix: Matrix }): Lesson => ({
+}: Pick<Lesson, 'name' | 'from'> & {
+  readonly config: RecoveryConfig;
+  readonly matrix: Matrix;
+}): Lesson => ({
   ...rest,
   task: 'sparse-recovery',
   train: (options) => trainRecovery(config, matrix, options),
-  files: new Map([['matrix.npy', writeNpy({ shape: [matrix.rows, matrix.columns], data: matrix.data })]]),
+  files: new Map([
+    ['matrix.npy', writeNpy({ shape: [matrix.rows, matrix.columns], data: matrix.data })],
+  ]),
 });

@@ -11,7 +11,16 @@ import { heatMap } from '../../plots/heat-map.ts';
 import { readWeights } from '../../training/from-bundle.ts';
 import { decibels } from '../numbers.ts';
 import type { Figure, Part, ReproduceOptions, Section } from '../report.ts';
-import { bestPenalty, iterative, measureImage, served, someBlocks, toImage, type MeasuredImage, type Method } from './blocks.ts';
+import {
+  bestPenalty,
+  iterative,
+  measureImage,
+  served,
+  someBlocks,
+  toImage,
+  type MeasuredImage,
+  type Method,
+} from './blocks.ts';
 
 export const naturalImages: Part = {
   name: 'natural-images',
@@ -22,7 +31,11 @@ export const naturalImages: Part = {
 
 const MODEL = 'recovery-natural-images';
 const BASELINES = [false, true].flatMap((momentum) =>
-  [100, 300].map((iterations) => ({ name: `${momentum ? 'FISTA' : 'ISTA'}, ${iterations}`, momentum, iterations })),
+  [100, 300].map((iterations) => ({
+    name: `${momentum ? 'FISTA' : 'ISTA'}, ${iterations}`,
+    momentum,
+    iterations,
+  })),
 );
 /** Each baseline gets the one that is best for it on every EVERY-th block of these very images. */
 const PENALTIES = [3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
@@ -34,7 +47,10 @@ const SIDE = 256;
 const GAP = 8;
 
 async function run({ data, modelsDir, quick, onProgress }: ReproduceOptions): Promise<Section[]> {
-  if (data === undefined) throw new Error('natural-images needs a folder of clean test images, such as Set12: --data DIR.');
+  if (data === undefined)
+    throw new Error(
+      'natural-images needs a folder of clean test images, such as Set12: --data DIR.',
+    );
   const { names, images } = await readImageFolder(data, 1);
   const engine = await startEngine(modelsDir, [MODEL]);
   try {
@@ -54,7 +70,10 @@ async function run({ data, modelsDir, quick, onProgress }: ReproduceOptions): Pr
       methods.set(name, iterative(matrix, { ...options, scales }, penalty));
       penalties.push(`${penalty} (${name})`);
     }
-    methods.set(`all ${manifest.depth} layers`, served(engine, MODEL, { rule: 'fixed', depth: manifest.depth }));
+    methods.set(
+      `all ${manifest.depth} layers`,
+      served(engine, MODEL, { rule: 'fixed', depth: manifest.depth }),
+    );
     methods.set(ADAPTIVE, served(engine, MODEL, { rule: 'threshold' }));
     const rows: Row[] = [];
     for (const [i, one] of measured.entries()) {
@@ -80,17 +99,26 @@ interface Row {
   readonly results: ReadonlyMap<string, Result>;
 }
 
-async function recover(measured: MeasuredImage, methods: ReadonlyMap<string, Method>, transform: Matrix): Promise<Row> {
+async function recover(
+  measured: MeasuredImage,
+  methods: ReadonlyMap<string, Method>,
+  transform: Matrix,
+): Promise<Row> {
   const results = new Map<string, Result>();
   for (const [name, method] of methods) {
     const recovered = await method(measured);
     const image = toImage(recovered, measured, transform);
-    results.set(name, { image, quality: psnr.sample(image.data, measured.image.data)[0], depths: recovered.depths });
+    results.set(name, {
+      image,
+      quality: psnr.sample(image.data, measured.image.data)[0],
+      depths: recovered.depths,
+    });
   }
   return { measured, results };
 }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+const mean = (values: readonly number[]): number =>
+  values.reduce((a, b) => a + b, 0) / values.length;
 
 async function section(
   rows: readonly Row[],
@@ -119,7 +147,9 @@ async function section(
           ]),
           [
             '**mean**',
-            ...methods.map((name) => decibels(mean(rows.map(({ results }) => results.get(name)!.quality)))),
+            ...methods.map((name) =>
+              decibels(mean(rows.map(({ results }) => results.get(name)!.quality))),
+            ),
             mean(rows.map(depth)).toFixed(2),
           ],
         ],
@@ -133,10 +163,18 @@ async function section(
 async function figures({ measured: { name, image, across }, results }: Row): Promise<Figure[]> {
   const [fista, ours] = [results.get(SHOWN)!, results.get(ADAPTIVE)!];
   const content = await encodeImage(
-    { ...sideBySide([image, fista.image, ours.image]), format: 'jpeg', bits: 8, alpha: undefined, source: undefined },
+    {
+      ...sideBySide([image, fista.image, ours.image]),
+      format: 'jpeg',
+      bits: 8,
+      alpha: undefined,
+      source: undefined,
+    },
     'jpeg',
   );
-  const depths = Array.from({ length: ours.depths.length / across }, (_, row) => ours.depths.slice(row * across, (row + 1) * across));
+  const depths = Array.from({ length: ours.depths.length / across }, (_, row) =>
+    ours.depths.slice(row * across, (row + 1) * across),
+  );
   return [
     {
       file: 'natural-images.jpg',
@@ -146,19 +184,28 @@ async function figures({ measured: { name, image, across }, results }: Row): Pro
     {
       file: 'natural-images-depth.svg',
       caption: `${name}: the depth each block takes`,
-      content: await heatMap({ title: 'Depth of each block', x: 'column', y: 'row', value: 'layers', values: depths }),
+      content: await heatMap({
+        title: 'Depth of each block',
+        x: 'column',
+        y: 'row',
+        value: 'layers',
+        values: depths,
+      }),
     },
   ];
 }
 
 /** The upper left of images of one size, one beside the other on white. */
 function sideBySide(images: readonly Planes[]): Planes {
-  const parts = images.map((image) => crop(image, 0, 0, Math.min(SIDE, image.width), Math.min(SIDE, image.height)));
+  const parts = images.map((image) =>
+    crop(image, 0, 0, Math.min(SIDE, image.width), Math.min(SIDE, image.height)),
+  );
   const { width, height } = parts[0]!;
   const whole = parts.length * (width + GAP) - GAP;
   const data = new Float32Array(whole * height).fill(1);
   parts.forEach((part, i) => {
-    for (let y = 0; y < height; y++) data.set(part.data.subarray(y * width, (y + 1) * width), y * whole + i * (width + GAP));
+    for (let y = 0; y < height; y++)
+      data.set(part.data.subarray(y * width, (y + 1) * width), y * whole + i * (width + GAP));
   });
   return { channels: 1, width: whole, height, data };
 }

@@ -12,18 +12,32 @@ import { withLearnt } from '../learn.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { ista, iterate, vamp } from './baselines.ts';
 import { recoveryLesson } from './lesson.ts';
-import { BEST, countFor, meanDepth, measurementsOf, qualities, qualitiesOf, SPARSITY, testSet, traceAll } from './setting.ts';
+import {
+  BEST,
+  countFor,
+  meanDepth,
+  measurementsOf,
+  qualities,
+  qualitiesOf,
+  SPARSITY,
+  testSet,
+  traceAll,
+} from './setting.ts';
 
 export const robustness: Part = {
   name: 'robustness',
-  about: 'Other noise, sparsity and values than in training; other and worse matrices, each learnt anew.',
+  about:
+    'Other noise, sparsity and values than in training; other and worse matrices, each learnt anew.',
   run: async (options) => [await otherSignals(options), await otherMatrices(options)],
 };
 
 /** Iterations that VAMP is given: far more than it needs where it works. */
 const VAMP_ITERATIONS = 20;
 
-const signals: readonly (readonly [words: string, signal: Partial<SignalOptions> & { snr: readonly number[] }])[] = [
+const signals: readonly (readonly [
+  words: string,
+  signal: Partial<SignalOptions> & { snr: readonly number[] },
+])[] = [
   ['as in training, 30 dB', { snr: [30] }],
   ['15 dB', { snr: [15] }],
   ['25 dB', { snr: [25] }],
@@ -51,7 +65,9 @@ async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions):
         qualities(traced, pick)[0]!,
         meanDepth(traced, manifest.exits, pick).toFixed(2),
         qualities(traced, () => manifest.exits.length - 1)[0]!,
-        ...(await untaught(matrix, conditions, signal.sparsity ?? SPARSITY)).map(([quality]) => quality!),
+        ...(await untaught(matrix, conditions, signal.sparsity ?? SPARSITY)).map(
+          ([quality]) => quality!,
+        ),
       ]);
     }
     return {
@@ -59,7 +75,19 @@ async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions):
       text:
         'NMSE in dB, 500 signals a row, the same network throughout; in training a tenth of the entries is normal, at 20, 30 and 40 dB. ' +
         'VAMP is told the true sparsity in each row, but always that the values are normal.',
-      tables: [{ columns: ['signals', 'ours', 'mean layers', `all ${manifest.depth} layers`, 'VAMP', 'FISTA'], rows }],
+      tables: [
+        {
+          columns: [
+            'signals',
+            'ours',
+            'mean layers',
+            `all ${manifest.depth} layers`,
+            'VAMP',
+            'FISTA',
+          ],
+          rows,
+        },
+      ],
     };
   } finally {
     await engine.close();
@@ -67,12 +95,22 @@ async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions):
 }
 
 /** VAMP that is told the sparsity, and FISTA with 100 iterations. */
-async function untaught(matrix: Matrix, conditions: readonly Condition[], sparsity: number): Promise<string[][]> {
+async function untaught(
+  matrix: Matrix,
+  conditions: readonly Condition[],
+  sparsity: number,
+): Promise<string[][]> {
   const measurements = measurementsOf(conditions);
   const count = conditions.reduce((sum, { cases }) => sum + cases.length, 0);
-  const last = async (iteration: Parameters<typeof iterate>[0], iterations: number): Promise<string[]> =>
+  const last = async (
+    iteration: Parameters<typeof iterate>[0],
+    iterations: number,
+  ): Promise<string[]> =>
     qualitiesOf(conditions, (await iterate(iteration, measurements, count, iterations)).at(-1)!);
-  return [await last(vamp(matrix, sparsity), VAMP_ITERATIONS), await last(ista(matrix, 0.1, true), 100)];
+  return [
+    await last(vamp(matrix, sparsity), VAMP_ITERATIONS),
+    await last(ista(matrix, 0.1, true), 100),
+  ];
 }
 
 const [ROWS, COLUMNS] = [128, 256];
@@ -80,7 +118,11 @@ const [ROWS, COLUMNS] = [128, 256];
 /** Neighbouring columns have this correlation. */
 const CORRELATION = 0.7;
 
-const matrices: readonly (readonly [words: string, name: string, make: (random: Random) => Matrix])[] = [
+const matrices: readonly (readonly [
+  words: string,
+  name: string,
+  make: (random: Random) => Matrix,
+])[] = [
   ['condition number 5', 'condition-5', (random) => measurementMatrix(ROWS, COLUMNS, random, 5)],
   ['condition number 50', 'condition-50', (random) => measurementMatrix(ROWS, COLUMNS, random, 50)],
   [`neighbours correlated, ${CORRELATION}`, 'correlated', correlated],
@@ -93,7 +135,10 @@ function correlated(random: Random): Matrix {
     let power = 0;
     for (let i = 0; i < ROWS; i++) {
       const fresh = random.normal() / Math.sqrt(ROWS);
-      const value = j === 0 ? fresh : CORRELATION * data[i * COLUMNS + j - 1]! + Math.sqrt(1 - CORRELATION ** 2) * fresh;
+      const value =
+        j === 0
+          ? fresh
+          : CORRELATION * data[i * COLUMNS + j - 1]! + Math.sqrt(1 - CORRELATION ** 2) * fresh;
       data[i * COLUMNS + j] = value;
       power += value * value;
     }
@@ -110,7 +155,11 @@ async function otherMatrices({ quick, onProgress }: ReproduceOptions): Promise<S
     stageOne: { ...usual.stageOne, steps: quick ? 3 : 600 },
     stageTwo: { ...usual.stageTwo, steps: quick ? 3 : 600 },
   };
-  const made = matrices.map(([words, name, make]) => ({ words, name, matrix: make(new Random(7)) }));
+  const made = matrices.map(([words, name, make]) => ({
+    words,
+    name,
+    matrix: make(new Random(7)),
+  }));
   const lessons = made.map(({ name, matrix }) => ({ name, matrix, config }));
   const rows = await withLearnt(
     lessons.map(recoveryLesson),
@@ -142,7 +191,20 @@ async function otherMatrices({ quick, onProgress }: ReproduceOptions): Promise<S
       `A network for each, learnt in ${config.stageOne.steps} and ${config.stageTwo.steps} steps of ${config.batch} signals. NMSE in dB, SNR 20, 30 and ` +
       `40 dB mixed; VAMP is told the prior and takes ${VAMP_ITERATIONS} iterations, FISTA 100.`,
     tables: [
-      { columns: ['matrix', 'ours', 'mean layers', `all ${config.depth} layers`, '20 dB', '30 dB', '40 dB', 'VAMP', 'FISTA'], rows },
+      {
+        columns: [
+          'matrix',
+          'ours',
+          'mean layers',
+          `all ${config.depth} layers`,
+          '20 dB',
+          '30 dB',
+          '40 dB',
+          'VAMP',
+          'FISTA',
+        ],
+        rows,
+      },
     ],
   };
 }

@@ -21,7 +21,11 @@ import {
   traceAll,
 } from './setting.ts';
 
-export const table: Part = { name: 'table', about: 'The published table beside ours; layers and iterations for equal quality.', run };
+export const table: Part = {
+  name: 'table',
+  about: 'The published table beside ours; layers and iterations for equal quality.',
+  run,
+};
 
 /** Bundles of the published form; 30 MB each, so not committed: trained by the commands in the text where there are none. */
 const PUBLISHED = { fixed: 'sparse-recovery-published-fixed', stop: 'sparse-recovery-published' };
@@ -66,7 +70,11 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
         const penalty = await bestPenalty(matrix, momentum, most);
         const best = await steps(ista(matrix, penalty, momentum), most);
         rows.push([`${name}, ${most} iterations`, String(most), ...at(most)]);
-        rows.push([`${name}, ${most} iterations, its best ρ, ${penalty}`, String(most), ...best(most)]);
+        rows.push([
+          `${name}, ${most} iterations, its best ρ, ${penalty}`,
+          String(most),
+          ...best(most),
+        ]);
       }
     }
     const traced = new Map<string, { manifest: Manifest; samples: Traced[][] }>();
@@ -81,8 +89,15 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       const found = traced.get(name);
       if (!found) return [words, '–', '–', '–', '–', '–'];
       const { manifest, samples } = found;
-      const pick = depth === 'policy' ? (sample: Traced) => exitAt(sample, manifest.threshold ?? 0.5) : () => manifest.exits.indexOf(depth);
-      return [words, meanDepth(samples, manifest.exits, pick).toFixed(2), ...qualities(samples, pick)];
+      const pick =
+        depth === 'policy'
+          ? (sample: Traced) => exitAt(sample, manifest.threshold ?? 0.5)
+          : () => manifest.exits.indexOf(depth);
+      return [
+        words,
+        meanDepth(samples, manifest.exits, pick).toFixed(2),
+        ...qualities(samples, pick),
+      ];
     };
     onProgress('VAMP', 0.9);
     const told = await steps(vamp(matrix, SPARSITY), 16);
@@ -91,7 +106,11 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       model(PUBLISHED.stop, 'LISTA-stop, at most 20', 'policy'),
       model(COUPLED, 'coupled LISTA, all 16 layers', 16),
       model(COUPLED, 'coupled LISTA, with its policy', 'policy'),
-      ...[7, 8, 9, 12].map((at): Row => [`VAMP told the prior, ${at} iterations`, String(at), ...told(at)]),
+      ...[7, 8, 9, 12].map((at): Row => [
+        `VAMP told the prior, ${at} iterations`,
+        String(at),
+        ...told(at),
+      ]),
       ...[7, 8, 9, best.depth].map((at) => model(BEST, `ours, ${at} layers`, at)),
       model(BEST, 'ours, with its policy', 'policy'),
     );
@@ -107,20 +126,47 @@ async function bestPenalty(matrix: Matrix, momentum: boolean, iterations: number
   const measurements = measurementsOf(conditions);
   const found: { penalty: number; mixed: number }[] = [];
   for (const penalty of PENALTIES) {
-    const signals = await iterate(ista(matrix, penalty, momentum), measurements, SNRS.length * TRIED_ON, iterations);
+    const signals = await iterate(
+      ista(matrix, penalty, momentum),
+      measurements,
+      SNRS.length * TRIED_ON,
+      iterations,
+    );
     found.push({ penalty, mixed: Number(qualitiesOf(conditions, signals.at(-1)!)[0]) });
   }
   return found.reduce((best, one) => (one.mixed < best.mixed ? one : best)).penalty;
 }
 
 /** @param manifests those that were measured: how the published forms among them were learnt is told */
-function section(rows: readonly Row[], count: number, manifests: ReadonlyMap<string, Manifest>): Section {
+function section(
+  rows: readonly Row[],
+  count: number,
+  manifests: ReadonlyMap<string, Manifest>,
+): Section {
   const learnt = (words: string, name: string): string => {
     const manifest = manifests.get(name);
     return manifest ? ` ${words} learnt in ${learntIn(manifest)}.` : '';
   };
-  const columns = ['', 'layers', 'mixed', '20 dB', '30 dB', '40 dB', 'published: mixed', '20 dB', '30 dB', '40 dB'];
-  const limit: Row = ['limit of Bayes, by state evolution', '', '−27.85', '−23.4', '−34.8', '−45.3'];
+  const columns = [
+    '',
+    'layers',
+    'mixed',
+    '20 dB',
+    '30 dB',
+    '40 dB',
+    'published: mixed',
+    '20 dB',
+    '30 dB',
+    '40 dB',
+  ];
+  const limit: Row = [
+    'limit of Bayes, by state evolution',
+    '',
+    '−27.85',
+    '−23.4',
+    '−34.8',
+    '−45.3',
+  ];
   return {
     heading: 'The published table',
     text:
@@ -132,30 +178,53 @@ function section(rows: readonly Row[], count: number, manifests: ReadonlyMap<str
       `\`--name ${PUBLISHED.fixed}\` LISTA with the usual loss.` +
       learnt('LISTA', PUBLISHED.fixed) +
       learnt('The layers of LISTA-stop', PUBLISHED.stop),
-    tables: [{ columns, rows: [...rows, limit].map((row) => [...row, ...(published[row[0]] ?? ['', '', '', ''])]) }],
+    tables: [
+      {
+        columns,
+        rows: [...rows, limit].map((row) => [...row, ...(published[row[0]] ?? ['', '', '', ''])]),
+      },
+    ],
   };
 }
 
 /** Layers of ours, at one depth for all and by the policy, and iterations of VAMP for the same quality or better. */
-function needed({ manifest: { exits }, samples }: { manifest: Manifest; samples: Traced[][] }, told: (at: number) => string[]): Section {
+function needed(
+  { manifest: { exits }, samples }: { manifest: Manifest; samples: Traced[][] },
+  told: (at: number) => string[],
+): Section {
   const value = (text: string): number => Number(text);
   const thresholds = Array.from({ length: 199 }, (_, i) => (i + 1) / 200);
   const policy = thresholds.map((tau) => {
     const pick = (sample: Traced): number => exitAt(sample, tau);
     return { depth: meanDepth(samples, exits, pick), mixed: value(qualities(samples, pick)[0]!) };
   });
-  const least = (depths: readonly { depth: number; mixed: number }[], target: number): string | undefined => {
+  const least = (
+    depths: readonly { depth: number; mixed: number }[],
+    target: number,
+  ): string | undefined => {
     const enough = depths.filter(({ mixed }) => mixed <= target).map(({ depth }) => depth);
-    return enough.length === 0 ? undefined : Math.min(...enough).toFixed(Number.isInteger(Math.min(...enough)) ? 0 : 2);
+    return enough.length === 0
+      ? undefined
+      : Math.min(...enough).toFixed(Number.isInteger(Math.min(...enough)) ? 0 : 2);
   };
   const fixed = exits.map((depth, i) => ({ depth, mixed: value(qualities(samples, () => i)[0]!) }));
-  const iterations = Array.from({ length: 16 }, (_, i) => ({ depth: i + 1, mixed: value(told(i + 1)[0]!) }));
+  const iterations = Array.from({ length: 16 }, (_, i) => ({
+    depth: i + 1,
+    mixed: value(told(i + 1)[0]!),
+  }));
   const rows = [-20, -22.4, -25, -26, -27, -27.3, -27.4, -27.5].map((target) => [
     target,
     least(iterations, target),
     least(fixed, target),
     least(policy, target),
   ]);
-  const result: Table = { columns: ['NMSE, dB, mixed', 'VAMP told the prior', 'ours, one depth', 'ours, policy (mean)'], rows };
-  return { heading: 'Layers for equal quality', text: 'The fewest iterations or layers that reach a quality.', tables: [result] };
+  const result: Table = {
+    columns: ['NMSE, dB, mixed', 'VAMP told the prior', 'ours, one depth', 'ours, policy (mean)'],
+    rows,
+  };
+  return {
+    heading: 'Layers for equal quality',
+    text: 'The fewest iterations or layers that reach a quality.',
+    tables: [result],
+  };
 }

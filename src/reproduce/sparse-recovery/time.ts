@@ -14,7 +14,11 @@ import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { recoveryLesson } from './lesson.ts';
 import { BEST, testSet } from './setting.ts';
 
-export const time: Part = { name: 'time', about: 'Quality over time per sample, single and batched, over thresholds and prices.', run };
+export const time: Part = {
+  name: 'time',
+  about: 'Quality over time per sample, single and batched, over thresholds and prices.',
+  run,
+};
 
 /** Prices λ of the whole path, in dB, for each of which a policy is learnt on the same layers. */
 const PRICES = [0.5, 1.5, 4, 8];
@@ -62,7 +66,9 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       const engine = await startEngine(modelsDir, [BEST]);
       try {
         const rules = rulesOf(engine, learnt);
-        const measured = await measure(rules, conditions, quick ? 1 : 3, (share) => onProgress('measuring', 0.5 + 0.5 * share));
+        const measured = await measure(rules, conditions, quick ? 1 : 3, (share) =>
+          onProgress('measuring', 0.5 + 0.5 * share),
+        );
         return [
           await section(
             measured,
@@ -80,12 +86,35 @@ function rulesOf(engine: Engine, learnt: Engine): Rule[] {
   const { exits, threshold = 0.5 } = engine.manifests.get(BEST)!;
   const best = { engine, model: BEST };
   return [
-    ...exits.slice(3).map((depth): Rule => ({ ...best, name: `depth ${depth}`, group: 'fixed', stopping: { rule: 'fixed', depth } })),
-    ...THRESHOLDS.map((tau): Rule => ({ ...best, name: `threshold ${tau}`, group: 'threshold', stopping: { threshold: tau } })),
-    { ...best, name: `calibrated threshold, ${threshold}`, group: 'threshold', stopping: { threshold } },
+    ...exits
+      .slice(3)
+      .map((depth): Rule => ({
+        ...best,
+        name: `depth ${depth}`,
+        group: 'fixed',
+        stopping: { rule: 'fixed', depth },
+      })),
+    ...THRESHOLDS.map((tau): Rule => ({
+      ...best,
+      name: `threshold ${tau}`,
+      group: 'threshold',
+      stopping: { threshold: tau },
+    })),
+    {
+      ...best,
+      name: `calibrated threshold, ${threshold}`,
+      group: 'threshold',
+      stopping: { threshold },
+    },
     ...PRICES.map((lambda): Rule => {
       const model = `price-${lambda}`;
-      return { engine: learnt, model, name: `λ = ${lambda} dB, threshold 0.5`, group: 'price', stopping: { threshold: 0.5 } };
+      return {
+        engine: learnt,
+        model,
+        name: `λ = ${lambda} dB, threshold 0.5`,
+        group: 'price',
+        stopping: { threshold: 0.5 },
+      };
     }),
   ];
 }
@@ -98,8 +127,15 @@ async function measure(
   onProgress: (share: number) => void,
 ): Promise<Measured[]> {
   // Conditions take turns, so that a batch is mixed as traffic would be.
-  const cases = conditions[0]!.cases.flatMap((_, i) => conditions.map((condition) => condition.cases[i]!));
-  const seen = rules.map(() => ({ single: 0, batched: 0, depth: 0, parts: [] as (readonly [number, number])[] }));
+  const cases = conditions[0]!.cases.flatMap((_, i) =>
+    conditions.map((condition) => condition.cases[i]!),
+  );
+  const seen = rules.map(() => ({
+    single: 0,
+    batched: 0,
+    depth: 0,
+    parts: [] as (readonly [number, number])[],
+  }));
   const fastest = async (rule: Rule, some: typeof cases) => {
     const samples = some.map(({ sample }) => sample);
     let ms = Number.POSITIVE_INFINITY;
@@ -122,7 +158,8 @@ async function measure(
   for (let at = 0; at < cases.length; at += TOGETHER) {
     onProgress(0.8 + (0.2 * at) / cases.length);
     const some = cases.slice(at, at + TOGETHER);
-    for (const [i, rule] of rules.entries()) seen[i]!.batched += (await fastest(rule, some)).ms / cases.length;
+    for (const [i, rule] of rules.entries())
+      seen[i]!.batched += (await fastest(rule, some)).ms / cases.length;
   }
   return rules.map((rule, i) => ({ rule, ...seen[i]!, quality: nmse.total(seen[i]!.parts) }));
 }
@@ -141,7 +178,9 @@ async function section(measured: readonly Measured[], count: number): Promise<Se
     share(batched, full.batched),
   ]);
   const points = (group: Rule['group'], value: 'single' | 'batched') =>
-    measured.filter(({ rule }) => rule.group === group).map((row) => ({ x: row[value], y: row.quality }));
+    measured
+      .filter(({ rule }) => rule.group === group)
+      .map((row) => ({ x: row[value], y: row.quality }));
   const plot = (value: 'single' | 'batched', title: string): Promise<string> =>
     curves({
       title,
@@ -149,8 +188,15 @@ async function section(measured: readonly Measured[], count: number): Promise<Se
       y: { title: 'NMSE, dB' },
       curves: [
         { name: 'every sample at one depth', points: points('fixed', value) },
-        { name: 'policy, by its threshold', points: points('threshold', value).sort((a, b) => a.x - b.x) },
-        { name: 'policies by the price of compute', points: points('price', value).sort((a, b) => a.x - b.x), line: false },
+        {
+          name: 'policy, by its threshold',
+          points: points('threshold', value).sort((a, b) => a.x - b.x),
+        },
+        {
+          name: 'policies by the price of compute',
+          points: points('price', value).sort((a, b) => a.x - b.x),
+          line: false,
+        },
       ],
     });
   return {
@@ -158,10 +204,32 @@ async function section(measured: readonly Measured[], count: number): Promise<Se
     text:
       `${count} signals, SNR 20, 30 and 40 dB mixed; each rule in turn on each signal, compute time alone, the shortest of three; batched are ` +
       `requests of ${TOGETHER}. Shares are of full depth.`,
-    tables: [{ columns: ['rule', 'mean layers', 'NMSE, dB', 'lost, dB', 'ms alone', 'share', 'ms batched', 'share'], rows }],
+    tables: [
+      {
+        columns: [
+          'rule',
+          'mean layers',
+          'NMSE, dB',
+          'lost, dB',
+          'ms alone',
+          'share',
+          'ms batched',
+          'share',
+        ],
+        rows,
+      },
+    ],
     figures: [
-      { file: 'time-single.svg', caption: 'NMSE over time, a request alone', content: await plot('single', 'A request alone') },
-      { file: 'time-batched.svg', caption: 'NMSE over time, batched', content: await plot('batched', `Requests of ${TOGETHER} signals`) },
+      {
+        file: 'time-single.svg',
+        caption: 'NMSE over time, a request alone',
+        content: await plot('single', 'A request alone'),
+      },
+      {
+        file: 'time-batched.svg',
+        caption: 'NMSE over time, batched',
+        content: await plot('batched', `Requests of ${TOGETHER} signals`),
+      },
     ],
   };
 }
