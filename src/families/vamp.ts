@@ -54,50 +54,8 @@ const TINY = 1e-10;
  * the error it expects of itself (`uncertainty`, [N,1]).
  */
 export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Family {
-  const { rows: m, columns: n } = matrix;
-  const { left, values, right } = singularValues(scales ? scaled(matrix, scales) : matrix);
-  const k = values.length;
-  const seen = right.map((value, i) => value * values[Math.floor(i / n)]!);
-  const parameters = new Parameters();
-  const constants: Constants = {
-    u: parameters.define('left', [m, k], () => left, 'constant'),
-    b: parameters.define('rotated-matrix', [k, n], () => seen, 'constant'),
-    bt: parameters.define(
-      'rotated-matrix-transposed',
-      [n, k],
-      () => transposed(seen, k, n),
-      'constant',
-    ),
-    powers: parameters.define(
-      'powers',
-      [k],
-      () => values.map((value) => value * value),
-      'constant',
-    ),
-    shares: scales
-      ? parameters.define('shares', [k, n], () => seen.map((value) => value * value), 'constant')
-      : parameters.define(
-          'shares',
-          [k, 1],
-          () => values.map((value) => (value * value) / n),
-          'constant',
-        ),
-    scales: scales && parameters.define('scales', [n], () => scales, 'constant'),
-    bands: parameters.define('bands', [k, BANDS], () => bandMeans(k), 'constant'),
-    features: parameters.define(
-      'level-features',
-      [BANDS + 2, BANDS + 2],
-      () => levelFeatures(),
-      'constant',
-    ),
-    policyFeatures: parameters.define(
-      'policy-features',
-      [4, 4],
-      () => policyFeatures.slice(),
-      'constant',
-    ),
-  };
-  const power = values.reduce((sum, value) => sum + value * value, 0) / k;
+  const { m, n, values, constants, parameters } = prepare(matrix, scales);
+  const power = values.reduce((sum, value) => sum + value * value, 0) / values.length;
   const layers = Array.from({ length: depth }, (_, i) =>
     defineLayer(parameters, constants, i + 1, hidden, scales ? n : 1),
   );
@@ -156,6 +114,31 @@ interface Constants {
   readonly bands: Value;
   readonly features: Value;
   readonly policyFeatures: Value;
+}
+
+/** The parameters that every layer shares, from the singular value decomposition A = U diag(s) Vᵀ. */
+function prepare(matrix: Matrix, scales: Float32Array | undefined) {
+  const { rows: m, columns: n } = matrix;
+  const { left, values, right } = singularValues(scales ? scaled(matrix, scales) : matrix);
+  const k = values.length;
+  const seen = right.map((value, i) => value * values[Math.floor(i / n)]!);
+  const parameters = new Parameters();
+  const define = (name: string, shape: readonly number[], data: () => Float32Array): Value =>
+    parameters.define(name, shape, data, 'constant');
+  const constants: Constants = {
+    u: define('left', [m, k], () => left),
+    b: define('rotated-matrix', [k, n], () => seen),
+    bt: define('rotated-matrix-transposed', [n, k], () => transposed(seen, k, n)),
+    powers: define('powers', [k], () => values.map((value) => value * value)),
+    shares: scales
+      ? define('shares', [k, n], () => seen.map((value) => value * value))
+      : define('shares', [k, 1], () => values.map((value) => (value * value) / n)),
+    scales: scales && define('scales', [n], () => scales),
+    bands: define('bands', [k, BANDS], () => bandMeans(k)),
+    features: define('level-features', [BANDS + 2, BANDS + 2], () => levelFeatures()),
+    policyFeatures: define('policy-features', [4, 4], () => policyFeatures.slice()),
+  };
+  return { m, n, values, constants, parameters };
 }
 
 /** Before the first layer all that is seen counts as signal, a thousandth of it as noise: [N,2]. */

@@ -111,7 +111,8 @@ export async function runStages(
   const spent: Record<string, Spent> = { ...resumed?.saved.spent };
   for (const [i, stage] of stages.entries()) {
     if (i < first || stage.steps === 0) continue;
-    spent[stage.name] = await runStage(stage, options, spent, i === at ? resumed : undefined);
+    const run = new StageRun(stage, options, spent, i === at ? resumed : undefined);
+    spent[stage.name] = await run.run();
   }
   return spent;
 }
@@ -140,104 +141,141 @@ async function restore(
   return { saved, optimiser: { steps: saved.steps, moments } };
 }
 
-async function runStage(
-  stage: Stage,
-  options: LoopOptions,
-  ended: Readonly<Record<string, Spent>>,
-  resumed?: Resumed,
-): Promise<Spent> {
-  const { weights, threads, provider = 'cpu' } = options;
-  const place = { threads, provider };
-  const start = performance.now();
-  await stage.start?.(weights, place, (share) => {
-    const secondsLeft = ((performance.now() - start) / 1000) * (1 / share - 1);
-    options.onProgress({
-      stage: `${stage.name}, before it`,
+/** One stage while it runs: what has been done of it, and how that is kept. */
+class StageRun {
+  private readonly start = performance.now();
+  private readonly before: number;
+  private readonly firstStep: number;
+  private readonly curve: (readonly [step: number, loss: number])[];
+  private firstAt = performance.now();
+  private savedAt = performance.now();
+  private step: number;
+  private loss: number;
+
+  constructor(
+    private readonly stage: Stage,
+    private readonly options: LoopOptions,
+    private readonly ended: Readonly<Record<string, Spent>>,
+    private readonly resumed: Resumed | undefined,
+  ) {
+    const saved = resumed?.saved;
+    this.step = this.firstStep = saved?.steps ?? 0;
+    this.loss = saved?.loss ?? Number.NaN;
+    this.curve = [...(saved?.curve ?? [])];
+    this.before = saved?.seconds ?? 0;
+  }
+
+  async run(): Promise<Spent> {
+    const { stage, options } = this;
+    const { weights, threads, provider = 'cpu' } = options;
+    const place = { threads, provider };
+    await stage.start?.(weights, place, (share) => this.reportPreparation(share));
+    const { loss, learn, adam } = stage;
+    const trainer = await Trainer.create(
+      { loss, learn, weights, ...place, ...(adam && { adam }) },
+      this.resumed?.optimiser,
+    );
+    this.firstAt = this.savedAt = performance.now();
+    try {
+      while (this.progress < 1 && (stage.minutes !== undefined || this.step < stage.steps))
+        await this.takeStep(trainer);
+      trainer.store();
+      await stage.finish?.(weights, place);
+      await this.save(trainer, true);
+    } finally {
+      await trainer.release();
+    }
+    return this.spent();
+  }
+
+  private get seconds(): number {
+    return this.before + (performance.now() - this.start) / 1000;
+  }
+
+  /** 0..1: of the stage's minutes where it has some, else of its steps. */
+  private get progress(): number {
+    const { minutes, steps } = this.stage;
+    return minutes ? this.seconds / 60 / minutes : this.step / steps;
+  }
+
+  /** @throws Interrupted after a checkpoint, where the run was asked to end */
+  private async takeStep(trainer: Trainer): Promise<void> {
+    const { stage, options } = this;
+    const now = this.progress;
+    const seen = await trainer.step(stage.batch(now), stage.rate(now));
+    const loss = seen.loss![0]!;
+    this.step++;
+    this.loss = Number.isNaN(this.loss) ? loss : 0.99 * this.loss + 0.01 * loss;
+    if (Math.floor(POINTS * this.progress) > Math.floor(POINTS * now))
+      this.curve.push([this.step, Number(this.loss.toPrecision(4))]);
+    this.report();
+    const interrupted = options.interrupted?.();
+    if (interrupted || performance.now() - this.savedAt > options.checkpointSeconds * 1000) {
+      trainer.store();
+      await this.save(trainer);
+    }
+    if (interrupted)
+      throw new Interrupted(`Stopped at step ${this.step} of ${stage.name}; go on with --resume.`);
+  }
+
+  private report(): void {
+    const { stage, step, loss } = this;
+    const stepsPerSecond = ((step - this.firstStep) / (performance.now() - this.firstAt)) * 1000;
+    const secondsLeft = stage.minutes
+      ? stage.minutes * 60 - this.seconds
+      : (stage.steps - step) / stepsPerSecond;
+    const progress = Math.min(this.progress, 1);
+    this.options.onProgress({
+      stage: stage.name,
+      step,
+      progress,
+      loss,
+      stepsPerSecond,
+      secondsLeft,
+    });
+  }
+
+  private reportPreparation(share: number): void {
+    const { name } = this.stage;
+    this.options.onProgress({
+      stage: `${name}, before it`,
       step: 0,
       progress: share,
       loss: Number.NaN,
       stepsPerSecond: 0,
-      secondsLeft,
+      secondsLeft: ((performance.now() - this.start) / 1000) * (1 / share - 1),
     });
-    if (options.interrupted?.())
-      throw new Interrupted(`Stopped before the steps of ${stage.name}.`);
-  });
-  const trainer = await Trainer.create(
-    {
-      loss: stage.loss,
-      learn: stage.learn,
-      weights,
-      ...place,
-      ...(stage.adam && { adam: stage.adam }),
-    },
-    resumed?.optimiser,
-  );
-  let step = resumed?.saved.steps ?? 0;
-  let loss = resumed?.saved.loss ?? Number.NaN;
-  const curve = [...(resumed?.saved.curve ?? [])];
-  const before = resumed?.saved.seconds ?? 0;
-  const firstStep = step;
-  const firstAt = performance.now();
-  const seconds = (): number => before + (performance.now() - start) / 1000;
-  let saved = performance.now();
-  const spent = (): Spent => ({
-    steps: step,
-    seconds: Math.round(seconds()),
-    curve,
-    ...(provider !== 'cpu' && { provider }),
-  });
-  const save = async (finished = false): Promise<void> => {
+    if (this.options.interrupted?.()) throw new Interrupted(`Stopped before the steps of ${name}.`);
+  }
+
+  private spent(): Spent {
+    const { step: steps, curve } = this;
+    const { provider = 'cpu' } = this.options;
+    return {
+      steps,
+      seconds: Math.round(this.seconds),
+      curve,
+      ...(provider !== 'cpu' && { provider }),
+    };
+  }
+
+  private async save(trainer: Trainer, finished = false): Promise<void> {
+    const { stage, options, ended, step, loss, curve } = this;
     const meta: Saved = {
       config: options.config,
-      spent: finished ? { ...ended, [stage.name]: spent() } : ended,
+      spent: finished ? { ...ended, [stage.name]: this.spent() } : ended,
       stage: stage.name,
       finished,
       steps: step,
-      seconds: seconds(),
+      seconds: this.seconds,
       source: options.source.state(),
       loss,
       curve,
     };
     await writeCheckpoint(checkpointFile(options.folder), {
-      tensors: new Map([...weights, ...trainer.state().moments]),
+      tensors: new Map([...options.weights, ...trainer.state().moments]),
       meta: meta as unknown as Record<string, unknown>,
     });
-    saved = performance.now();
-  };
-  const progress = (): number =>
-    stage.minutes ? seconds() / 60 / stage.minutes : step / stage.steps;
-  while (progress() < 1 && (stage.minutes !== undefined || step < stage.steps)) {
-    const now = progress();
-    const seen = await trainer.step(stage.batch(now), stage.rate(now));
-    step++;
-    loss = Number.isNaN(loss) ? seen.loss![0]! : 0.99 * loss + 0.01 * seen.loss![0]!;
-    if (Math.floor(POINTS * progress()) > Math.floor(POINTS * now))
-      curve.push([step, Number(loss.toPrecision(4))]);
-    const stepsPerSecond = ((step - firstStep) / (performance.now() - firstAt)) * 1000;
-    const secondsLeft = stage.minutes
-      ? stage.minutes * 60 - seconds()
-      : (stage.steps - step) / stepsPerSecond;
-    options.onProgress({
-      stage: stage.name,
-      step,
-      progress: Math.min(progress(), 1),
-      loss,
-      stepsPerSecond,
-      secondsLeft,
-    });
-    const interrupted = options.interrupted?.();
-    if (interrupted || performance.now() - saved > options.checkpointSeconds * 1000) {
-      trainer.store();
-      await save();
-    }
-    if (interrupted) {
-      await trainer.release();
-      throw new Interrupted(`Stopped at step ${step} of ${stage.name}; go on with --resume.`);
-    }
+    this.savedAt = performance.now();
   }
-  trainer.store();
-  await stage.finish?.(weights, place);
-  await save(true);
-  await trainer.release();
-  return spent();
 }
