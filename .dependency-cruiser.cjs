@@ -1,6 +1,6 @@
 /** The house: which room may import from which. A room is a folder of src; what is not listed is refused. */
 const rooms = {
-  server: ['tasks', 'engine', 'bundle', 'codecs/formats'],
+  server: ['tasks', 'engine', 'bundle', 'stopping', 'codecs/formats'],
   tasks: ['engine', 'bundle', 'codecs', 'stopping'],
   evaluation: ['tasks', 'engine', 'data', 'stopping', 'bundle', 'codecs'],
   training: ['families', 'graph', 'runtime', 'stopping', 'bundle', 'data', 'codecs'],

@@ -4,6 +4,7 @@ export const problems = {
   'bad-body': { status: 400, title: 'The body is not valid' },
   'bad-image': { status: 400, title: 'The image cannot be decoded' },
   'bad-measurements': { status: 400, title: 'The measurements are not valid' },
+  'not-calibrated': { status: 400, title: 'The model has no calibration table' },
   'wrong-task': { status: 400, title: 'The model belongs to another task' },
   'unknown-model': { status: 404, title: 'There is no such model' },
   'not-found': { status: 404, title: 'There is no such resource' },
@@ -14,6 +15,7 @@ export const problems = {
   overloaded: { status: 429, title: 'The service is at its bound' },
   'client-closed-request': { status: 499, title: 'The client left' },
   internal: { status: 500, title: 'The service failed' },
+  'bundle-refused': { status: 503, title: 'The model failed its checks' },
   draining: { status: 503, title: 'The service is shutting down' },
 } as const;
 

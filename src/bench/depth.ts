@@ -5,7 +5,7 @@ import { freshSignals, matrixOf, startEngine } from '../evaluation/measure.ts';
 import { metricFor } from '../evaluation/evaluate.ts';
 import type { Metric } from '../evaluation/quality.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
 import { cleanImages, defaultBundle, madeUpTasks } from './material.ts';
 import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';
 

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { whyNotWorth } from '../engine/warm-up.ts';
 import type { Sample } from '../engine/types.ts';
 import { matrixOf, startEngine } from '../evaluation/measure.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare } from './material.ts';
 import { inTurn, round, type Bench, type Row } from './row.ts';
 

@@ -1,7 +1,8 @@
-/** The contract of a bundle: what `manifest.json` says of a model, as one schema that validates, types and documents. */
+/** The bundle contract: the schema of `manifest.json`, which validates it, types it and documents it. */
 import Type, { type Static } from 'typebox';
 
-export const SCHEMA_VERSION = 1;
+/** The version that is written. Version 1, a subset of version 2, is still read. */
+export const SCHEMA_VERSION = 2;
 
 const Task = Type.Union([
   Type.Literal('sparse-recovery'),
@@ -26,23 +27,85 @@ const Port = Type.Object({
   shape: Type.Array(Dimension, { minItems: 1 }),
 });
 
-/** The layers `first`..`last`; `last` is the exit at which the segment's `pi` is given. */
+/**
+ * The layers `first`..`last`; `last` is the exit at which the segment's `pi` is given. `first: 0, last: 0` runs no layer:
+ * it computes input statistics and π₀.
+ */
 const Segment = Type.Object({
   file: Type.String(),
-  first: Type.Integer({ minimum: 1 }),
-  last: Type.Integer({ minimum: 1 }),
+  first: Type.Integer({ minimum: 0 }),
+  last: Type.Integer({ minimum: 0 }),
   /** Model inputs and states the graph takes, by name. */
   reads: Type.Array(Type.String()),
-  /** States the graph gives, each as the output `next_NAME`; every segment but the last also gives `pi` [N]. */
+  /**
+   * States the graph gives, each as the output `next_NAME`. Every segment but the last also gives `pi` [N], unless
+   * `policy_files` has a file for its exit.
+   */
   writes: Type.Array(Type.String()),
 });
 
-/** Turns the state at `exit` into the outputs; absent where the outputs are states themselves. */
-const Decoder = Type.Object({
+/** A graph that is run at an exit: it reads model inputs and states by name. */
+const ExitFile = Type.Object({
   file: Type.String(),
-  exit: Type.Integer({ minimum: 1 }),
+  exit: Type.Integer({ minimum: 0 }),
   reads: Type.Array(Type.String()),
 });
+
+/**
+ * One row of the calibration table: the cheapest rule that was certified at a tolerance (design: Learn then Test,
+ * Angelopoulos et al. 2021). `threshold` and `depth` are null where no rule was certified; then `guaranteed` is false and
+ * the full depth is run.
+ */
+const CalibrationRow = Type.Object({
+  /** The loss that is accepted, in the table's unit. */
+  tolerance: Type.Number({ exclusiveMinimum: 0 }),
+  /** The threshold on π of the certified rule. */
+  threshold: Type.Union([Type.Number({ minimum: 0, maximum: 1 }), Type.Null()]),
+  /** Where one fixed depth is the certified rule: that exit. */
+  depth: Type.Optional(Type.Union([Type.Integer({ minimum: 0 }), Type.Null()])),
+  /** The share of the certification part that kept within the tolerance, and its lower confidence bound. */
+  share: Type.Number(),
+  bound: Type.Number(),
+  /** Requests, or source images where several requests share one. */
+  n: Type.Integer({ minimum: 0 }),
+  mean_depth: Type.Number(),
+  ms: Type.Number(),
+  guaranteed: Type.Boolean(),
+});
+export type CalibrationRow = Static<typeof CalibrationRow>;
+
+/** What stopping may cost, row by row with rising tolerance, for the traffic that it was certified on. */
+const Calibration = Type.Object({
+  /** `dB` of regret per request, or `points` of accuracy in the mean. */
+  unit: Type.Union([Type.Literal('dB'), Type.Literal('points')]),
+  /** The tolerance where a request names none. */
+  default: Type.Number({ exclusiveMinimum: 0 }),
+  /** The traffic that was certified on. */
+  data: Type.String(),
+  rows: Type.Array(CalibrationRow, { minItems: 1 }),
+  /** 95 % quantile of the distance between early answers and full depth on that traffic, in the unit. */
+  shadow_distance: Type.Optional(Type.Number()),
+});
+export type Calibration = Static<typeof Calibration>;
+
+/**
+ * The same path in another numeric form, such as `int8`. The bundle's own `segments` are the variant `float`. A variant is
+ * chosen once per image and kept along the path.
+ */
+const Variant = Type.Object({
+  name: Type.String({ pattern: '^[a-z][a-z0-9_]*$' }),
+  /** One file for each of the bundle's segments, in order, with the same inputs and outputs. */
+  segments: Type.Array(Type.String(), { minItems: 1 }),
+  /** The input statistic's range in which the variant may be used. */
+  statistic: Type.Object({
+    minimum: Type.Optional(Type.Number()),
+    maximum: Type.Optional(Type.Number()),
+  }),
+  /** Quality lost against `float` within that range, in the calibration's unit. */
+  loss: Type.Number(),
+  calibration: Type.Optional(Calibration),
+});
+export type Variant = Static<typeof Variant>;
 
 /** Quality, depth and time under one condition of the data ({sigma: 35}, {snr_db: 20}, …). */
 const Measurement = Type.Object({
@@ -67,7 +130,7 @@ const ExitMeasurement = Type.Object({
 });
 
 export const Manifest = Type.Object({
-  schema_version: Type.Literal(SCHEMA_VERSION),
+  schema_version: Type.Union([Type.Literal(1), Type.Literal(SCHEMA_VERSION)]),
   name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]*$' }),
   version: Type.String(),
   description: Type.Optional(Type.String()),
@@ -77,7 +140,11 @@ export const Manifest = Type.Object({
   /** A published form kept for comparison; exempt from the bound on the cost of policies and heads. */
   baseline: Type.Optional(Type.Boolean()),
   depth: Type.Integer({ minimum: 1 }),
-  exits: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1 }),
+  /**
+   * The depths at which π is given and the state can be read out, rising; the last is `depth`. Exit 0 is the input itself
+   * or a closed-form start: without a segment `first: 0` it is reached by a fixed depth and by deadlines alone.
+   */
+  exits: Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 }),
   max_batch: Type.Optional(Type.Integer({ minimum: 1 })),
   inputs: Type.Array(Port, { minItems: 1 }),
   /** The most that a symbol of the inputs' shapes may stand for, where there is a bound. */
@@ -85,8 +152,16 @@ export const Manifest = Type.Object({
   states: Type.Array(Port),
   outputs: Type.Array(Port, { minItems: 1 }),
   segments: Type.Array(Segment, { minItems: 1 }),
-  decoders: Type.Array(Decoder),
+  /** Turn the state at an exit into the outputs; absent where the outputs are states themselves. */
+  decoders: Type.Array(ExitFile),
+  /** Policies kept apart from the segments, each giving `pi` [N] at its exit: the segments of a foreign network stay as they are. */
+  policy_files: Type.Optional(Type.Array(ExitFile)),
+  /** The whole path in one graph, for one sample; not with exit 0 or policy files. */
   path: Type.Optional(Type.String()),
+  /** The name of a state [N] that segment 0 writes and that describes the input, such as its noise level. */
+  statistic: Type.Optional(Type.String()),
+  variants: Type.Optional(Type.Array(Variant)),
+  calibration: Type.Optional(Calibration),
   /** The calibrated threshold on π: the same for every exit. */
   threshold: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
   /**
@@ -119,12 +194,19 @@ export const Manifest = Type.Object({
     Type.String(),
     Type.Object({ sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }), bytes: Type.Integer() }),
   ),
+  /** The images are drawings, ink on paper: the task normalises polarity, size and place before the model sees them. */
+  drawings: Type.Optional(Type.Boolean()),
   /** The files that belong to the task and that the service hands out, such as `matrix.npy` or `labels.json`. */
   task_files: Type.Array(Type.String()),
 });
 export type Manifest = Static<typeof Manifest>;
 export type Port = Static<typeof Port>;
 export type Segment = Static<typeof Segment>;
+export type ExitFile = Static<typeof ExitFile>;
+
+/** The exits at which a segment ends: all of them, but for an exit 0 that has no segment of its own. */
+export const segmentExits = ({ exits, segments }: Pick<Manifest, 'exits' | 'segments'>): number[] =>
+  exits.slice(exits.length - segments.length);
 
 /** What a stop rule may compare. */
 export const policiesOf = ({ policies }: Pick<Manifest, 'policies'>): readonly string[] =>

@@ -4,7 +4,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Compile } from 'typebox/compile';
 import { LABELS, readLabels } from './labels.ts';
-import { Manifest, policiesOf } from './manifest.ts';
+import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.ts';
 
 export interface Bundle {
   readonly directory: string;
@@ -52,6 +52,7 @@ export async function loadBundle(directory: string): Promise<Bundle> {
   return { directory, manifest };
 }
 
+/** The manifest of a bundle; one of schema 1 is given as schema 2, of which it is a subset. */
 export async function readManifest(directory: string): Promise<Manifest> {
   const file = join(directory, MANIFEST);
   const text = await readFile(file, 'utf8').catch(() => {
@@ -73,53 +74,91 @@ export async function readManifest(directory: string): Promise<Manifest> {
     throw new Error(
       `${file} names the model ${value.name}, but its folder is ${basename(directory)}.`,
     );
-  return value;
+  return { ...value, schema_version: SCHEMA_VERSION };
 }
 
 /** The segments cover the layers in order, end at the exits, and read only what is there by then. */
 function checkPath(manifest: Manifest): void {
-  const {
-    name,
-    depth,
-    exits,
-    segments,
-    inputs,
-    states,
-    outputs,
-    decoders,
-    path,
-    task_files,
-    files,
-  } = manifest;
+  const { name, depth, exits, segments, inputs, states, path } = manifest;
   const refuse = (why: string): never => {
     throw new Error(`${MANIFEST} of ${name}: ${why}.`);
   };
   if (exits.at(-1) !== depth) refuse(`the last exit is ${exits.at(-1)}, not the depth ${depth}`);
+  if (exits.some((exit, i) => exit <= (exits[i - 1] ?? -1)))
+    refuse(`the exits ${exits.join(', ')} do not rise`);
   if (!policiesOf(manifest).includes('pi')) refuse('its policies do not have pi among them');
-  if (segments.length !== exits.length)
+  const withoutSegment = exits.length - segments.length;
+  if (withoutSegment !== 0 && !(withoutSegment === 1 && exits[0] === 0))
     refuse(`${segments.length} segments for ${exits.length} exits`);
+  if (path !== undefined && (exits[0] === 0 || manifest.policy_files?.length))
+    refuse('path goes neither with exit 0 nor with policy_files');
   const known = new Set(inputs.map((port) => port.name));
   const stateNames = new Set(states.map((port) => port.name));
-  segments.forEach(({ first, last, reads, writes, file }, i) => {
-    if (first !== (exits[i - 1] ?? 0) + 1 || last !== exits[i])
+  if (withoutSegment === 1) checkExit(manifest, 0, known, [...known], refuse);
+  let before = 0;
+  for (const [i, exit] of segmentExits(manifest).entries()) {
+    const { first, last, reads, writes, file } = segments[i]!;
+    const expected = exit === 0 ? 0 : before + 1;
+    if (first !== expected || last !== exit)
       refuse(
-        `${file} holds the layers ${first} to ${last}, but exit ${exits[i]} needs ${(exits[i - 1] ?? 0) + 1} to ${exits[i]}`,
+        `${file} holds the layers ${first} to ${last}, but exit ${exit} needs ${expected} to ${exit}`,
       );
+    before = exit;
     for (const read of reads)
       if (!known.has(read)) refuse(`${file} reads ${read}, which nothing before it writes`);
     for (const write of writes)
       if (!stateNames.has(write)) refuse(`${file} writes ${write}, which is not among the states`);
     writes.forEach((write) => known.add(write));
-    const decoder = decoders.find(({ exit }) => exit === last);
-    for (const read of decoder?.reads ?? [])
-      if (!known.has(read))
-        refuse(`${decoder!.file} reads ${read}, which nothing before it writes`);
-    const missing = decoder ? undefined : outputs.find((port) => !writes.includes(port.name));
-    if (missing) refuse(`at exit ${last} no decoder and no state gives the output ${missing.name}`);
-  });
+    checkExit(manifest, exit, known, writes, refuse);
+  }
+  checkVariants(manifest, refuse);
+  checkMentioned(manifest, refuse);
+}
+
+/** At `exit` a decoder or one of the `given` values is each output, and decoder and policy read only what is `known`. */
+function checkExit(
+  { decoders, policy_files: policies = [], outputs }: Manifest,
+  exit: number,
+  known: ReadonlySet<string>,
+  given: readonly string[],
+  refuse: (why: string) => never,
+): void {
+  const decoder = decoders.find((entry) => entry.exit === exit);
+  const policy = policies.find((entry) => entry.exit === exit);
+  for (const entry of [decoder, policy])
+    for (const read of entry?.reads ?? [])
+      if (!known.has(read)) refuse(`${entry!.file} reads ${read}, which nothing before it writes`);
+  const missing = decoder ? undefined : outputs.find((port) => !given.includes(port.name));
+  if (missing) refuse(`at exit ${exit} no decoder and no state gives the output ${missing.name}`);
+}
+
+function checkVariants(
+  { variants = [], segments, statistic }: Manifest,
+  refuse: (why: string) => never,
+): void {
+  for (const { name, segments: files } of variants) {
+    if (statistic === undefined) refuse(`the variant ${name} needs a statistic to be chosen by`);
+    if (files.length !== segments.length)
+      refuse(`the variant ${name} has ${files.length} files for ${segments.length} segments`);
+  }
+  const { last, writes } = segments[0]!;
+  if (statistic !== undefined && !(last === 0 && writes.includes(statistic)))
+    refuse(`no segment with first: 0 writes the statistic ${statistic}`);
+}
+
+function checkMentioned(manifest: Manifest, refuse: (why: string) => never): void {
+  const {
+    segments,
+    decoders,
+    policy_files = [],
+    variants = [],
+    path,
+    task_files,
+    files,
+  } = manifest;
   const mentioned = [
-    ...segments.map(({ file }) => file),
-    ...decoders.map(({ file }) => file),
+    ...[...segments, ...decoders, ...policy_files].map(({ file }) => file),
+    ...variants.flatMap((variant) => variant.segments),
     ...(path ? [path] : []),
     ...task_files,
   ];

@@ -19,7 +19,7 @@ import { pickImages, readClassFolders } from '../data/class-folders.ts';
 import { readImageFolder } from '../data/images.ts';
 import { readSignals } from '../data/signal-files.ts';
 import { fewShotTasks } from '../evaluation/few-shot.ts';
-import { ruleNames, type RuleName, type StoppingParameters } from '../stopping/rule.ts';
+import { ruleNames, type RuleName, type StoppingParameters } from '../stopping/parameters.ts';
 
 export const usage = `npm run evaluate -- sparse-recovery|denoise|few-shot|recognize
   --model NAME       the task's default where absent       --data DIR        clean images (denoise)

@@ -5,7 +5,7 @@ import { loadBundles, type Bundle, type Refusal } from '../bundle/read.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
 import { startWorker, type Isolation, type Start, type WorkerHandle } from './handle.ts';
 import {
   clock,

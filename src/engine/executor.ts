@@ -4,7 +4,7 @@ import { floats, tensor, type Tensor, type Tensors } from '../runtime/session.ts
 import { stops } from '../stopping/rule.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
 import { clock } from './messages.ts';
-import type { LoadedModel, LoadedPath } from './model.ts';
+import type { LoadedModel, LoadedPath, LoadedSegment } from './model.ts';
 import { fromRow, stack, type Row } from './rows.ts';
 
 export interface SegmentResult {
@@ -14,7 +14,7 @@ export interface SegmentResult {
 }
 
 /**
- * Runs the segment that the samples wait for.
+ * Runs the segment that the samples wait for, and the policy of its exit where that is a file of its own.
  * @param cap the exit from which a loaded service ends samples
  */
 export async function runSegment(
@@ -23,27 +23,46 @@ export async function runSegment(
   cap: number,
 ): Promise<SegmentResult> {
   const at = batch[0]!.next;
-  const segment = model.segments[at]!;
+  const segment = segmentAt(model, at);
   const feeds = feedsFor(segment.reads, batch);
   const start = clock();
   const outputs = await segment.session.run(feeds);
-  const ms = clock() - start;
-  const stopped: Stopped[] = [];
-  const going: Item[] = [];
   batch.forEach((item, i) => {
     for (const name of segment.writes) {
       release(item.values[name]);
       item.values[name] = { tensor: outputs[outputName(name)]!, index: i };
     }
+  });
+  const pi = await runPolicy(model, batch, at);
+  const ms = clock() - start;
+  const stopped: Stopped[] = [];
+  const going: Item[] = [];
+  batch.forEach((item, i) => {
     item.next++;
-    const given = outputs[item.rule.policy];
-    const pi = given ? floats(given)[i]! : undefined;
-    if (pi !== undefined) item.pi.push(pi);
-    const reason = stops(item.rule, at, pi ?? 0, cap);
+    const given = pi ?? outputs[item.rule.signal];
+    const value = given ? floats(given)[i]! : undefined;
+    if (at < model.manifest.exits.length - 1) item.pi.push(value ?? Number.NaN);
+    const reason = stops(item.rule, at, value, cap);
     if (reason) stopped.push({ item, at, reason });
     else going.push(item);
   });
   return { stopped, going, ms };
+}
+
+/** The segment that ends at exit `at`, from 0. */
+export const segmentAt = (model: LoadedModel, at: number): LoadedSegment =>
+  model.segments[at - model.firstExit]!;
+
+/** π [N] of a policy file; not run where no sample of the batch may stop by it. */
+async function runPolicy(
+  { manifest, policyFiles }: LoadedModel,
+  batch: readonly Item[],
+  at: number,
+): Promise<Tensor | undefined> {
+  const policy = policyFiles.get(manifest.exits[at]!);
+  if (!policy || batch.every(({ rule }) => rule.thresholds[at] === Number.POSITIVE_INFINITY))
+    return undefined;
+  return (await policy.session.run(feedsFor(policy.reads, batch))).pi;
 }
 
 /** The outputs of samples that stopped at one exit, handed to their jobs. Gives the ms the decoder took. */
@@ -67,8 +86,16 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
     const outputs = Object.fromEntries(
       manifest.outputs.map(({ name }) => [name, fromRow(row(name))]),
     );
+    const found = manifest.statistic === undefined ? undefined : item.values[manifest.statistic];
+    const statistic = found && floats(found.tensor)[found.index]!;
     for (const value of Object.values(item.values)) release(value);
-    item.job.done(item, { depth: exit, reason, pi: item.pi, outputs });
+    item.job.done(item, {
+      depth: exit,
+      reason,
+      pi: item.pi,
+      ...(statistic !== undefined && { statistic }),
+      outputs,
+    });
   });
   return ms;
 }
@@ -90,7 +117,7 @@ export async function runWhole(
   const feeds = Object.fromEntries(Object.entries(values).map(([name, row]) => [name, row.tensor]));
   const start = clock();
   const policies = policiesOf(manifest);
-  const chosen = Float32Array.from(policies, (name) => (name === rule.policy ? 1 : 0));
+  const chosen = Float32Array.from(policies, (name) => (name === rule.signal ? 1 : 0));
   const found = await session.run({
     ...feeds,
     thresholds: tensor(thresholds, [thresholds.length]),
@@ -100,7 +127,7 @@ export async function runWhole(
   const at = floats(found.step!)[0]!;
   const pi = [...floats(found.pi!).subarray(0, at + 1)];
   // Where a threshold lies within a rounding of π the graph has decided.
-  const reason = stops(rule, at, pi[at] ?? 0) ?? 'policy';
+  const reason = stops(rule, at, pi[at]) ?? 'policy';
   item.next = at + 1;
   job.ran(ms, 1, clock());
   job.done(item, {

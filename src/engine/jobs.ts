@@ -1,6 +1,8 @@
 /** Requests inside a worker: their samples, what each has reached, and when all are done. */
-import type { StopReason } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
+import type { StopReason } from '../stopping/reasons.ts';
 import {
+  isGuaranteed,
   resolveStopping,
   stopRule,
   type ResolvedStopping,
@@ -11,7 +13,6 @@ import { clock } from './messages.ts';
 import type { LoadedModel } from './model.ts';
 import { toRow, type Row } from './rows.ts';
 import type { RunResult, Sample, SampleResult } from './types.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
 import type { Waiting } from './scheduler.ts';
 
 export class Job {
@@ -52,7 +53,7 @@ export class Job {
     return this.arrivedAt + (this.stopping.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** How long the first segments take that samples of it still wait for, ms: whatever the deadline, they run. */
+  /** Time that its samples still need to reach an exit at all, ms: whatever the deadline, they get it. */
   get owed(): number {
     const { pace } = this.model.segments[0]!;
     return this.items.reduce(
@@ -86,6 +87,15 @@ export class Job {
       model: model.manifest.name,
       maxDepth: model.manifest.depth,
       ...(stopping.seed !== undefined && { seed: stopping.seed }),
+      ...(stopping.certificate && {
+        tolerance: {
+          used: stopping.certificate.tolerance,
+          guaranteed: isGuaranteed(
+            stopping,
+            this.results.map(({ reason }) => reason),
+          ),
+        },
+      }),
       samples: this.results,
       timing: { queueMs: (this.startedAt ?? now) - arrivedAt, computeMs, totalMs: now - arrivedAt },
     });
@@ -98,16 +108,19 @@ export class Item implements Waiting {
   readonly shape: string;
   readonly elements: number;
   readonly values: Record<string, Row>;
-  readonly pi: number[] = [];
-  /** The segment it waits for. */
-  next = 0;
+  /** The rule's signal at the exits up to the last one passed; NaN where it was not computed. */
+  readonly pi: number[];
+  /** The exit it waits for, from 0. */
+  next: number;
 
   constructor(
     readonly job: Job,
     readonly index: number,
     sample: Sample,
   ) {
-    const { manifest } = job.model;
+    const { manifest, firstExit } = job.model;
+    this.next = firstExit;
+    this.pi = new Array<number>(firstExit).fill(Number.NaN);
     const binding: Binding = new Map();
     for (const { name, shape } of manifest.inputs) {
       const array = sample[name];
@@ -130,7 +143,7 @@ export class Item implements Waiting {
     return this.job.since;
   }
 
-  /** The exit the sample has passed last, from 0; −1 before the first. */
+  /** The exit the sample has reached, from 0; −1 where it has reached none. */
   get passed(): number {
     return this.next - 1;
   }

@@ -2,7 +2,8 @@
 import type { Bundle, Refusal } from '../bundle/read.ts';
 import type { ProblemCode } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
-import type { StopReason, StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
+import type { StopReason } from '../stopping/reasons.ts';
 import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
 
 export interface WorkerOptions {

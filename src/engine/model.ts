@@ -4,11 +4,12 @@ import type { Bundle } from '../bundle/read.ts';
 import {
   outputName,
   policiesOf,
+  type ExitFile,
   type Manifest,
   type Port,
   type Segment,
 } from '../bundle/manifest.ts';
-import { Session, type Provider, type SessionOptions } from '../runtime/session.ts';
+import { Session, type Provider } from '../runtime/session.ts';
 
 export interface LoadedSegment extends Segment {
   readonly session: Session;
@@ -18,7 +19,8 @@ export interface LoadedSegment extends Segment {
   pace: number;
 }
 
-export interface LoadedDecoder {
+/** A graph that is run at an exit: a decoder, or a policy that is a file of its own. */
+export interface LoadedExitFile {
   readonly reads: readonly string[];
   readonly session: Session;
 }
@@ -37,86 +39,109 @@ export interface LoadedModel {
   /** The bundle's folder. */
   readonly directory: string;
   readonly segments: readonly LoadedSegment[];
+  /** The exit, from 0, at which the first segment ends: 1 where exit 0 has no segment. */
+  readonly firstExit: number;
   /** By exit. */
-  readonly decoders: ReadonlyMap<number, LoadedDecoder>;
+  readonly decoders: ReadonlyMap<number, LoadedExitFile>;
+  /** Policies that are files of their own, by exit. */
+  readonly policyFiles: ReadonlyMap<number, LoadedExitFile>;
   readonly path?: LoadedPath;
 }
 
 /** @throws a sentence that names the file where a session cannot be made or does not fit the manifest */
 export async function loadModel(
-  { directory, manifest }: Bundle,
+  bundle: Bundle,
   provider: Provider,
   threads: number,
 ): Promise<LoadedModel> {
-  const ports = new Map(
-    [...manifest.inputs, ...manifest.states, ...manifest.outputs].map((port) => [port.name, port]),
-  );
-  const onHost = new Set(manifest.outputs.map(({ name }) => name));
-  const open = async (file: string, options: SessionOptions): Promise<Session> => {
+  const { directory, manifest } = bundle;
+  const open: Open = async (file, reads, writes, resident = []) => {
     const path = join(directory, file);
-    return Session.load(path, options).catch((error: unknown) => {
-      throw new Error(
-        `${path} cannot be loaded by the ${provider} provider: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    });
+    const session = await Session.load(path, { provider, threads, resident }).catch(
+      (error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        throw new Error(`${path} cannot be loaded by the ${provider} provider: ${why}`);
+      },
+    );
+    check(path, session, reads, writes);
+    return session;
   };
-  const segments: LoadedSegment[] = [];
-  for (const segment of manifest.segments) {
-    const resident = segment.writes.filter((name) => !onHost.has(name)).map(outputName);
-    const session = await open(segment.file, { provider, threads, resident });
-    const outputs = segment.writes.map((name) => ({ ...ports.get(name)!, name: outputName(name) }));
-    const policies: Port[] = policiesOf(manifest).map((name) => ({
-      name,
-      dtype: 'float32',
-      shape: ['N'],
-    }));
-    if (segment.last < manifest.depth) outputs.push(...policies);
-    check(
-      join(directory, segment.file),
-      session,
-      segment.reads.map((name) => ports.get(name)!),
-      outputs,
-    );
-    segments.push({ ...segment, session, limit: 1, pace: 0 });
-  }
-  const decoders = new Map<number, LoadedDecoder>();
-  for (const { file, exit, reads } of manifest.decoders) {
-    const session = await open(file, { provider, threads });
-    check(
-      join(directory, file),
-      session,
-      reads.map((name) => ports.get(name)!),
-      manifest.outputs,
-    );
-    decoders.set(exit, { reads, session });
-  }
+  const segments = await loadSegments(manifest, open);
+  const decoders = await loadExitFiles(manifest, manifest.decoders, manifest.outputs, open);
+  const policyFiles = await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
+  const firstExit = manifest.exits.length - segments.length;
   // On WebGPU every condition would have to come back to the host, which the segments do as well.
-  if (manifest.path === undefined || manifest.depth === manifest.exits[0] || provider === 'webgpu')
-    return { manifest, directory, segments, decoders };
-  const session = await open(manifest.path, { provider, threads });
-  const thresholds: Port = {
-    name: 'thresholds',
-    dtype: 'float32',
-    shape: [manifest.exits.length - 1],
-  };
-  const said: Port[] = [
-    { name: 'pi', dtype: 'float32', shape: thresholds.shape },
-    { name: 'step', dtype: 'float32', shape: [] },
-  ];
-  const { length } = policiesOf(manifest);
-  const policy: Port[] = length > 1 ? [{ name: 'policy', dtype: 'float32', shape: [length] }] : [];
-  check(
-    join(directory, manifest.path),
-    session,
-    [...manifest.inputs, thresholds, ...policy],
-    [...manifest.outputs, ...said],
-  );
-  return { manifest, directory, segments, decoders, path: { session, pays: false, pace: 0 } };
+  const path = provider === 'webgpu' ? undefined : await loadPath(manifest, open);
+  return { manifest, directory, segments, firstExit, decoders, policyFiles, ...(path && { path }) };
 }
 
-export async function releaseModel({ segments, decoders, path }: LoadedModel): Promise<void> {
-  for (const { session } of [...segments, ...decoders.values(), ...(path ? [path] : [])])
-    await session.release();
+/** Opens a graph of the bundle and checks its inputs and outputs; `resident` outputs stay on the device. */
+type Open = (
+  file: string,
+  reads: readonly Port[],
+  writes: readonly Port[],
+  resident?: readonly string[],
+) => Promise<Session>;
+
+const PI: Port = { name: 'pi', dtype: 'float32', shape: ['N'] };
+
+/** The ports of these inputs, states or outputs. */
+function portsOf({ inputs, states, outputs }: Manifest, names: readonly string[]): Port[] {
+  const ports = new Map([...inputs, ...states, ...outputs].map((port) => [port.name, port]));
+  return names.map((name) => ports.get(name)!);
+}
+
+async function loadSegments(manifest: Manifest, open: Open): Promise<LoadedSegment[]> {
+  const { outputs, policy_files: files = [], statistic, depth } = manifest;
+  const onHost = new Set([...outputs.map(({ name }) => name), statistic]);
+  const loaded: LoadedSegment[] = [];
+  for (const segment of manifest.segments) {
+    const resident = segment.writes.filter((name) => !onHost.has(name)).map(outputName);
+    const writes = portsOf(manifest, segment.writes).map((port) => ({
+      ...port,
+      name: outputName(port.name),
+    }));
+    const apart = files.some(({ exit }) => exit === segment.last);
+    if (segment.last < depth && !apart)
+      writes.push(...policiesOf(manifest).map((name) => ({ ...PI, name })));
+    const session = await open(segment.file, portsOf(manifest, segment.reads), writes, resident);
+    loaded.push({ ...segment, session, limit: 1, pace: 0 });
+  }
+  return loaded;
+}
+
+async function loadExitFiles(
+  manifest: Manifest,
+  files: readonly ExitFile[],
+  writes: readonly Port[],
+  open: Open,
+): Promise<Map<number, LoadedExitFile>> {
+  const loaded = new Map<number, LoadedExitFile>();
+  for (const { file, exit, reads } of files) {
+    const session = await open(file, portsOf(manifest, reads), writes);
+    loaded.set(exit, { reads, session });
+  }
+  return loaded;
+}
+
+async function loadPath(manifest: Manifest, open: Open): Promise<LoadedPath | undefined> {
+  const { path, exits, depth, inputs, outputs } = manifest;
+  if (path === undefined || depth === exits[0]) return undefined;
+  const thresholds: Port = { name: 'thresholds', dtype: 'float32', shape: [exits.length - 1] };
+  const { length } = policiesOf(manifest);
+  const policy: Port[] = length > 1 ? [{ name: 'policy', dtype: 'float32', shape: [length] }] : [];
+  const said: Port[] = [
+    { ...thresholds, name: 'pi' },
+    { name: 'step', dtype: 'float32', shape: [] },
+  ];
+  const session = await open(path, [...inputs, thresholds, ...policy], [...outputs, ...said]);
+  return { session, pays: false, pace: 0 };
+}
+
+export async function releaseModel(model: LoadedModel): Promise<void> {
+  const { segments, decoders, policyFiles, path } = model;
+  const all = [...segments, ...decoders.values(), ...policyFiles.values(), ...(path ? [path] : [])];
+  for (const { session } of all) await session.release();
 }
 
 function check(

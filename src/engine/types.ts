@@ -1,6 +1,7 @@
 /** What goes into the engine and comes out of it. Plain data: it crosses thread borders as messages. */
 import type { Manifest } from '../bundle/manifest.ts';
-import type { StopReason, StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
+import type { StopReason } from '../stopping/reasons.ts';
 
 /** A float32 array with its dimensions, without the batch dimension. */
 export interface Array32 {
@@ -12,11 +13,13 @@ export interface Array32 {
 export type Sample = Record<string, Array32>;
 
 export interface SampleResult {
-  /** The depth at which the sample stopped, 1..T. */
+  /** The depth at which the sample stopped, 0..T. */
   readonly depth: number;
   readonly reason: StopReason;
-  /** π at the exits that ran. */
+  /** π at the exits up to there, in order; NaN where it was not computed. */
   readonly pi: readonly number[];
+  /** What segment 0 found of the input, such as its noise level; where the model has such a statistic. */
+  readonly statistic?: number;
   /** Every model output by name. */
   readonly outputs: Record<string, Array32>;
 }
@@ -35,6 +38,8 @@ export interface RunResult {
   readonly maxDepth: number;
   /** The seed of the `sample` rule, drawn where none was given. */
   readonly seed?: number;
+  /** The row of the calibration table in force, with rule `tolerance`, and whether its promise holds for this answer. */
+  readonly tolerance?: { readonly used: number; readonly guaranteed: boolean };
   readonly samples: readonly SampleResult[];
   readonly timing: Timing;
 }

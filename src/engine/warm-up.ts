@@ -1,12 +1,13 @@
 /** What the first runs tell: which provider is fastest, and how large a batch pays at which segment. */
 import { access } from 'node:fs/promises';
 import { parseDimension } from '../bundle/shape.ts';
+import type { Manifest } from '../bundle/manifest.ts';
 import type { Bundle, Refusal } from '../bundle/read.ts';
 import { requireProvider, whyAbsent, type Provider } from '../runtime/session.ts';
 import { readOut, runSegment, runWhole } from './executor.ts';
-import { Job } from './jobs.ts';
+import { Job, type Item } from './jobs.ts';
 import { clock } from './messages.ts';
-import { loadModel, releaseModel, type LoadedModel } from './model.ts';
+import { loadModel, releaseModel, type LoadedModel, type LoadedSegment } from './model.ts';
 import type { Sample } from './types.ts';
 
 /** The number that symbols stand for in a warm-up. */
@@ -111,7 +112,7 @@ async function weighPath(model: LoadedModel): Promise<void> {
     const job = new Job(
       0,
       model,
-      [madeUp(manifest.inputs)],
+      [syntheticSample(manifest.inputs)],
       { rule: 'fixed', depth: manifest.depth },
       clock(),
     );
@@ -152,28 +153,50 @@ async function warmUp(model: LoadedModel, regroup: boolean): Promise<void> {
   }
 }
 
-/** A batch of made-up samples through the whole path; ms per segment, the decoder's with the last. */
+/**
+ * A batch of synthetic samples through the whole path, every policy evaluated; ms per segment, the decoder's with the last.
+ * @throws a sentence where π is not between 0 and 1
+ */
 async function runPath(model: LoadedModel, size: number): Promise<number[]> {
   const { manifest } = model;
-  const samples = Array.from({ length: size }, () => madeUp(manifest.inputs));
-  const job = new Job(0, model, samples, { rule: 'fixed', depth: manifest.depth }, clock());
+  const samples = Array.from({ length: size }, () => syntheticSample(manifest.inputs));
+  // π never exceeds 1, so every exit is evaluated.
+  const job = new Job(0, model, samples, { rule: 'threshold', threshold: 1 }, clock());
   const times: number[] = [];
   for (const segment of model.segments) {
     const { stopped, ms } = await runSegment(model, job.items, Number.POSITIVE_INFINITY);
     segment.pace = ms / (size * job.items[0]!.elements);
+    if (segment.last < manifest.depth) checkProbabilities(job.items, segment, manifest);
     times.push(stopped.length > 0 ? ms + (await readOut(model, stopped)) : ms);
   }
   return times;
 }
 
-function madeUp(inputs: LoadedModel['manifest']['inputs']): Sample {
+/** π of these items at the exit of `segment` lies between 0 and 1. */
+function checkProbabilities(
+  items: readonly Item[],
+  { file, last }: LoadedSegment,
+  { policy_files: policies = [] }: Manifest,
+): void {
+  const bad = items.map(({ pi }) => pi.at(-1)!).find((pi) => !(pi >= 0 && pi <= 1));
+  if (bad === undefined) return;
+  const source = policies.find(({ exit }) => exit === last)?.file ?? file;
+  throw new Error(
+    `${source}: π at exit ${last} is ${bad} for a synthetic input; it must lie between 0 and 1 (is a sigmoid missing?).`,
+  );
+}
+
+function syntheticSample(inputs: LoadedModel['manifest']['inputs']): Sample {
   return Object.fromEntries(
     inputs.map(({ name, shape }) => {
       const dims = shape
         .slice(1)
         .map((dim) => (typeof dim === 'number' ? dim : parseDimension(dim).factor * SYMBOL));
       const length = dims.reduce((a, b) => a * b, 1);
-      return [name, { data: Float32Array.from({ length }, (_, i) => Math.sin(i)), dims }];
+      return [
+        name,
+        { data: Float32Array.from({ length }, (_, i) => 0.5 + 0.5 * Math.sin(i)), dims },
+      ];
     }),
   );
 }

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Problem } from '../errors.ts';
-import { readOut, release, runSegment, runWhole, sharesOf } from './executor.ts';
-import { Job, type Item } from './jobs.ts';
+import { readOut, release, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
+import { Job, type Item, type Stopped } from './jobs.ts';
 import {
   clock,
   type FromWorker,
@@ -14,7 +14,7 @@ import {
 import type { LoadedModel, LoadedPath } from './model.ts';
 import { pick } from './scheduler.ts';
 import type { RunResult, Sample, TaskDecoder, TaskFiles, TaskRequest } from './types.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
 import { loadModels, type Loaded } from './warm-up.ts';
 
 /** The worker's end of the line; a thread's port or a process's channel. */
@@ -159,7 +159,7 @@ class Loop {
     stopping: StoppingParameters,
     arrivedAt: number,
   ): Promise<RunResult> {
-    if (this.cancelled.has(id)) throw left();
+    if (this.cancelled.has(id)) throw clientLeft();
     const model = this.models.get(name);
     if (!model)
       throw new Problem(
@@ -177,7 +177,7 @@ class Loop {
     if (this.decoding.has(id)) this.cancelled.add(id);
     const job = this.jobs.get(id);
     if (!job) return;
-    job.fail(left());
+    job.fail(clientLeft());
     for (const { waiting } of this.queues.values())
       remove(waiting, (item) => item.job === job).forEach(drop);
   }
@@ -192,7 +192,7 @@ class Loop {
         (queue = {
           model,
           waiting: [],
-          limit: model.segments[item.next]!.limit,
+          limit: segmentAt(model, item.next).limit,
           segment: item.next,
         }),
       );
@@ -243,24 +243,29 @@ class Loop {
     }
   }
 
-  /** One segment for one batch: first those whose deadline does not allow another leave with what they have. */
+  /**
+   * One segment for one batch. Samples that need no further layer, or have no time for one, leave first with what they
+   * have: those at a fixed depth of 0, and those whose deadline is near.
+   */
   private async advance(model: LoadedModel, batch: readonly Item[]): Promise<void> {
     const path = this.wholeFor(model, batch);
     if (path) return this.runWhole(model, path, batch[0]!);
     const at = batch[0]!.next;
-    const segment = model.segments[at]!;
+    const segment = segmentAt(model, at);
     const done = clock() + segment.pace * batch.reduce((sum, { elements }) => sum + elements, 0);
-    const late = at === 0 ? [] : batch.filter(({ job }) => done + job.owed > job.deadline);
-    const inTime = late.length === 0 ? batch : batch.filter((item) => !late.includes(item));
+    const early: Stopped[] = batch.flatMap((item) => {
+      const { rule, job, passed } = item;
+      if (passed >= rule.last) return { item, at: passed, reason: rule.lastReason };
+      const late = passed >= 0 && done + job.owed > job.deadline;
+      return late ? { item, at: passed, reason: 'deadline' as const } : [];
+    });
+    const left = new Set(early.map(({ item }) => item));
+    const staying = batch.filter((item) => !left.has(item));
     try {
-      if (late.length > 0)
-        await readOut(
-          model,
-          late.map((item) => ({ item, at: item.passed, reason: 'deadline' as const })),
-        );
-      if (inTime.length === 0) return;
-      const { stopped, going, ms } = await runSegment(model, inTime, this.capFor(model));
-      this.account(model, at, inTime, ms);
+      if (early.length > 0) await readOut(model, early);
+      if (staying.length === 0) return;
+      const { stopped, going, ms } = await runSegment(model, staying, this.capFor(model));
+      this.account(model, at, staying, ms);
       const alive = stopped.filter(({ item }) => !item.job.cancelled);
       for (const { item } of stopped) if (item.job.cancelled) drop(item);
       if (alive.length > 0) await readOut(model, alive);
@@ -277,7 +282,7 @@ class Loop {
   }
 
   private account(model: LoadedModel, at: number, batch: readonly Item[], ms: number): void {
-    const segment = model.segments[at]!;
+    const segment = segmentAt(model, at);
     const elements = batch.reduce((sum, item) => sum + item.elements, 0);
     segment.pace = segment.pace === 0 ? ms / elements : 0.8 * segment.pace + (0.2 * ms) / elements;
     const now = clock();
@@ -291,7 +296,7 @@ class Loop {
   }
 
   private capFor(model: LoadedModel): number {
-    const { length } = model.segments;
+    const { length } = model.manifest.exits;
     return this.share >= 1
       ? Number.POSITIVE_INFINITY
       : Math.max(0, Math.ceil(this.share * length) - 1);
@@ -305,7 +310,7 @@ class Loop {
   }
 }
 
-const left = (): Problem =>
+const clientLeft = (): Problem =>
   new Problem('client-closed-request', 'The client left before the answer was ready.');
 
 const describe = (error: unknown): string =>

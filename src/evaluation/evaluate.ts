@@ -2,7 +2,7 @@
 import type { Manifest, Measurement } from '../bundle/manifest.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { RunResult } from '../engine/types.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
 import type { Condition } from './data.ts';
 import { accuracy, nmse, psnr, type Metric } from './quality.ts';
 

@@ -18,13 +18,16 @@ export interface Family {
   readonly name: string;
   /** T. */
   readonly depth: number;
-  /** The layers at which π is given, in order; the last is T. */
+  /** The depths at which π is given, rising; the last is T. They may begin with 0, a start without any layer. */
   readonly exits: readonly number[];
   readonly inputs: Readonly<Record<string, Shape>>;
   /** Names of the model's outputs; each is a state unless `decode` gives it. */
   readonly outputs: readonly string[];
   readonly parameters: ReadonlyMap<string, Parameter>;
-  /** Layer `t` (1..T): inputs and the states after t−1 to the states after t. At t = 1 there are inputs alone. */
+  /**
+   * Layer `t` (1..T): inputs and the states after t−1 to the states after t. Where 0 is an exit, `layer(0)` computes input
+   * statistics as states; without it there are inputs alone at t = 1.
+   */
   layer(t: number, read: Values): Values;
   /** The logit of π at exit `t`, [N]. */
   policy(t: number, read: Values): Value;
@@ -32,6 +35,12 @@ export interface Family {
   policies?(t: number, read: Values): Values;
   /** The outputs at exit `t`, where they are not states themselves. */
   decode?(t: number, read: Values): Values;
+}
+
+/** The numbers of a family's layers in order: 1..T, and 0 before them where it is an exit. */
+export function layersOf({ depth, exits }: Pick<Family, 'depth' | 'exits'>): number[] {
+  const first = exits[0] === 0 ? 0 : 1;
+  return Array.from({ length: depth + 1 - first }, (_, i) => first + i);
 }
 
 /** Collects a family's parameters while it is being defined. */

@@ -1,5 +1,6 @@
 /** What the OpenAPI document says of a task's bodies and answers. Bodies are described, not validated: a worker reads them. */
 import { problems } from '../errors.ts';
+import { reasonNames } from '../stopping/reasons.ts';
 import type { TaskRoute } from './task-routes.ts';
 
 const binary = { type: 'string', format: 'binary' } as const;
@@ -20,7 +21,7 @@ const numbers = { type: 'array', items: { type: 'number' } } as const;
 const base64 = { type: 'string', format: 'byte', description: 'An image file in base64.' } as const;
 const reason = {
   type: 'string',
-  enum: ['policy', 'max_depth', 'fixed', 'deadline', 'load'],
+  enum: reasonNames,
 } as const;
 const pi = { ...numbers, description: 'π at the exits that ran.' } as const;
 const stopping = {
@@ -150,6 +151,8 @@ const headers = {
   'x-max-depth': "The model's depth T.",
   'x-stop-reason': 'Why the deepest sample stopped.',
   'x-seed': 'The seed, where depths were sampled.',
+  'x-tolerance': 'The row of the calibration table that was used, with rule=tolerance.',
+  'x-guaranteed': 'Whether the promise of that row holds for this answer: true or false.',
 };
 
 /** The JSON answer of a task: what every task says, and its own. */

@@ -2,10 +2,10 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { SegmentRun, Summary } from '../engine/messages.ts';
 import type { Engine } from '../engine/engine.ts';
+import { reasonNames } from '../stopping/reasons.ts';
 
 const outcomes = ['ok', 'rejected', 'overloaded', 'cancelled', 'failed'] as const;
 export type Outcome = (typeof outcomes)[number];
-const reasons = ['policy', 'max_depth', 'fixed', 'deadline', 'load'] as const;
 const seconds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
@@ -29,7 +29,7 @@ export class Metrics {
       new Histogram({ name, help, labelNames, buckets, registers });
     const counter = (name: string, help: string, labelNames: string[]) =>
       new Counter({ name, help, labelNames, registers });
-    const depths = Array.from({ length: 32 }, (_, i) => i + 1);
+    const depths = Array.from({ length: 33 }, (_, i) => i);
     this.requests = counter('stopwise_requests_total', 'Requests to models, by how they ended.', [
       'model',
       'outcome',
@@ -102,7 +102,7 @@ export class Metrics {
     });
     for (const { name: model, exits, path } of engine.manifests.values()) {
       for (const outcome of outcomes) this.requests.inc({ model, outcome }, 0);
-      for (const reason of reasons) this.samples.inc({ model, reason }, 0);
+      for (const reason of reasonNames) this.samples.inc({ model, reason }, 0);
       for (const histogram of [this.depth, this.duration, this.queue]) histogram.zero({ model });
       for (const layer of [...exits, ...(path ? ['path'] : [])])
         for (const histogram of [this.layer, this.batch])

@@ -2,41 +2,20 @@
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import { Problem } from '../errors.ts';
 import { mix } from '../util/mix.ts';
+import type { StopReason } from './reasons.ts';
+import {
+  ruleNames,
+  type CertifiedRule,
+  type RuleName,
+  type Stoppable,
+  type StoppingParameters,
+} from './parameters.ts';
+import { certified, rulesTaking, stopRules, type Signal } from './rules.ts';
 
-export const ruleNames = ['threshold', 'confidence', 'sample', 'fixed'] as const;
-/** `confidence` compares the number of that name instead of π, where the model gives it. */
-export type RuleName = (typeof ruleNames)[number];
-
-/** What a caller may ask of the stop rule; times in milliseconds. */
-export interface StoppingParameters {
-  readonly rule?: RuleName;
-  readonly threshold?: number;
-  readonly seed?: number;
-  readonly depth?: number;
-  readonly minDepth?: number;
-  readonly maxDepth?: number;
-  /** From the request's arrival to the end of compute. */
-  readonly deadlineMs?: number;
-}
-
-export type StopReason = 'policy' | 'max_depth' | 'fixed' | 'deadline' | 'load';
-
-/** What a model brings to the rule. */
-export interface Stoppable {
-  readonly depth: number;
-  readonly exits: readonly number[];
-  /** Of π. */
-  readonly threshold?: number | undefined;
-  /** What the model gives for rules to compare; π alone where it is left out. */
-  readonly policies?: readonly string[] | undefined;
-  /** Of the others, by name. */
-  readonly thresholds?: Readonly<Record<string, number>> | undefined;
-}
-
-/** The rule for one sample: a threshold for every exit, and the exit that none passes. Exits are numbered from 0 here. */
+/** The rule for one sample: a threshold for every exit, and the exit that no sample passes. Exits are numbered from 0 here. */
 export interface StopRule {
-  /** The name of what is compared with the thresholds. */
-  readonly policy: string;
+  /** What is compared with the thresholds. */
+  readonly signal: Signal;
   /** τ at every exit; Infinity where the policy may not stop. */
   readonly thresholds: readonly number[];
   /** The exit at which the sample stops in any case, and why it does. */
@@ -49,98 +28,157 @@ export interface StopRule {
 /** The parameters of a request, checked against a model and completed: the same for all its samples. */
 export interface ResolvedStopping extends StoppingParameters {
   readonly rule: RuleName;
+  /** The row of the calibration table that is used, with rule `tolerance`. */
+  readonly certificate?: CertifiedRule;
 }
 
 /**
  * Checks the parameters against the model they are meant for, and draws a seed where the rule needs one and none is given.
- * @throws Problem `bad-parameter`, naming what would be allowed
+ * @throws Problem `bad-parameter` or `not-calibrated`, naming what would be allowed
  */
 export function resolveStopping(
   parameters: StoppingParameters,
   model: Stoppable,
   drawSeed: () => number,
 ): ResolvedStopping {
-  const { depth, minDepth, maxDepth, threshold, seed } = parameters;
-  const rule = parameters.rule ?? (depth === undefined ? 'threshold' : 'fixed');
-  const refuse = (detail: string): never => {
-    throw new Problem('bad-parameter', detail);
-  };
-  if (rule === 'fixed') {
-    if (depth === undefined)
-      refuse(`rule=fixed needs depth, one of the exits ${list(model.exits)}.`);
-    else if (!model.exits.includes(depth))
-      refuse(`depth=${depth} is not an exit of this model; its exits are ${list(model.exits)}.`);
-    if (minDepth !== undefined || maxDepth !== undefined)
-      refuse('min_depth and max_depth have no meaning with rule=fixed; leave them out.');
-  } else if (depth !== undefined) refuse(`depth goes with rule=fixed, not with rule=${rule}.`);
-  if (threshold !== undefined && rule !== 'threshold' && rule !== 'confidence')
-    refuse(`threshold goes with rule=threshold or rule=confidence, not with rule=${rule}.`);
-  if (rule === 'confidence' && !model.policies?.includes(rule))
-    refuse(
-      `rule=confidence needs a model that gives its confidence, which this one does not; its rules are threshold, sample and fixed.`,
+  const rule = parameters.rule ?? impliedRule(parameters, model);
+  checkOwnParameters(rule, parameters, model);
+  checkDepths(parameters, model);
+  if (rule === 'sample') return { ...parameters, rule, seed: parameters.seed ?? drawSeed() };
+  const certificate = rule === 'tolerance' ? certified(model, parameters.tolerance) : undefined;
+  return { ...parameters, rule, ...(certificate && { certificate }) };
+}
+
+/** The rule where none is named: the one that a given parameter belongs to, else the model's default. */
+function impliedRule(
+  { depth, threshold, tolerance }: StoppingParameters,
+  model: Stoppable,
+): RuleName {
+  if (tolerance !== undefined) return 'tolerance';
+  if (depth !== undefined) return 'fixed';
+  if (threshold !== undefined) return 'threshold';
+  return model.calibration?.rows.some(({ guaranteed }) => guaranteed) ? 'tolerance' : 'threshold';
+}
+
+const refuse = (detail: string): never => {
+  throw new Problem('bad-parameter', detail);
+};
+
+const OWN = ['tolerance', 'threshold', 'seed', 'depth'] as const;
+
+function checkOwnParameters(
+  rule: RuleName,
+  parameters: StoppingParameters,
+  model: Stoppable,
+): void {
+  for (const name of OWN) {
+    const owners = rulesTaking(name);
+    if (parameters[name] !== undefined && !owners.includes(rule))
+      refuse(
+        `${name} goes with ${owners.map((owner) => `rule=${owner}`).join(' or ')}, not with rule=${rule}.`,
+      );
+  }
+  if (rule === 'tolerance' && !model.calibration)
+    throw new Problem(
+      'not-calibrated',
+      'This model has no calibration table; use rule=threshold, or calibrate it: npm run calibrate.',
     );
-  if (seed !== undefined && rule !== 'sample')
-    refuse(`seed goes with rule=sample, not with rule=${rule}.`);
-  if (minDepth !== undefined && minDepth > model.depth)
-    refuse(`min_depth=${minDepth} is beyond the model's depth ${model.depth}.`);
-  const first = model.exits[0]!;
-  if (maxDepth !== undefined && maxDepth < first)
-    refuse(`max_depth=${maxDepth} is before the first exit, ${first}.`);
-  if (!model.exits.some((exit) => exit >= (minDepth ?? 1) && exit <= (maxDepth ?? model.depth))) {
+  const { signal } = stopRules[rule];
+  if (signal !== 'pi' && !model.policies?.includes(signal)) {
+    const possible = ruleNames.filter((name) => stopRules[name].signal === 'pi').join(', ');
     refuse(
-      `No exit lies from min_depth=${minDepth} to max_depth=${maxDepth}; the exits are ${list(model.exits)}.`,
+      `rule=${rule} needs a model that gives its ${signal}; the rules of this one are ${possible}.`,
     );
   }
-  return rule === 'sample'
-    ? { ...parameters, rule, seed: seed ?? drawSeed() }
-    : { ...parameters, rule };
+}
+
+function checkDepths(
+  { rule, depth, minDepth, maxDepth }: StoppingParameters,
+  model: Stoppable,
+): void {
+  const { exits } = model;
+  if (rule === 'fixed' || depth !== undefined) {
+    if (depth === undefined) refuse(`rule=fixed needs depth, one of the exits ${list(exits)}.`);
+    else if (!exits.includes(depth))
+      refuse(`depth=${depth} is not an exit of this model; its exits are ${list(exits)}.`);
+    if (minDepth !== undefined || maxDepth !== undefined)
+      refuse('min_depth and max_depth have no meaning with rule=fixed; leave them out.');
+  }
+  if (minDepth !== undefined && minDepth > model.depth)
+    refuse(`min_depth=${minDepth} is beyond the model's depth ${model.depth}.`);
+  const first = exits[0]!;
+  if (maxDepth !== undefined && maxDepth < first)
+    refuse(`max_depth=${maxDepth} is before the first exit, ${first}.`);
+  if (!exits.some((exit) => exit >= (minDepth ?? 0) && exit <= (maxDepth ?? model.depth))) {
+    refuse(
+      `No exit lies from min_depth=${minDepth} to max_depth=${maxDepth}; the exits are ${list(exits)}.`,
+    );
+  }
 }
 
 /** The rule for the sample with this index in its request. */
 export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: number): StopRule {
   const { exits } = model;
   const never = Number.POSITIVE_INFINITY;
-  const policy = parameters.rule === 'confidence' ? 'confidence' : 'pi';
-  if (parameters.rule === 'fixed') {
+  const { rule, certificate, minDepth = 0, maxDepth = model.depth } = parameters;
+  const { signal, threshold } = stopRules[rule];
+  const fixed = rule === 'fixed' ? parameters.depth! : (certificate?.depth ?? undefined);
+  if (fixed !== undefined && fixed >= minDepth && fixed <= maxDepth) {
     return {
-      policy,
+      signal,
       thresholds: exits.map(() => never),
-      last: exits.indexOf(parameters.depth!),
+      last: exits.indexOf(fixed),
       lastReason: 'fixed',
-      shedFrom: never,
+      shedFrom: rule === 'fixed' ? never : shedFrom(exits, minDepth),
     };
   }
-  const { minDepth = 1, maxDepth = model.depth } = parameters;
-  const uniform = parameters.rule === 'sample' ? uniforms(parameters.seed!, index) : undefined;
-  const calibrated = policy === 'pi' ? model.threshold : model.thresholds?.[policy];
-  const threshold = parameters.threshold ?? calibrated ?? 0.5;
+  const uniform = rule === 'sample' ? uniforms(parameters.seed!, index) : undefined;
+  const tau = threshold(parameters, model);
   const thresholds = exits.map((exit) => {
-    const tau = uniform ? uniform() : threshold;
-    return exit < minDepth ? never : tau;
+    const drawn = uniform ? uniform() : tau;
+    return exit < minDepth ? never : drawn;
   });
   return {
-    policy,
+    signal,
     thresholds,
     last: exits.findLastIndex((exit) => exit <= maxDepth),
     lastReason: 'max_depth',
-    shedFrom: exits.findIndex((exit) => exit >= minDepth),
+    shedFrom: shedFrom(exits, minDepth),
   };
 }
 
+/** A loaded service never answers before the first exit that computes. */
+const shedFrom = (exits: readonly number[], minDepth: number): number =>
+  exits.findIndex((exit) => exit >= Math.max(minDepth, 1));
+
 /**
  * Whether the sample stops at exit `at`, and why.
+ * @param value of the rule's signal at this exit; undefined where it was not computed
  * @param cap the exit from which a loaded service ends samples; Infinity while it is not
  */
 export function stops(
   rule: StopRule,
   at: number,
-  pi: number,
+  value: number | undefined,
   cap = Number.POSITIVE_INFINITY,
 ): StopReason | undefined {
-  if (pi > rule.thresholds[at]!) return 'policy';
+  if (value !== undefined && value > rule.thresholds[at]!) return 'policy';
   if (at >= rule.last) return rule.lastReason;
   return at >= cap && at >= rule.shedFrom ? 'load' : undefined;
 }
+
+/**
+ * Whether an answer that stopped for these reasons keeps the promise of its certificate: `min_depth`, `max_depth`,
+ * deadlines and load make it lapse.
+ */
+export const isGuaranteed = (
+  { certificate, minDepth, maxDepth }: ResolvedStopping,
+  reasons: readonly StopReason[],
+): boolean =>
+  certificate?.guaranteed === true &&
+  minDepth === undefined &&
+  maxDepth === undefined &&
+  reasons.every((reason) => reason !== 'deadline' && reason !== 'load');
 
 /** Uniform numbers in [0,1) that depend on the seed and the sample's index alone. */
 function uniforms(seed: number, index: number): () => number {

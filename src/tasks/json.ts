@@ -1,5 +1,5 @@
 import { Problem, shortened } from '../errors.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
 import type { TaskRequest } from '../engine/types.ts';
 import { readStopping } from './stopping.ts';
 

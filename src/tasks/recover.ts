@@ -10,7 +10,7 @@ import type {
   TaskRequest,
 } from '../engine/types.ts';
 import { Problem, shown } from '../errors.ts';
-import type { StoppingParameters } from '../stopping/rule.ts';
+import type { StoppingParameters } from '../stopping/parameters.ts';
 import { readJsonBody } from './json.ts';
 import { chooseModel } from './model.ts';
 import { depthFields, depthHeaders, jsonAnswer, readablePi } from './report.ts';

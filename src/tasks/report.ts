@@ -17,6 +17,10 @@ export function depthHeaders(result: RunResult): Record<string, string> {
     'x-max-depth': String(result.maxDepth),
     'x-stop-reason': deepest.reason,
     ...(result.seed !== undefined && { 'x-seed': String(result.seed) }),
+    ...(result.tolerance && {
+      'x-tolerance': String(result.tolerance.used),
+      'x-guaranteed': String(result.tolerance.guaranteed),
+    }),
     'server-timing': `queue;dur=${queueMs.toFixed(2)}, compute;dur=${computeMs.toFixed(2)}, total;dur=${totalMs.toFixed(2)}`,
   };
 }
@@ -25,6 +29,8 @@ export function depthFields(result: RunResult): {
   model: string;
   max_depth: number;
   seed?: number;
+  tolerance?: number;
+  guaranteed?: boolean;
   timing: Record<string, number>;
 } {
   const { queueMs, computeMs, totalMs } = result.timing;
@@ -32,6 +38,10 @@ export function depthFields(result: RunResult): {
     model: result.model,
     max_depth: result.maxDepth,
     ...(result.seed !== undefined && { seed: result.seed }),
+    ...(result.tolerance && {
+      tolerance: result.tolerance.used,
+      guaranteed: result.tolerance.guaranteed,
+    }),
     timing: {
       queue_ms: round(queueMs, 3),
       compute_ms: round(computeMs, 3),
@@ -45,7 +55,7 @@ export const depthSummary = (result: RunResult): { depth: number; depth_mean: nu
   depth_mean: round(meanDepth(result), 3),
 });
 
-/** π to four digits: enough to compare with a threshold by eye. */
+/** π to four digits: enough to compare with a threshold by eye. NaN, where it was not computed, becomes null in JSON. */
 export const readablePi = (pi: readonly number[]): number[] =>
   pi.map((value) => Number(value.toPrecision(4)));
 

@@ -2,17 +2,25 @@
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Problem, shown } from '../errors.ts';
-import { ruleNames, type StoppingParameters } from '../stopping/rule.ts';
+import { ruleNames, type StoppingParameters } from '../stopping/parameters.ts';
+import { stopRules } from '../stopping/rules.ts';
 
 const depth = (description: string) =>
-  Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000, description }));
+  Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000, description }));
 
 export const StoppingQuery = Type.Object(
   {
     rule: Type.Optional(
       Type.Enum([...ruleNames], {
+        description: `${ruleNames.map((name) => `${name}: ${stopRules[name].help}`).join('; ')}. Where absent, the rule that a given parameter belongs to; else tolerance for a model with a certified table, threshold for others.`,
+      }),
+    ),
+    tolerance: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 100,
         description:
-          'threshold: stop where π exceeds the threshold; confidence: stop where the largest probability of the answer does, with models that give it; sample: draw the depth with the probabilities the policy gives; fixed: stop at depth.',
+          'The loss that is accepted: dB for images and signals, points of accuracy for classification. The largest certified row not above it is used; below the smallest, the strictest.',
       }),
     ),
     threshold: Type.Optional(
@@ -49,11 +57,12 @@ export type StoppingWire = Static<typeof StoppingQuery>;
 /** What each parameter may be, for the sentence that refuses it. */
 const allowed: Record<keyof StoppingWire, string> = {
   rule: `${ruleNames.slice(0, -1).join(', ')} or ${ruleNames.at(-1)}`,
+  tolerance: 'a number above 0, up to 100',
   threshold: 'a number from 0 to 1',
   seed: 'a whole number from 0 to 4294967295',
-  depth: 'a whole number from 1 on',
-  min_depth: 'a whole number from 1 on',
-  max_depth: 'a whole number from 1 on',
+  depth: 'a whole number from 0 on',
+  min_depth: 'a whole number from 0 on',
+  max_depth: 'a whole number from 0 on',
   deadline_ms: 'a number of milliseconds from 0 to 3600000',
 };
 

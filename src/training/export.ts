@@ -1,6 +1,6 @@
 /** Export: lowers a family with its weights to the files of a bundle, segment by segment. */
 import { outputName, type Manifest, type Port } from '../bundle/manifest.ts';
-import type { Family, Values } from '../families/family.ts';
+import { layersOf, type Family, type Values } from '../families/family.ts';
 import { countFlops, type Symbols } from '../graph/flops.ts';
 import { ancestors } from '../graph/gradient.ts';
 import { toModel, toPathModel, type PathStep, type Weight } from '../graph/model.ts';
@@ -74,10 +74,9 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
       { data: weights.get(name)!, external: { file: WEIGHTS, offset } },
     ]),
   );
-  const contents = new Map([
-    [WEIGHTS, bytes],
-    [PATH, wholePath(family, weightsByName)],
-  ]);
+  const contents = new Map([[WEIGHTS, bytes]]);
+  const hasPath = family.exits[0] !== 0;
+  if (hasPath) contents.set(PATH, wholePath(family, weightsByName));
   const segments: Manifest['segments'] = [];
   const decoders: Manifest['decoders'] = [];
   for (const [i, piece] of pieces.entries()) {
@@ -122,23 +121,25 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     ),
     segments,
     decoders,
-    path: PATH,
+    ...(hasPath && { path: PATH }),
     ...(names.length > 1 && { policies: names }),
     flops: flops(pieces, inputs, unit),
     contents,
   };
 }
 
-/** The path in pieces that end at the exits, each starting from leaves of its own. */
+/** The path in pieces that end at the exits, each starting from leaves of its own; states keep their value until they are written again. */
 function cut(family: Family, inputs: Values): Piece[] {
+  const layers = layersOf(family);
   let before: Values = {};
   return family.exits.map((last, i) => {
-    const first = (family.exits[i - 1] ?? 0) + 1;
+    const above = family.exits[i - 1] ?? -1;
+    const own = layers.filter((t) => t > above && t <= last);
     let after: Values = before;
-    for (let t = first; t <= last; t++) after = family.layer(t, { ...inputs, ...after });
+    for (const t of own) after = { ...after, ...family.layer(t, { ...inputs, ...after }) };
     const read = { ...inputs, ...after };
     const piece: Piece = {
-      first,
+      first: own[0]!,
       last,
       before,
       after,
@@ -158,24 +159,33 @@ const policiesAt = (family: Family, t: number, read: Values): Values => ({
 const leavesFor = (states: Values): Values =>
   Object.fromEntries(Object.entries(states).map(([name, { shape }]) => [name, input(name, shape)]));
 
-/** The states after piece `i` that a later segment, a decoder or the answer reads. */
+/** The states that piece `i` writes and that a later segment, a decoder or the answer reads before they are written again. */
 function stillNeeded(family: Family, pieces: readonly Piece[], i: number): string[] {
-  const { after, last } = pieces[i]!;
-  const next = pieces[i + 1];
-  const needed = new Set<string>();
-  if (next)
-    for (const name of namesOf([...Object.values(next.after), ...Object.values(next.policies)]))
-      needed.add(name);
-  if (family.decode) {
-    const leaves = Object.fromEntries(
-      Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-    );
-    for (const name of namesOf(
-      Object.values(family.decode(last, { ...leaves, ...leavesFor(after) })),
-    ))
-      needed.add(name);
-  } else for (const name of family.outputs) needed.add(name);
-  return Object.keys(after).filter((name) => needed.has(name));
+  const needed = new Set<string>(family.decode ? [] : family.outputs);
+  const live = new Set(written(pieces[i]!));
+  for (const [j, piece] of pieces.slice(i).entries()) {
+    if (j > 0) {
+      const values = [
+        ...written(piece).map((name) => piece.after[name]!),
+        ...Object.values(piece.policies),
+      ];
+      for (const name of namesOf(values)) if (live.has(name)) needed.add(name);
+      for (const name of written(piece)) live.delete(name);
+    }
+    for (const name of decoderReads(family, piece)) if (live.has(name)) needed.add(name);
+  }
+  return written(pieces[i]!).filter((name) => needed.has(name));
+}
+
+/** The states to which a piece gives a new value. */
+const written = ({ before, after }: Piece): string[] =>
+  Object.keys(after).filter((name) => after[name] !== before[name]);
+
+function decoderReads(family: Family, { last, after }: Piece): string[] {
+  if (!family.decode) return [];
+  const inputs = Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]);
+  const leaves = { ...Object.fromEntries(inputs), ...leavesFor(after) } as Values;
+  return namesOf(Object.values(family.decode(last, leaves)));
 }
 
 function reads(family: Family, values: readonly Value[]): string[] {
@@ -197,8 +207,8 @@ function wholePath(family: Family, weights: ReadonlyMap<string, Weight>): Uint8A
   let chosen: Value | undefined;
   const steps: PathStep[] = [];
   let read: Values = inputs;
-  for (let t = 1; t <= family.depth; t++) {
-    read = { ...inputs, ...family.layer(t, read) };
+  for (const t of layersOf(family)) {
+    read = { ...read, ...family.layer(t, read) };
     if (!family.exits.includes(t)) continue;
     const given = family.decode ? family.decode(t, read) : read;
     const policies = t < family.depth ? Object.values(policiesAt(family, t, read)) : [];

@@ -1,7 +1,7 @@
 /** How MAML-stop learns: tasks drawn from many classes, adapted step by step, judged by their queries after every step. */
 import { oneHot, type Episode, type EpisodeOptions, type Variation } from '../data/episodes.ts';
 import type { Random } from '../data/random.ts';
-import type { Family, Values } from '../families/family.ts';
+import { layersOf, type Family, type Values } from '../families/family.ts';
 import { defineMaml, type MamlConfig } from '../families/maml.ts';
 import { logSoftmax } from '../graph/functions.ts';
 import {
@@ -177,8 +177,8 @@ function policyStage(family: Family, config: FewShotConfig, batches: FewShotBatc
   const { inputs, targets } = tasksInputs(0, config);
   const columns: Record<string, Value> = {};
   let read: Values = inputs;
-  for (let t = 1; t <= family.depth; t++) {
-    read = { ...inputs, ...family.layer(t, read) };
+  for (const t of layersOf(family)) {
+    read = { ...read, ...family.layer(t, read) };
     if (!family.exits.includes(t)) continue;
     columns[`loss-${t}`] = crossEntropy(family.decode!(t, read), targets);
     if (t < family.depth) columns[`summary-${t}`] = read.summary!;

@@ -1,6 +1,6 @@
 /** The end of learning with batch normalisation: the statistics of many batches become part of the convolutions. */
 import { fold, type Normalised } from '../families/batch-norm.ts';
-import type { Values } from '../families/family.ts';
+import { layersOf, type Values } from '../families/family.ts';
 import { toModel } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { floats, Session } from '../runtime/session.ts';
@@ -21,12 +21,12 @@ export async function foldStatistics(
 ): Promise<void> {
   const outputs: Record<string, Value> = {};
   let read = inputs;
-  for (let t = 1; t <= training.depth; t++) {
+  for (const t of layersOf(training)) {
     for (const [name, { mean, variance }] of Object.entries(statistics(t, read))) {
       outputs[`mean ${name}`] = mean;
       outputs[`variance ${name}`] = variance;
     }
-    read = { ...inputs, ...training.layer(t, read) };
+    read = { ...read, ...training.layer(t, read) };
   }
   const known = new Map([...weights].map(([name, data]) => [name, { data }]));
   const session = await Session.load(toModel({ outputs, weights: known }), place);

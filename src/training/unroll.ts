@@ -1,4 +1,4 @@
-import type { Family, Values } from '../families/family.ts';
+import { layersOf, type Family, type Values } from '../families/family.ts';
 import type { Value } from '../graph/value.ts';
 
 export interface Unrolled {
@@ -13,8 +13,8 @@ export function unroll(family: Family, inputs: Values): Unrolled {
   const outputs: Values[] = [];
   const logits: Value[] = [];
   let read: Values = inputs;
-  for (let t = 1; t <= family.depth; t++) {
-    read = { ...inputs, ...family.layer(t, read) };
+  for (const t of layersOf(family)) {
+    read = { ...read, ...family.layer(t, read) };
     if (!family.exits.includes(t)) continue;
     outputs.push(family.decode ? family.decode(t, read) : read);
     if (t < family.depth) logits.push(family.policy(t, read));

@@ -184,7 +184,11 @@ describe('the engine', () => {
 
   it('knows how long the first segments take that a request still owes', () => {
     const manifest = engine.manifests.get('small-gray')!;
-    const model = { manifest, segments: [{ pace: 0.5 }, { pace: 2 }] } as unknown as LoadedModel;
+    const model = {
+      manifest,
+      firstExit: 0,
+      segments: [{ pace: 0.5 }, { pace: 2 }],
+    } as unknown as LoadedModel;
     const job = new Job(
       1,
       model,

@@ -7,7 +7,7 @@ import { Job } from '../../src/engine/jobs.ts';
 import { clock } from '../../src/engine/messages.ts';
 import { loadModel, releaseModel, type LoadedModel } from '../../src/engine/model.ts';
 import type { RunResult, Sample } from '../../src/engine/types.ts';
-import type { StoppingParameters } from '../../src/stopping/rule.ts';
+import type { StoppingParameters } from '../../src/stopping/parameters.ts';
 import { expectClose } from '../graph/check.ts';
 import { smallModels, smallRecognize, startSmallEngine, writeModels } from '../support/small.ts';
 

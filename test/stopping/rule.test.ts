@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { oracle, stopTime } from '../../src/stopping/distribution.ts';
-import {
-  resolveStopping,
-  stopRule,
-  stops,
-  type StoppingParameters,
-} from '../../src/stopping/rule.ts';
+import type { Stoppable, StoppingParameters } from '../../src/stopping/parameters.ts';
+import { isGuaranteed, resolveStopping, stopRule, stops } from '../../src/stopping/rule.ts';
 
 const model = { depth: 12, exits: [4, 6, 8, 12], threshold: 0.4 };
 const resolve = (parameters: StoppingParameters) => resolveStopping(parameters, model, () => 77);
@@ -17,7 +13,7 @@ function walk(
 ): [number, string] {
   const rule = stopRule(resolve(parameters), model, 0);
   for (let at = 0; at < model.exits.length; at++) {
-    const reason = stops(rule, at, pi[at] ?? 0, cap);
+    const reason = stops(rule, at, pi[at], cap);
     if (reason) return [at, reason];
   }
   throw new Error('it never stopped');
@@ -39,7 +35,7 @@ describe('the stop rule', () => {
         0,
       );
     expect(of({ rule: 'confidence' })).toMatchObject({
-      policy: 'confidence',
+      signal: 'confidence',
       thresholds: [0.8, 0.8, 0.8, 0.8],
     });
     expect(of({ rule: 'confidence', threshold: 0.7, minDepth: 6 }).thresholds).toEqual([
@@ -48,7 +44,7 @@ describe('the stop rule', () => {
       0.7,
       0.7,
     ]);
-    expect(of({})).toMatchObject({ policy: 'pi', thresholds: [0.4, 0.4, 0.4, 0.4] });
+    expect(of({})).toMatchObject({ signal: 'pi', thresholds: [0.4, 0.4, 0.4, 0.4] });
     expect(() => resolve({ rule: 'confidence' })).toThrow(/a model that gives its confidence/);
   });
 
@@ -113,6 +109,93 @@ describe('the stop rule', () => {
     [{ minDepth: 9, maxDepth: 11 }, /No exit lies/],
   ])('refuses %j', (parameters, says) => {
     expect(() => resolve(parameters)).toThrow(says);
+  });
+});
+
+describe('the tolerance', () => {
+  const row = (tolerance: number, threshold: number | null) => ({
+    tolerance,
+    threshold,
+    guaranteed: threshold !== null,
+  });
+  const calibrated = {
+    ...model,
+    calibration: { default: 0.2, rows: [row(0.5, 0.3), row(0.1, 0.7), row(0.2, 0.5)] },
+  };
+  const used = (parameters: StoppingParameters, of: Stoppable = calibrated) => {
+    const resolved = resolveStopping(parameters, of, () => 1);
+    return { resolved, tau: stopRule(resolved, of, 0).thresholds[0], rule: resolved.rule };
+  };
+
+  it('uses the largest row that is not above it, and the strictest below the smallest', () => {
+    expect(used({ tolerance: 0.2 }).tau).toBe(0.5);
+    expect(used({ tolerance: 0.49 }).tau).toBe(0.5);
+    expect(used({ tolerance: 3 }).tau).toBe(0.3);
+    expect(used({ tolerance: 0.01 }).tau).toBe(0.7);
+    expect(used({ tolerance: 0.01 }).resolved.certificate?.tolerance).toBe(0.1);
+  });
+
+  it('is the rule where the table is certified, and a bare threshold or depth is not', () => {
+    expect(used({})).toMatchObject({ rule: 'tolerance', tau: 0.5 });
+    expect(used({ threshold: 0.9 })).toMatchObject({ rule: 'threshold', tau: 0.9 });
+    expect(used({ depth: 8 }).rule).toBe('fixed');
+    const failed = { ...model, calibration: { default: 0.2, rows: [row(0.2, null)] } };
+    expect(used({}, failed)).toMatchObject({ rule: 'threshold', tau: 0.4 });
+    expect(used({ tolerance: 0.2 }, failed).tau).toBe(Infinity);
+  });
+
+  it('may be a fixed depth, within min_depth and max_depth', () => {
+    const fixed = {
+      ...model,
+      calibration: { default: 0.2, rows: [{ ...row(0.2, null), depth: 6, guaranteed: true }] },
+    };
+    expect(stopRule(used({}, fixed).resolved, fixed, 0)).toMatchObject({
+      last: 1,
+      lastReason: 'fixed',
+      shedFrom: 0,
+    });
+    expect(stopRule(used({ minDepth: 8 }, fixed).resolved, fixed, 0).last).toBe(3);
+  });
+
+  it('keeps its promise unless depth bounds, a deadline or load interfered', () => {
+    const { resolved } = used({});
+    expect(isGuaranteed(resolved, ['policy', 'max_depth'])).toBe(true);
+    expect(isGuaranteed(resolved, ['policy', 'load'])).toBe(false);
+    expect(isGuaranteed(resolved, ['deadline'])).toBe(false);
+    expect(isGuaranteed(used({ maxDepth: 8 }).resolved, ['policy'])).toBe(false);
+    expect(isGuaranteed(used({ threshold: 0.5 }).resolved, ['policy'])).toBe(false);
+  });
+
+  it('is refused with other rules, and without a table', () => {
+    expect(() => used({ tolerance: 0.1, rule: 'sample' })).toThrow(
+      /tolerance goes with rule=tolerance, not with rule=sample/,
+    );
+    expect(() => resolve({ tolerance: 0.1 })).toThrow(
+      expect.objectContaining({ code: 'not-calibrated' }) as Error,
+    );
+  });
+});
+
+describe('exit 0', () => {
+  const zero = { ...model, exits: [0, 4, 8, 12], depth: 12 };
+  const rule = (parameters: StoppingParameters) =>
+    stopRule(
+      resolveStopping(parameters, zero, () => 1),
+      zero,
+      0,
+    );
+
+  it('is reached by π, by a fixed depth and by max_depth, but never by load', () => {
+    expect(stops(rule({}), 0, 0.5)).toBe('policy');
+    expect(stops(rule({ depth: 0 }), 0, undefined)).toBe('fixed');
+    expect(stops(rule({ maxDepth: 0 }), 0, undefined)).toBe('max_depth');
+    expect(stops(rule({}), 0, 0, 0)).toBeUndefined();
+    expect(stops(rule({}), 1, 0, 0)).toBe('load');
+    expect(rule({ minDepth: 1 }).thresholds[0]).toBe(Infinity);
+  });
+
+  it('does not stop a sample whose π was not computed', () => {
+    expect(stops(rule({ threshold: 0 }), 0, undefined)).toBeUndefined();
   });
 });
 

@@ -28,16 +28,20 @@ describe('stopping parameters', () => {
   });
 
   it.each([
-    [{ rule: 'none' }, /rule must be threshold, confidence, sample or fixed, not "none"/],
+    [
+      { rule: 'none' },
+      /rule must be tolerance, threshold, confidence, sample or fixed, not "none"/,
+    ],
     [{ threshold: 1.5 }, /threshold must be a number from 0 to 1, not 1.5/],
     [{ threshold: '0.5' }, /threshold must be a number/],
     [{ seed: -1 }, /seed must be a whole number/],
-    [{ depth: 0 }, /depth must be a whole number from 1/],
-    [{ depth: 1.5 }, /depth must be a whole number from 1/],
+    [{ depth: -1 }, /depth must be a whole number from 0/],
+    [{ tolerance: 0 }, /tolerance must be a number above 0/],
+    [{ depth: 1.5 }, /depth must be a whole number from 0/],
     [{ min_depth: null }, /min_depth must be/],
     [{ max_depth: [3] }, /max_depth must be/],
     [{ deadline_ms: -5 }, /deadline_ms must be/],
-    [{ treshold: 0.5 }, /no stopping parameter "treshold"; there are rule, threshold/],
+    [{ treshold: 0.5 }, /no stopping parameter "treshold"; there are rule, tolerance, threshold/],
     [[], /stopping must be an object/],
     [null, /stopping must be an object/],
   ])('refuses %j', (value, sentence) => {

@@ -5,7 +5,7 @@ import type { Matrix } from '../../data/sparse-recovery.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { crop } from '../../evaluation/data.ts';
 import { nmse } from '../../evaluation/quality.ts';
-import type { StoppingParameters } from '../../stopping/rule.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { ista, iterate } from './baselines.ts';
 
 /** Blocks as signals, and what is measured of them, without noise. */

@@ -5,7 +5,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { matrixOf, startEngine } from '../../evaluation/measure.ts';
 import { nmse } from '../../evaluation/quality.ts';
 import { curves } from '../../plots/curves.ts';
-import type { StoppingParameters } from '../../stopping/rule.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { readWeights } from '../../training/from-bundle.ts';
 import { recoveryDefaults } from '../../training/sparse-recovery.ts';
 import { decibels } from '../numbers.ts';
@@ -86,14 +86,12 @@ function rulesOf(engine: Engine, learnt: Engine): Rule[] {
   const { exits, threshold = 0.5 } = engine.manifests.get(BEST)!;
   const best = { engine, model: BEST };
   return [
-    ...exits
-      .slice(3)
-      .map((depth): Rule => ({
-        ...best,
-        name: `depth ${depth}`,
-        group: 'fixed',
-        stopping: { rule: 'fixed', depth },
-      })),
+    ...exits.slice(3).map((depth): Rule => ({
+      ...best,
+      name: `depth ${depth}`,
+      group: 'fixed',
+      stopping: { rule: 'fixed', depth },
+    })),
     ...THRESHOLDS.map((tau): Rule => ({
       ...best,
       name: `threshold ${tau}`,
