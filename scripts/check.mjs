@@ -5,12 +5,13 @@ import { setUp } from './set-up.mjs';
 await setUp();
 const steps = [
   ['types', 'typescript/bin/tsc', ['-p', 'tsconfig.test.json']],
+  ['types of scripts', 'typescript/bin/tsc', ['-p', 'scripts/tsconfig.json']],
   ['lint', 'eslint/bin/eslint.js', ['.']],
   ['format', 'prettier/bin/prettier.cjs', ['--check', '--log-level', 'warn', '.']],
   [
     'arrows',
     'dependency-cruiser/bin/dependency-cruise.mjs',
-    ['--config', '.dependency-cruiser.cjs', 'src'],
+    ['--config', '.dependency-cruiser.cjs', 'src', 'scripts'],
   ],
   ['dead code', 'knip/bin/knip.js', []],
   ['README', '../scripts/results.mjs', ['--check']],

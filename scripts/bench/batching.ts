@@ -1,0 +1,105 @@
+/** What batching buys: many samples in one request, and samples of many requests joined by the engine. */
+import { Engine } from '../../src/engine/engine.ts';
+import { matrixOf } from '../../src/evaluation/measure.ts';
+import { builtUrl } from '../../src/util/built-url.ts';
+import { defaultBundle, mixedMeasurements } from './material.ts';
+import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { startService } from './service.ts';
+
+const SAMPLES = 64;
+
+export const batching: Bench = {
+  name: 'batching',
+  about:
+    'Recovery: 64 samples in one request against 64 requests over HTTP; regrouping on against off under 64 callers.',
+  run: async (options) => [await requests(options), ...(await regrouping(options))],
+};
+
+async function requests({ modelsDir }: BenchOptions): Promise<Row> {
+  const { manifest } = await defaultBundle(modelsDir, 'sparse-recovery');
+  const matrix = await matrixOf(manifest, modelsDir);
+  const all = Buffer.from(mixedMeasurements(matrix, SAMPLES).buffer);
+  const service = await startService(modelsDir, { WORKERS: '1' });
+  try {
+    const send = async (body: Buffer): Promise<void> => {
+      const answer = await fetch(`${service.url}/v1/recover`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/octet-stream' },
+        body: new Uint8Array(body),
+      });
+      await answer.arrayBuffer();
+      if (!answer.ok) throw new Error(`The service answered ${answer.status}.`);
+    };
+    const bytes = 4 * matrix.rows;
+    const time = await inTurn(
+      () => send(all),
+      async () => {
+        for (let i = 0; i < SAMPLES; i++) await send(all.subarray(i * bytes, (i + 1) * bytes));
+      },
+      15,
+    );
+    const what = `${SAMPLES} samples in one request against ${SAMPLES} requests: samples a second`;
+    return {
+      benchmark: 'batching',
+      what,
+      value: round(time.second / time.first),
+      unit: '×',
+      reach: '≥ 5',
+    };
+  } finally {
+    await service.close();
+  }
+}
+
+/** Callers that each send one sample after the other, all at once, for a while. */
+async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
+  const { manifest } = await defaultBundle(modelsDir, 'sparse-recovery');
+  const matrix = await matrixOf(manifest, modelsDir);
+  const measurements = mixedMeasurements(matrix, SAMPLES);
+  const start = (regroup: boolean): Promise<Engine> =>
+    Engine.start({
+      modelsDir,
+      only: [manifest.name],
+      entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),
+      settings: { maxPixels: 40e6 },
+      provider: 'cpu',
+      workers: 1,
+      shed: false,
+      regroup,
+    });
+  const engines = { on: await start(true), off: await start(false) };
+  const latencies: Record<keyof typeof engines, number[]> = { on: [], off: [] };
+  const each = 30;
+  const crowd = (side: keyof typeof engines) => async (): Promise<void> => {
+    const caller = async (i: number): Promise<void> => {
+      const data = measurements.slice(i * matrix.rows, (i + 1) * matrix.rows);
+      for (let k = 0; k < each; k++) {
+        const begin = performance.now();
+        await engines[side].run(manifest.name, [{ measurements: { data, dims: [matrix.rows] } }]);
+        latencies[side].push(performance.now() - begin);
+      }
+    };
+    await Promise.all(Array.from({ length: SAMPLES }, (_, i) => caller(i)));
+  };
+  const time = await inTurn(crowd('on'), crowd('off'), 3);
+  await Promise.all(Object.values(engines).map((engine) => engine.close()));
+  const p99 = (values: number[]): number =>
+    values.sort((a, b) => a - b)[Math.floor(0.99 * values.length)]!;
+  const what = `${SAMPLES} callers of one sample, regrouping on against off`;
+  return [
+    {
+      benchmark: 'batching',
+      what: `${what}: samples a second`,
+      value: round(time.second / time.first),
+      unit: '×',
+      reach: '≥ 4',
+    },
+    {
+      benchmark: 'batching',
+      what: `${what}: p99 latency`,
+      value: round(p99(latencies.on) / p99(latencies.off)),
+      unit: '×',
+      reach: '≤ 1',
+    },
+  ];
+}

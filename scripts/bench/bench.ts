@@ -1,0 +1,79 @@
+/** `bench`: the benchmarks, each a ratio within one run. */
+import { mkdir } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { batching } from './batching.ts';
+import { depth } from './depth.ts';
+import { engine } from './engine.ts';
+import { isolation } from './isolation.ts';
+import { providers } from './providers.ts';
+import type { Bench, Row } from './row.ts';
+import { scaling } from './scaling.ts';
+import { trainingStep } from './training-step.ts';
+import { underLoad } from './under-load.ts';
+
+const benches: readonly Bench[] = [
+  depth,
+  engine,
+  batching,
+  underLoad,
+  isolation,
+  scaling,
+  providers,
+  trainingStep,
+];
+
+export const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--json]
+  --data DIR    clean images for the denoising rows; the sample picture where absent
+  --plots DIR   where curves are drawn
+${benches.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}`;
+
+export async function bench(args: string[]): Promise<void> {
+  const options = {
+    data: { type: 'string' },
+    plots: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  } as const;
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  const unknown = positionals.find((name) => !benches.some((candidate) => candidate.name === name));
+  if (unknown !== undefined) throw new Error(`There is no benchmark ${unknown}:\n${usage}`);
+  const chosen =
+    positionals.length === 0 ? benches : benches.filter(({ name }) => positionals.includes(name));
+  const modelsDir = process.env.MODELS_DIR ?? 'models';
+  if (values.plots !== undefined) await mkdir(values.plots, { recursive: true });
+  const rows: Row[] = [];
+  for (const [i, current] of chosen.entries()) {
+    console.error(`${i + 1} of ${chosen.length}, ${current.name}: ${current.about}`);
+    rows.push(
+      ...(await current.run({
+        modelsDir,
+        ...(values.data !== undefined && { images: values.data }),
+        ...(values.plots !== undefined && { plots: values.plots }),
+      })),
+    );
+  }
+  if (values.json) console.log(JSON.stringify({ rows }));
+  else console.log(table(rows));
+}
+
+/** A table that reads well on a terminal and in a README alike. */
+function table(rows: readonly Row[]): string {
+  const cells = [
+    ['benchmark', 'what', 'measured', 'reach', 'detail'],
+    ...rows.map(({ benchmark, what, value, unit, reach, detail }) => [
+      benchmark,
+      what,
+      `${value} ${unit}`,
+      reach ?? '',
+      detail ?? '',
+    ]),
+  ];
+  const widths = cells[0]!.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
+  const lines = cells.map(
+    (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`,
+  );
+  return [
+    lines[0],
+    `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`,
+    ...lines.slice(1),
+  ].join('\n');
+}

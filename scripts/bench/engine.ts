@@ -1,0 +1,177 @@
+/** What stopping costs and what serving adds: the engine against one graph, the published network, tiles, HTTP and codecs. */
+import type { Bundle } from '../../src/bundle/read.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { Array32, Sample } from '../../src/engine/types.ts';
+import { matrixOf, startEngine } from '../../src/evaluation/measure.ts';
+import { defaultPublishedDncnn, definePublishedDncnn } from '../../src/families/published-dncnn.ts';
+import { toModel } from '../../src/graph/model.ts';
+import { input, sigmoid } from '../../src/graph/operators.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { Session, tensor } from '../../src/runtime/session.ts';
+import { readFamily, readWeights } from '../../src/training/from-bundle.ts';
+import { unroll } from '../../src/training/unroll.ts';
+import { initialWeights, type Weights } from '../../src/training/weights.ts';
+import type { Family } from '../../src/families/family.ts';
+import { Random } from '../../src/data/random.ts';
+import { defaultTiles } from '../../src/tasks/tiles.ts';
+import type { Planes } from '../../src/codecs/images.ts';
+import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
+import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { startService } from './service.ts';
+import { median } from '../../src/util/median.ts';
+
+/** As the engine's worker has them, and the service's by default. */
+const THREADS = 1;
+
+export const engine: Bench = {
+  name: 'engine',
+  about:
+    'Full depth through the engine against one graph of the same layers, and against the published network; tiles; HTTP and codecs.',
+  async run(options) {
+    const { modelsDir } = options;
+    const recovery = await defaultBundle(modelsDir, 'sparse-recovery');
+    const denoise = await defaultBundle(modelsDir, 'denoise');
+    const data = mixedMeasurements(await matrixOf(recovery.manifest, modelsDir), 1);
+    const clean = (await cleanImages(options))[0]!;
+    const square = asArray(noisySquare(clean, 256, 35));
+    const engines = await startEngine(modelsDir, [recovery.manifest.name, denoise.manifest.name]);
+    try {
+      return [
+        await againstGraph(
+          engines,
+          recovery,
+          { measurements: { data, dims: [data.length] } },
+          100,
+          '≤ 1.25',
+        ),
+        await againstGraph(engines, denoise, { image: square }, 12, '≤ 1.1'),
+        await againstPublished(engines, denoise, square),
+        await tiles(engines, denoise, clean),
+        await serving(options),
+      ];
+    } finally {
+      await engines.close();
+    }
+  },
+};
+
+const asArray = ({ data, channels, height, width }: ReturnType<typeof noisySquare>): Array32 => ({
+  data,
+  dims: [channels, height, width],
+});
+
+const fullDepth =
+  ({ manifest: { name, depth } }: Bundle, running: Engine, sample: Sample) =>
+  () =>
+    running.run(name, [sample], { rule: 'fixed', depth });
+
+/** The whole path with all policies, read out at the end. */
+async function wholeGraph(family: Family, weights: Weights, policies: boolean): Promise<Session> {
+  const inputs = Object.fromEntries(
+    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
+  );
+  const { outputs, logits } = unroll(family, inputs);
+  const wanted: Record<string, Value> = { result: outputs.at(-1)![family.outputs[0]!]! };
+  if (policies) logits.forEach((logit, i) => (wanted[`pi-${i}`] = sigmoid(logit)));
+  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+  return Session.load(toModel({ outputs: wanted, weights: known }), { threads: THREADS });
+}
+
+async function againstGraph(
+  running: Engine,
+  bundle: Bundle,
+  sample: Sample,
+  rounds: number,
+  reach: string,
+): Promise<Row> {
+  const family = await readFamily(bundle.directory);
+  const learnt = await readWeights(bundle.directory);
+  // The constants lie outside the graphs; a fresh family computes them again.
+  const weights = new Map([...initialWeights(family, new Random(1).normal), ...learnt]);
+  const session = await wholeGraph(family, weights, true);
+  const feeds = Object.fromEntries(
+    Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]),
+  );
+  const time = await inTurn(fullDepth(bundle, running, sample), () => session.run(feeds), rounds);
+  await session.release();
+  const what = `${bundle.manifest.name}: full depth through the engine over one graph of all layers and policies`;
+  return { benchmark: 'engine', what, value: round(time.first / time.second), unit: '×', reach };
+}
+
+/** 20 convolutions at full resolution, as published; the weights do not matter for the time. */
+async function againstPublished(running: Engine, bundle: Bundle, image: Array32): Promise<Row> {
+  const { family } = definePublishedDncnn({ ...defaultPublishedDncnn, channels: 1 });
+  const session = await wholeGraph(family, initialWeights(family, new Random(1).normal), false);
+  const time = await inTurn(
+    fullDepth(bundle, running, { image }),
+    () => session.run({ image: tensor(image.data, [1, ...image.dims]) }),
+    6,
+  );
+  await session.release();
+  const what = `${bundle.manifest.name}: published network of 20 convolutions over ours at full depth, 256×256`;
+  return {
+    benchmark: 'engine',
+    what,
+    value: round(time.second / time.first),
+    unit: '×',
+    reach: '≥ 4',
+  };
+}
+
+/** Compute of a large image in tiles, against that of the same image as one sample. */
+async function tiles(running: Engine, { manifest }: Bundle, clean: Planes): Promise<Row> {
+  const side = 3 * defaultTiles.size;
+  const image = noisySquare(clean, side, 35);
+  const stopping = { rule: 'fixed', depth: manifest.depth } as const;
+  const body = await toPng(image);
+  const tiled: number[] = [];
+  const untiled: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    tiled.push(
+      (await running.perform({ task: 'denoise', contentType: 'image/png', body, stopping })).summary
+        .timing.computeMs,
+    );
+    untiled.push(
+      (await running.run(manifest.name, [{ image: asArray(image) }], stopping)).timing.computeMs,
+    );
+  }
+  const what = `${side}×${side} in tiles of ${defaultTiles.size} over the same image untiled, full depth`;
+  return {
+    benchmark: 'engine',
+    what,
+    value: round(median(tiled) / median(untiled)),
+    unit: '×',
+    reach: '≤ 1.15',
+  };
+}
+
+/** What is not compute in a request over HTTP: parsing, decoding, encoding, messages. */
+async function serving(options: BenchOptions): Promise<Row> {
+  const clean = (await cleanImages(options))[0]!;
+  const body = Buffer.from(await toPng(noisySquare(clean, 512, 35)));
+  const service = await startService(options.modelsDir, { WORKERS: '1' });
+  const shares: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    const begin = performance.now();
+    const answer = await fetch(`${service.url}/v1/denoise`, {
+      method: 'POST',
+      headers: { 'content-type': 'image/png' },
+      body,
+    });
+    await answer.arrayBuffer();
+    const whole = performance.now() - begin;
+    const compute = Number(
+      /compute;dur=([\d.]+)/.exec(answer.headers.get('server-timing') ?? '')?.[1],
+    );
+    if (i > 0) shares.push(1 - compute / whole);
+  }
+  await service.close();
+  const what = 'HTTP and codecs in a 512×512 denoising request';
+  return {
+    benchmark: 'engine',
+    what,
+    value: round(100 * median(shares)),
+    unit: '%',
+    reach: '≤ 15',
+  };
+}

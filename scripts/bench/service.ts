@@ -1,0 +1,98 @@
+/** The service in a process of its own, as `npm start` runs it, for load over a socket. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import autocannon from 'autocannon';
+import { builtUrl } from '../../src/util/built-url.ts';
+import { fileURLToPath } from 'node:url';
+
+export interface Service {
+  readonly url: string;
+  /** The value of a metric without labels, or of its first series. */
+  metric(name: string): Promise<number>;
+  /** Resident memory of its process and those of its workers, bytes, as Linux tells it. */
+  memory(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function startService(
+  modelsDir: string,
+  env: Record<string, string> = {},
+): Promise<Service> {
+  const main = fileURLToPath(builtUrl(new URL('../../src/main.ts', import.meta.url)));
+  const child = spawn(process.execPath, [main], {
+    env: {
+      ...process.env,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      MODELS_DIR: modelsDir,
+      EXECUTION_PROVIDER: 'cpu',
+      LOG_LEVEL: 'info',
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout });
+  const url = await new Promise<string>((resolve, reject) => {
+    lines.on('line', (line) => {
+      const address = /answers at (http:\S+?)"/.exec(line);
+      if (address) resolve(address[1]!);
+    });
+    child.once('exit', (code) =>
+      reject(new Error(`The service ended with ${code} before it answered.`)),
+    );
+  });
+  return {
+    url,
+    async metric(name) {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      const line = text
+        .split('\n')
+        .find((candidate) => candidate.startsWith(`${name} `) || candidate.startsWith(`${name}{`));
+      if (!line) throw new Error(`There is no metric ${name}.`);
+      return Number(line.slice(line.lastIndexOf(' ') + 1));
+    },
+    memory: () => resident(child.pid!),
+    async close() {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}
+
+async function resident(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+    .split(' ')
+    .filter((id) => id !== '');
+  const theirs = await Promise.all(children.map((id) => resident(Number(id))));
+  return theirs.reduce((a, b) => a + b, 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(status)![1]));
+}
+
+export interface Load {
+  readonly path: string;
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+/** Answers a second and the 99th percentile of the latency, ms; the load must be answered with 2xx. */
+export async function load(
+  { url }: Service,
+  { path, body, contentType, connections, seconds }: Load,
+): Promise<{ rate: number; p99: number }> {
+  const result = await autocannon({
+    url: `${url}${path}`,
+    method: 'POST',
+    headers: { 'content-type': contentType },
+    body,
+    connections,
+    duration: seconds,
+    timeout: 60,
+  });
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${path}: ${result.non2xx} answers were not 2xx, ${result.errors} failed.`);
+  return { rate: result.requests.average, p99: result.latency.p99 };
+}

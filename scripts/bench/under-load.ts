@@ -1,0 +1,113 @@
+/** The service under load over a socket: how long its event loop is held up, and whether its memory grows. */
+import { matrixOf } from '../../src/evaluation/measure.ts';
+import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
+import { round, type Bench, type Row } from './row.ts';
+import { load, startService, type Load, type Service } from './service.ts';
+
+const LAG = 'nodejs_eventloop_lag_p99_seconds';
+
+export const underLoad: Bench = {
+  name: 'under-load',
+  about:
+    '16 connections of recovery, of 256×256 images, and of small requests beside an image of 12 megapixels; then 10,000 requests.',
+  async run(options) {
+    const { manifest } = await defaultBundle(options.modelsDir, 'sparse-recovery');
+    const vector = Buffer.from(
+      mixedMeasurements(await matrixOf(manifest, options.modelsDir), 1).buffer,
+    );
+    const clean = (await cleanImages(options))[0]!;
+    const image = Buffer.from(await toPng(noisySquare(clean, 256, 35)));
+    const large = Buffer.from(await toPng(noisySquare(clean, 3464, 35)));
+    const recover: Load = {
+      path: '/v1/recover',
+      body: vector,
+      contentType: 'application/octet-stream',
+      connections: 16,
+      seconds: 8,
+    };
+    const denoise: Load = {
+      path: '/v1/denoise',
+      body: image,
+      contentType: 'image/png',
+      connections: 16,
+      seconds: 12,
+    };
+    const service = await startService(options.modelsDir);
+    try {
+      return [
+        await lag(service, '16 connections of recovery', () => load(service, recover)),
+        await lag(service, '16 connections of 256×256 images', () => load(service, denoise)),
+        await lag(
+          service,
+          '16 connections of recovery beside an image of 12 megapixels',
+          async () => {
+            const [answer] = await Promise.all([
+              fetch(`${service.url}/v1/denoise`, {
+                method: 'POST',
+                headers: { 'content-type': 'image/png' },
+                body: large,
+              }),
+              load(service, recover),
+            ]);
+            if (!answer.ok) throw new Error(`The large image was answered with ${answer.status}.`);
+            await answer.arrayBuffer();
+          },
+        ),
+        await memory(service, recover, Buffer.from(await toPng(noisySquare(clean, 64, 35)))),
+      ];
+    } finally {
+      await service.close();
+    }
+  },
+};
+
+/** Reading the metric resets it: what is read afterwards is of this load alone. */
+async function lag(service: Service, what: string, work: () => Promise<unknown>): Promise<Row> {
+  await service.metric(LAG);
+  await work();
+  const value = 1000 * (await service.metric(LAG));
+  return {
+    benchmark: 'under-load',
+    what: `${what}: event loop delay, p99`,
+    value: round(value),
+    unit: 'ms',
+    reach: '≤ 50',
+  };
+}
+
+async function memory(
+  service: Service,
+  { path, body, contentType }: Load,
+  image: Buffer,
+): Promise<Row> {
+  const send = async (from: number, to: number): Promise<void> => {
+    for (let i = from; i < to; i += 8) {
+      await Promise.all(
+        Array.from({ length: 8 }, async (_, k) => {
+          const picture = (i + k) % 20 === 0;
+          const answer = await fetch(`${service.url}${picture ? '/v1/denoise' : path}`, {
+            method: 'POST',
+            headers: { 'content-type': picture ? 'image/png' : contentType },
+            body: new Uint8Array(picture ? image : body),
+          });
+          await answer.arrayBuffer();
+        }),
+      );
+    }
+  };
+  const resident = (): Promise<number> => service.metric('process_resident_memory_bytes');
+  await send(0, 1000);
+  const early = await resident();
+  await send(1000, 10_000);
+  const late = await resident();
+  const detail = `${Math.round(early / 2 ** 20)} MiB, ${Math.round(late / 2 ** 20)} MiB`;
+  const what = 'resident memory after 10,000 mixed requests over that after 1,000';
+  return {
+    benchmark: 'under-load',
+    what,
+    value: round(late / early),
+    unit: '×',
+    reach: '≤ 1.05',
+    detail,
+  };
+}

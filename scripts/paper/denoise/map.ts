@@ -1,0 +1,69 @@
+/** Where in an image depth is spent: a policy that sees small windows, one by one. */
+import { encodeImage } from '../../../src/codecs/images.ts';
+import { crop, denoiseConditions } from '../../../src/evaluation/data.ts';
+import { heatMap } from '../../plots/heat-map.ts';
+import type { Part, ReproduceOptions, Section } from '../report.ts';
+import { GRAY, SEED, withModels, type Setting } from './setting.ts';
+
+export const map: Part = {
+  name: 'map',
+  about: 'The depth that windows of one image take, as a map.',
+  run: (options) => withModels(options, 1, [GRAY], (setting) => run(setting, options)),
+};
+
+/** Side of a window, and from one to the next, pixels. */
+const WINDOW = 64;
+const STEP = 16;
+const SIGMA = 35;
+
+async function run(
+  { engine, manifests, images }: Setting,
+  { onProgress }: ReproduceOptions,
+): Promise<Section[]> {
+  const manifest = manifests[0]!;
+  const input = manifest.inputs[0]!.name;
+  const image = images.find(({ width, height }) => Math.min(width, height) >= 2 * WINDOW);
+  if (!image)
+    throw new Error(
+      `Every test image is smaller than ${2 * WINDOW}×${2 * WINDOW} pixels; the map needs a larger one.`,
+    );
+  const [condition] = denoiseConditions([image], manifest, [SIGMA], SEED);
+  const { sample } = condition!.cases[0]!;
+  const { data, dims } = sample[input]!;
+  const [, height, width] = dims as [number, number, number];
+  const noisy = { channels: 1 as const, width, height, data };
+  const depths: number[][] = [];
+  for (let top = 0; top + WINDOW <= height; top += STEP) {
+    onProgress('windows', top / height);
+    const samples = [];
+    for (let left = 0; left + WINDOW <= width; left += STEP) {
+      samples.push({
+        [input]: { data: crop(noisy, left, top, WINDOW, WINDOW).data, dims: [1, WINDOW, WINDOW] },
+      });
+    }
+    const result = await engine.run(manifest.name, samples);
+    depths.push(result.samples.map(({ depth }) => depth));
+  }
+  const png = (planes: typeof noisy) =>
+    encodeImage({ ...planes, format: 'png', bits: 8, alpha: undefined, source: undefined }, 'png');
+  return [
+    {
+      heading: 'Where depth goes',
+      text: `One image with σ ${SIGMA}, cut into windows of ${WINDOW}×${WINDOW} pixels every ${STEP} pixels; each is a sample with its own depth.`,
+      figures: [
+        { file: 'map-noisy.png', caption: 'The noisy image', content: await png(noisy) },
+        {
+          file: 'map-depth.svg',
+          caption: 'The depth each window takes',
+          content: await heatMap({
+            title: 'Depth of each window',
+            x: 'column',
+            y: 'row',
+            value: 'layers',
+            values: depths,
+          }),
+        },
+      ],
+    },
+  ];
+}

@@ -1,0 +1,146 @@
+/** The price of compute, λ: policies that learnt under other prices, on the same layers. */
+import { join } from 'node:path';
+import type { Manifest } from '../../../src/bundle/manifest.ts';
+import { readImageFolder } from '../../../src/data/images.ts';
+import { denoiseConditions } from '../../../src/evaluation/data.ts';
+import { psnr } from '../../../src/evaluation/quality.ts';
+import { exitAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
+import { curves } from '../../plots/curves.ts';
+import type { DenoiseConfig } from '../../../src/training/denoise.ts';
+import { readWeights } from '../../../src/training/from-bundle.ts';
+import { trainDenoise } from '../../../src/training/run.ts';
+import { withLearnt } from '../learn.ts';
+import { decibels } from '../numbers.ts';
+import type { Part, ReproduceOptions, Section } from '../report.ts';
+import { GRAY, SEED, SIGMAS, withModels, type Setting } from './setting.ts';
+import { costs } from './tables.ts';
+
+export const prices: Part = {
+  name: 'prices',
+  about: 'Quality over time for policies that learnt under other prices of compute.',
+  needs: 'learn',
+  run: (options) => withModels(options, 1, [GRAY], (setting) => run(setting, options)),
+};
+
+/** Prices λ of the whole path, dB. */
+const PRICES = [0, 0.4, 1, 2, 4, 8];
+/** Every so many of the test images: what is compared is between rules. */
+const EVERY = 8;
+
+async function run(
+  setting: Setting,
+  { learn, modelsDir, quick, onProgress }: ReproduceOptions,
+): Promise<Section[]> {
+  if (learn === undefined)
+    throw new Error('prices needs a folder of clean images that policies learn from: --learn DIR.');
+  const manifest = setting.manifests[0]!;
+  const usual = manifest.training.config as DenoiseConfig | undefined;
+  if (!usual) throw new Error(`The manifest of ${manifest.name} does not say how it was trained.`);
+  const { images: lessons } = await readImageFolder(learn, 1);
+  const from = await readWeights(join(modelsDir, manifest.name));
+  const images = setting.images.filter((_, i) => i % EVERY === 0);
+  const asked = quick ? PRICES.slice(-2) : PRICES;
+  const nameOf = (lambda: number): string => `price-${lambda}`;
+  const configOf = (lambda: number): DenoiseConfig => ({
+    ...usual,
+    stageOne: { ...usual.stageOne, steps: 0 },
+    stageTwo: { ...usual.stageTwo, lambda, steps: quick ? 2 : 300 },
+  });
+  return withLearnt(
+    asked.map((lambda) => ({
+      name: nameOf(lambda),
+      task: 'denoise' as const,
+      train: (options) => trainDenoise(configOf(lambda), lessons, options),
+      from,
+    })),
+    (what, share) => onProgress(what, 0.5 * share),
+    async (engine) => {
+      const traced: Traced[] = [];
+      for (const { label, cases } of denoiseConditions(images, manifest, SIGMAS, SEED)) {
+        onProgress(
+          `σ ${label.sigma}`,
+          0.5 + (0.3 * traced.length) / (SIGMAS.length * images.length),
+        );
+        traced.push(...(await trace(setting.engine, manifest, cases, psnr, 1)));
+      }
+      const policies: Policy[] = [];
+      for (const [i, lambda] of asked.entries()) {
+        onProgress(`λ = ${lambda} dB`, 0.8 + (0.2 * i) / asked.length);
+        const cases = denoiseConditions(images, manifest, SIGMAS, SEED).flatMap(
+          (condition) => condition.cases,
+        );
+        const pis: number[][] = [];
+        for (const { sample } of cases) {
+          // No number passes a threshold of 1: every exit is asked.
+          const { samples } = await engine.run(nameOf(lambda), [sample], {
+            rule: 'threshold',
+            threshold: 1,
+          });
+          pis.push(samples[0]!.pi.slice(0, manifest.exits.length - 1));
+        }
+        // The layers are the same, and so are quality and time at every exit.
+        policies.push({ lambda, traced: traced.map((sample, s) => ({ ...sample, pi: pis[s]! })) });
+      }
+      return [await section(manifest, traced, policies, images.length)];
+    },
+  );
+}
+
+interface Policy {
+  readonly lambda: number;
+  readonly traced: readonly Traced[];
+}
+
+async function section(
+  manifest: Manifest,
+  traced: readonly Traced[],
+  policies: readonly Policy[],
+  count: number,
+): Promise<Section> {
+  const cost = costs(manifest, traced);
+  const fixed = manifest.exits.map((exit, i) => ({
+    ...cost(traced, () => i),
+    label: String(exit),
+  }));
+  const learnt = policies.map(({ lambda, traced: asked }) => ({
+    ...cost(asked, (sample) => exitAt(sample, 0.5)),
+    label: `λ = ${lambda} dB`,
+  }));
+  const row = ({ label, depth, x, y }: (typeof fixed)[number]) => [
+    label,
+    depth.toFixed(2),
+    decibels(y),
+    decibels(fixed.at(-1)!.y - y),
+    `${(100 * x).toFixed(0)} %`,
+  ];
+  return {
+    heading: 'The price of compute',
+    text:
+      `Policies on the layers of ${manifest.name}, each learnt anew under a price λ of the whole path and asked at the threshold 0.5; ` +
+      `${count} of the images, all levels mixed. Time is a share of full depth’s, by the median of each exit.`,
+    tables: [
+      {
+        columns: ['', 'mean depth', 'PSNR, dB', 'lost, dB', 'time'],
+        rows: [
+          ...fixed.map((at) => row({ ...at, label: `every image at depth ${at.label}` })),
+          ...learnt.map(row),
+        ],
+      },
+    ],
+    figures: [
+      {
+        file: 'prices.svg',
+        caption: 'PSNR over time, by the price of compute',
+        content: await curves({
+          title: 'Policies by the price of compute they learnt under',
+          x: { title: 'time, share of full depth' },
+          y: { title: 'PSNR, dB' },
+          curves: [
+            { name: 'every image at one depth', points: fixed },
+            { name: 'policies, by λ', points: learnt, line: false },
+          ],
+        }),
+      },
+    ],
+  };
+}

@@ -1,0 +1,114 @@
+/** `reproduce`: the paper's tables and plots for a task, ours beside the published values, as Markdown and SVG. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Manifest } from '../../src/bundle/manifest.ts';
+import { denoise } from './denoise.ts';
+import { fewShot } from './few-shot.ts';
+import { recognize } from './recognize.ts';
+import {
+  toMarkdown,
+  type Part,
+  type ReproduceOptions,
+  type Reproduction,
+  type Section,
+} from './report.ts';
+import { sparseRecovery } from './sparse-recovery.ts';
+import { WorkBar } from '../../src/commands/progress.ts';
+
+/** A task is added here: its parts are measured in order. */
+const reproductions: Partial<Record<Manifest['task'], Reproduction>> = {
+  'sparse-recovery': sparseRecovery,
+  denoise,
+  'few-shot': fewShot,
+  recognize,
+};
+
+const parts = (reproduction: Reproduction): string =>
+  reproduction.parts.map(({ name, about }) => `    ${name.padEnd(14)}${about}`).join('\n');
+
+export const usage = `npm run reproduce -- TASK [PART …]
+  --data DIR   clean test images, for the tasks that need them   --quick     a fraction of it all, to see that it runs
+  --learn DIR  clean images that policies learn from, for the price of compute (denoise)
+  --out DIR    where report and plots go (default reports/TASK)   --model NAME   another bundle than few-shot-omniglot (few-shot)
+${Object.entries(reproductions)
+  .map(([task, reproduction]) => `  ${task}\n${parts(reproduction)}`)
+  .join('\n')}`;
+
+const options = {
+  data: { type: 'string' },
+  learn: { type: 'string' },
+  model: { type: 'string' },
+  out: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+} as const;
+
+/**
+ * Measures the parts that are asked for, or all; prints each as soon as it is there. The report in the folder holds every
+ * part that was ever measured into it, the others as they were.
+ */
+export async function reproduce(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+  const [task = '', ...wanted] = positionals;
+  const reproduction = reproductions[task as Manifest['task']];
+  if (!reproduction)
+    throw new Error(
+      `${task ? `There is nothing to reproduce for ${task}` : 'Say what to reproduce'}:\n${usage}`,
+    );
+  const unknown = wanted.find((name) => !reproduction.parts.some((part) => part.name === name));
+  if (unknown !== undefined) throw new Error(`${task} has no part ${unknown}:\n${usage}`);
+  if (values.model !== undefined && !reproduction.byName)
+    throw new Error(`The bundle that is measured cannot be chosen for ${task}.`);
+  const chosen = reproduction.parts.filter(({ name, needs }) =>
+    wanted.length === 0 ? !needs || values[needs] !== undefined : wanted.includes(name),
+  );
+  const folder = values.out ?? join('reports', task);
+  await mkdir(folder, { recursive: true });
+  for (const part of chosen) {
+    const sections = await measure(part, values);
+    const markdown = sections.map(toMarkdown).join('\n\n');
+    console.log(`${markdown}\n`);
+    await writePart(folder, part, sections, markdown);
+    await writeReport(folder, reproduction);
+  }
+  console.error(`Wrote ${join(folder, 'report.md')}.`);
+}
+
+async function measure(
+  part: Part,
+  given: Omit<ReproduceOptions, 'modelsDir' | 'onProgress'>,
+): Promise<Section[]> {
+  const bar = new WorkBar();
+  try {
+    return await part.run({
+      ...given,
+      modelsDir: process.env.MODELS_DIR ?? 'models',
+      onProgress: (what, share) => bar.update(`${part.name}: ${what}`, share),
+    });
+  } finally {
+    bar.stop();
+  }
+}
+
+const partFile = (folder: string, { name }: Part): string => join(folder, `${name}.md`);
+
+async function writePart(
+  folder: string,
+  part: Part,
+  sections: readonly Section[],
+  markdown: string,
+): Promise<void> {
+  for (const { figures = [] } of sections)
+    for (const { file, content } of figures) await writeFile(join(folder, file), content);
+  await writeFile(partFile(folder, part), `${markdown}\n`);
+}
+
+async function writeReport(folder: string, { title, parts: all }: Reproduction): Promise<void> {
+  const texts: string[] = [];
+  for (const part of all)
+    texts.push(await readFile(partFile(folder, part), 'utf8').catch(() => ''));
+  await writeFile(
+    join(folder, 'report.md'),
+    `# ${title}\n\n${texts.filter((text) => text !== '').join('\n')}`,
+  );
+}
