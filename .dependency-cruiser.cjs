@@ -54,6 +54,13 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
+    {
+      name: 'no-circles-of-types',
+      comment: 'Elsewhere than in these two rooms, type-only imports count as well.',
+      severity: 'error',
+      from: { pathNot: '^src/(engine|server)/' },
+      to: { circular: true },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -2,7 +2,7 @@
 // another user, nothing writable, no other environment. It must turn healthy, answer, and go down on SIGTERM.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -75,6 +75,7 @@ async function check() {
     run[name](words, stage?.env ?? globals, stage);
   }
   const { root, folder, env, command, health, uid, gid } = stages.at(-1);
+  checkContents(folder);
   spawnSync('chmod', ['-R', 'a-w,a+rX', root]);
   spawnSync('chmod', ['a+rx', scratch]);
   const size = Number(spawnSync('du', ['-sk', root], { encoding: 'utf8' }).stdout.split('\t')[0]);
@@ -105,8 +106,20 @@ async function check() {
   const [code] = await once(service, 'exit');
   if (code !== 0) throw new Error(`On SIGTERM the service ended with ${code}.`);
   console.log(
-    `The image's steps hold: ${Math.round(size / 1024)} MiB beside Node, healthy and answering as user ${as.uid ?? process.getuid?.()}, nothing writable.`,
+    `The image's steps hold: ${Math.round(size / 1024)} MiB beside Node, healthy and answering as user ${as.uid ?? process.getuid?.()}, nothing writable, no code for development.`,
   );
+}
+
+/** Neither benchmarks nor tables of the paper, and no package that package-lock.json marks as for development alone. */
+function checkContents(folder) {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+  const unwanted = [
+    'scripts',
+    'test',
+    ...['bench', 'paper', 'plots', 'reproduce'].map((name) => join('dist', name)),
+    ...Object.keys(packages).filter((path) => packages[path].dev),
+  ].filter((path) => existsSync(join(folder, path)));
+  if (unwanted.length > 0) throw new Error(`The image holds ${unwanted.join(', ')}.`);
 }
 
 async function freePort() {
