@@ -1,6 +1,7 @@
 /** `bench`: the benchmarks, each a ratio within one run. */
 import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { markdownTable } from 'markdown-table';
 import { batching } from './batching.ts';
 import { depth } from './depth.ts';
 import { engine } from './engine.ts';
@@ -55,25 +56,15 @@ export async function bench(args: string[]): Promise<void> {
   else console.log(table(rows));
 }
 
-/** A table that reads well on a terminal and in a README alike. */
-function table(rows: readonly Row[]): string {
-  const cells = [
+/** As Markdown that also reads well on a terminal. */
+const table = (rows: readonly Row[]): string =>
+  markdownTable([
     ['benchmark', 'what', 'measured', 'reach', 'detail'],
     ...rows.map(({ benchmark, what, value, unit, reach, detail }) => [
       benchmark,
       what,
       `${value} ${unit}`,
-      reach ?? '',
-      detail ?? '',
+      reach,
+      detail,
     ]),
-  ];
-  const widths = cells[0]!.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
-  const lines = cells.map(
-    (row) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`,
-  );
-  return [
-    lines[0],
-    `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`,
-    ...lines.slice(1),
-  ].join('\n');
-}
+  ]);

@@ -1,4 +1,5 @@
 /** What a reproduction gives: sections with tables and plots, and how they are written as Markdown. */
+import { markdownTable } from 'markdown-table';
 
 export interface Table {
   /** The first column is text, the others are aligned as numbers. */
@@ -64,12 +65,10 @@ export function toMarkdown({ heading, text, tables = [], figures = [] }: Section
 }
 
 function tableToMarkdown({ columns, rows }: Table): string {
-  const cells = [columns, ...rows].map((row) => row.map(cellText));
-  const widths = columns.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`;
-  const rule = `| ${widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
-  return [line(cells[0]!), rule, ...cells.slice(1).map(line)].join('\n');
+  return markdownTable(
+    [columns, ...rows].map((row) => row.map(cellText)),
+    { align: columns.map((_, i) => (i === 0 ? '' : 'r')) },
+  );
 }
 
 const cellText = (cell: string | number | undefined): string =>
