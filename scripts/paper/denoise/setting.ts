@@ -5,6 +5,7 @@ import type { Planes } from '../../../src/codecs/images.ts';
 import { readImageFolder } from '../../../src/data/images.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { startEngine } from '../../../src/evaluation/measure.ts';
+import { requireModel } from '../models.ts';
 import type { ReproduceOptions } from '../report.ts';
 
 /** Noise levels, of 255. The models learn on 5 to 55; what lies beyond they have never seen. */
@@ -36,11 +37,7 @@ export async function withModels<T>(
   const { images } = await readImageFolder(data, channels);
   const engine = await startEngine(modelsDir, names);
   try {
-    const manifests = names.map((name) => {
-      const manifest = engine.manifests.get(name);
-      if (!manifest) throw new Error(`There is no model ${name} in ${modelsDir}.`);
-      return manifest;
-    });
+    const manifests = names.map((name) => requireModel(engine, name, modelsDir));
     return await work({
       folder: basename(data),
       images: quick ? images.slice(0, 2) : images,

@@ -96,13 +96,22 @@ function initialStates({ states }: Iteration, measurements: Float32Array, count:
   );
 }
 
+const stepSizes = new WeakMap<Matrix, number>();
+
+/** 1/λ_max(AᵀA), computed once for each matrix: it takes a singular value decomposition. */
+function stepSize(matrix: Matrix): number {
+  const size = stepSizes.get(matrix) ?? 1 / singularValues(matrix).values[0]! ** 2;
+  stepSizes.set(matrix, size);
+  return size;
+}
+
 /**
  * ISTA and, with momentum, FISTA (Beck & Teboulle 2009) for ½‖b − A x‖² + ρ‖x‖₁, with steps of 1/λ_max(AᵀA).
  * @param penalty ρ, or one for each entry of x
  */
 export function ista(matrix: Matrix, penalty: number | Float32Array, momentum: boolean): Iteration {
   const { rows, columns, data } = matrix;
-  const size = 1 / singularValues(matrix).values[0]! ** 2;
+  const size = stepSize(matrix);
   const zero = { width: columns, initial: () => 0 };
   const bounds = Float32Array.from(
     { length: columns },

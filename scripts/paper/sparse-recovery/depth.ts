@@ -5,6 +5,7 @@ import { nmse } from '../../../src/evaluation/quality.ts';
 import { exitAt, qualityAt, type Traced } from '../../../src/evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
 import { histograms } from '../../plots/histograms.ts';
+import { requireModel } from '../models.ts';
 import { decibels, frequencies } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { BEST, countFor, meanDepth, SNRS, testSet, traceAll } from './setting.ts';
@@ -18,7 +19,7 @@ export const depth: Part = {
 async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<Section[]> {
   const engine = await startEngine(modelsDir, [BEST]);
   try {
-    const manifest = engine.manifests.get(BEST)!;
+    const manifest = requireModel(engine, BEST, modelsDir);
     onProgress('all depths', 0);
     return [
       await section(

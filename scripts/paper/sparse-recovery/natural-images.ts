@@ -9,6 +9,7 @@ import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
 import { psnr } from '../../../src/evaluation/quality.ts';
 import { heatMap } from '../../plots/heat-map.ts';
 import { readWeights } from '../../../src/training/from-bundle.ts';
+import { requireModel } from '../models.ts';
 import { decibels } from '../numbers.ts';
 import type { Figure, Part, ReproduceOptions, Section } from '../report.ts';
 import {
@@ -54,8 +55,7 @@ async function run({ data, modelsDir, quick, onProgress }: ReproduceOptions): Pr
   const { names, images } = await readImageFolder(data, 1);
   const engine = await startEngine(modelsDir, [MODEL]);
   try {
-    const manifest = engine.manifests.get(MODEL);
-    if (!manifest) throw new Error(`There is no model ${MODEL} in ${modelsDir}.`);
+    const manifest = requireModel(engine, MODEL, modelsDir);
     const matrix = await matrixOf(manifest, modelsDir);
     const scales = (await readWeights(join(modelsDir, MODEL))).get('scales')!;
     const transform = cosineTransform(Math.sqrt(matrix.columns));

@@ -12,6 +12,7 @@ import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
 import { nmse } from '../../../src/evaluation/quality.ts';
 import { exitAt, type Traced } from '../../../src/evaluation/trace.ts';
 import { recoveryDefaults } from '../../../src/training/sparse-recovery.ts';
+import { requireModel } from '../models.ts';
 import { withLearnt } from '../learn.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { ista, iterate, vamp } from './baselines.ts';
@@ -56,7 +57,7 @@ const signals: readonly (readonly [
 async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<Section> {
   const engine = await startEngine(modelsDir, [BEST]);
   try {
-    const manifest = engine.manifests.get(BEST)!;
+    const manifest = requireModel(engine, BEST, modelsDir);
     const matrix = await matrixOf(manifest, modelsDir);
     const rows: string[][] = [];
     for (const [i, [words, signal]] of signals.entries()) {

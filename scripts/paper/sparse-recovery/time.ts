@@ -8,6 +8,7 @@ import { curves } from '../../plots/curves.ts';
 import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
 import { readWeights } from '../../../src/training/from-bundle.ts';
 import { recoveryDefaults } from '../../../src/training/sparse-recovery.ts';
+import { requireModel } from '../models.ts';
 import { decibels } from '../numbers.ts';
 import { withLearnt } from '../learn.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
@@ -44,6 +45,19 @@ interface Measured {
 }
 
 async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<Section[]> {
+  const engine = await startEngine(modelsDir, [BEST]);
+  try {
+    requireModel(engine, BEST, modelsDir);
+    return await measureAgainstTime(engine, { modelsDir, quick, onProgress });
+  } finally {
+    await engine.close();
+  }
+}
+
+async function measureAgainstTime(
+  engine: Engine,
+  { modelsDir, quick, onProgress }: ReproduceOptions,
+): Promise<Section[]> {
   const matrix = await matrixOf({ name: BEST }, modelsDir);
   const from = await readWeights(join(modelsDir, BEST));
   const usual = recoveryDefaults.vamp;
@@ -63,21 +77,12 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
     lessons.map(recoveryLesson),
     (what, share) => onProgress(what, 0.5 * share),
     async (learnt) => {
-      const engine = await startEngine(modelsDir, [BEST]);
-      try {
-        const rules = rulesOf(engine, learnt);
-        const measured = await measure(rules, conditions, quick ? 1 : 3, (share) =>
-          onProgress('measuring', 0.5 + 0.5 * share),
-        );
-        return [
-          await section(
-            measured,
-            conditions.reduce((sum, { cases }) => sum + cases.length, 0),
-          ),
-        ];
-      } finally {
-        await engine.close();
-      }
+      const rules = rulesOf(engine, learnt);
+      const measured = await measure(rules, conditions, quick ? 1 : 3, (share) =>
+        onProgress('measuring', 0.5 + 0.5 * share),
+      );
+      const count = conditions.reduce((sum, { cases }) => sum + cases.length, 0);
+      return [await section(measured, count)];
     },
   );
 }

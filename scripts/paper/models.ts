@@ -1,0 +1,18 @@
+import type { Manifest } from '../../src/bundle/manifest.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+
+/** The manifest of a bundle without which a part cannot be measured. @throws Error that names the bundle and says why it is not served */
+export function requireModel(
+  { manifests, refused }: Engine,
+  name: string,
+  modelsDir: string,
+): Manifest {
+  const manifest = manifests.get(name);
+  if (manifest) return manifest;
+  const refusal = refused.find((bundle) => bundle.name === name);
+  throw new Error(
+    refusal
+      ? `The model ${name} is refused: ${refusal.reason}`
+      : `There is no model ${name} in ${modelsDir}; set MODELS_DIR to the folder that holds it.`,
+  );
+}
