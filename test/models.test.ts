@@ -10,7 +10,7 @@ import type { Engine } from '../src/engine/engine.ts';
 import type { Array32 } from '../src/engine/types.ts';
 import { nmse, psnr } from '../src/evaluation/quality.ts';
 import { startEngine } from '../src/evaluation/measure.ts';
-import { cutTile, defaultTiles, joinTiles, layTiles } from '../src/tasks/tiles.ts';
+import { cutTile, defaultTiles, joinTiles, layTiles } from '../src/tasks/denoise/tiles.ts';
 
 let bundles: Bundle[];
 let engine: Engine;

@@ -13,7 +13,7 @@ import { unroll } from '../../src/training/unroll.ts';
 import { initialWeights, type Weights } from '../../src/training/weights.ts';
 import type { Family } from '../../src/families/family.ts';
 import { Random } from '../../src/data/random.ts';
-import { defaultTiles } from '../../src/tasks/tiles.ts';
+import { defaultTiles } from '../../src/tasks/denoise/tiles.ts';
 import type { Planes } from '../../src/codecs/images.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
 import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { LABELS, readLabels } from './labels.ts';
+import { LABELS, readLabels } from '../tasks/recognize/labels.ts';
 import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.ts';
 
 export interface Bundle {

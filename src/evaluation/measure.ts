@@ -1,6 +1,6 @@
 /** What a manifest says of a bundle's quality and time: the threshold calibrated on one set of data, the rows on another. */
 import { join } from 'node:path';
-import { LABELS, readLabels } from '../bundle/labels.ts';
+import { LABELS, readLabels } from '../tasks/recognize/labels.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { readFile } from 'node:fs/promises';
 import { readNpy } from '../codecs/npy.ts';

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 
 const files: Record<string, { readonly url: URL; readonly type: string }> = {
   '/': {
-    url: new URL('../../src/server/page.html', import.meta.url),
+    url: new URL('./page.html', import.meta.url),
     type: 'text/html; charset=utf-8',
   },
   '/samples/noisy.png': {

@@ -5,7 +5,7 @@ import { formats, isFormat } from '../codecs/formats.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { TaskRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
-import { StoppingQuery, toStoppingParameters } from '../tasks/stopping.ts';
+import { StoppingQuery, toStoppingParameters } from '../tasks/common/stopping-query.ts';
 import { bodyBytes, labelledFiles, mediaType, onlyFile } from './body.ts';
 import { describeTask } from './describe.ts';
 import type { Metrics, Outcome } from './metrics.ts';

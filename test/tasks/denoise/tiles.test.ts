@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toModel } from '../../src/graph/model.ts';
-import { input } from '../../src/graph/operators.ts';
-import { floats, Session, tensor } from '../../src/runtime/session.ts';
-import { cutTile, defaultTiles, joinTiles, layTiles } from '../../src/tasks/tiles.ts';
-import { unroll } from '../../src/training/unroll.ts';
-import { livelyWeights, smallDncnn } from '../support/small.ts';
+import { toModel } from '../../../src/graph/model.ts';
+import { input } from '../../../src/graph/operators.ts';
+import { floats, Session, tensor } from '../../../src/runtime/session.ts';
+import { cutTile, defaultTiles, joinTiles, layTiles } from '../../../src/tasks/denoise/tiles.ts';
+import { unroll } from '../../../src/training/unroll.ts';
+import { livelyWeights, smallDncnn } from '../../support/small.ts';
 
 const images = fc.record({
   channels: fc.constantFrom<1 | 3>(1, 3),

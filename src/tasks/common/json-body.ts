@@ -1,7 +1,7 @@
-import { Problem, shortened } from '../errors.ts';
-import type { StoppingParameters } from '../stopping/parameters.ts';
-import type { TaskRequest } from '../engine/types.ts';
-import { readStopping } from './stopping.ts';
+import { Problem, shortened } from '../../errors.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
+import type { TaskRequest } from '../../engine/types.ts';
+import { readStopping } from './stopping-query.ts';
 
 export interface JsonBody {
   readonly fields: Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 /** Few-shot learning: a few labelled images and some without a label in, a label for each of those out. */
-import type { Manifest } from '../bundle/manifest.ts';
-import { readSquare } from '../codecs/images.ts';
+import type { Manifest } from '../../bundle/manifest.ts';
+import { readSquare } from '../../codecs/images.ts';
 import type {
   Array32,
   DecodedRequest,
@@ -8,13 +8,13 @@ import type {
   TaskAnswer,
   PlainTaskDecoder,
   TaskRequest,
-} from '../engine/types.ts';
-import { Problem } from '../errors.ts';
-import type { ImageLimits } from './denoise.ts';
-import { readJsonBody } from './json.ts';
-import { chooseModel } from './model.ts';
-import { depthFields, jsonAnswer, readablePi } from './report.ts';
-import { softmax } from '../util/softmax.ts';
+} from '../../engine/types.ts';
+import { Problem } from '../../errors.ts';
+import type { ImageLimits } from '../denoise/serve.ts';
+import { readJsonBody } from '../common/json-body.ts';
+import { chooseModel } from '../common/choose-model.ts';
+import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { softmax } from '../../util/softmax.ts';
 
 /** The most of each where the manifest sets no bound of its own: images to learn from, classes, queries. */
 const BOUNDS = { S: 256, K: 64, Q: 512 };

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readNpy, writeNpy } from '../../src/codecs/npy.ts';
-import type { Sample, TaskRequest } from '../../src/engine/types.ts';
-import { MOST_ROWS, recover } from '../../src/tasks/recover.ts';
-import { answer, byName, manifest, problem } from './fixtures.ts';
+import { readNpy, writeNpy } from '../../../src/codecs/npy.ts';
+import type { Sample, TaskRequest } from '../../../src/engine/types.ts';
+import { MOST_ROWS, recover } from '../../../src/tasks/sparse-recovery/serve.ts';
+import { answer, byName, manifest, problem } from '../fixtures.ts';
 
 const M = 3;
 const models = byName(

@@ -1,6 +1,6 @@
 /** Large images as overlapping tiles, each a sample with its own depth; their borders are blended so that no seam shows. */
-import type { Planes } from '../codecs/images.ts';
-import type { Array32 } from '../engine/types.ts';
+import type { Planes } from '../../codecs/images.ts';
+import type { Array32 } from '../../engine/types.ts';
 
 export interface TileOptions {
   /** The longest side of a tile's own area, pixels; an image up to this size is one tile. */

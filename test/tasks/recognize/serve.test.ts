@@ -1,9 +1,9 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { Manifest } from '../../src/bundle/manifest.ts';
-import type { TaskRequest } from '../../src/engine/types.ts';
-import { recognize } from '../../src/tasks/recognize.ts';
-import { answer, byName, manifest, problem } from './fixtures.ts';
+import type { Manifest } from '../../../src/bundle/manifest.ts';
+import type { TaskRequest } from '../../../src/engine/types.ts';
+import { recognize } from '../../../src/tasks/recognize/serve.ts';
+import { answer, byName, manifest, problem } from '../fixtures.ts';
 
 const labels = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'];
 const model: Manifest = {

@@ -1,5 +1,5 @@
 /** The names of a model's classes, in the order of its scores: the task file `labels.json`. */
-import type { Manifest } from './manifest.ts';
+import type { Manifest } from '../../bundle/manifest.ts';
 
 export const LABELS = 'labels.json';
 

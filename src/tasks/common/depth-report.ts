@@ -1,5 +1,5 @@
 /** What every answer says of its depth: as headers and as the fields of a JSON answer. */
-import type { RunResult } from '../engine/types.ts';
+import type { RunResult } from '../../engine/types.ts';
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
 

@@ -1,9 +1,9 @@
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Manifest } from '../../src/bundle/manifest.ts';
-import type { Sample, TaskRequest } from '../../src/engine/types.ts';
-import { fewShot } from '../../src/tasks/few-shot.ts';
-import { answer, byName, manifest, problem } from './fixtures.ts';
+import type { Manifest } from '../../../src/bundle/manifest.ts';
+import type { Sample, TaskRequest } from '../../../src/engine/types.ts';
+import { fewShot } from '../../../src/tasks/few-shot/serve.ts';
+import { answer, byName, manifest, problem } from '../fixtures.ts';
 
 const SIDE = 4;
 const model: Manifest = {

@@ -1,18 +1,24 @@
 /** Denoising: an image in, the same image without its noise out, in the format it came in or the one asked for. */
-import { isFormat, type ImageFormat } from '../codecs/formats.ts';
-import { decodeImage, encodeImage, type DecodedImage, type Planes } from '../codecs/images.ts';
-import { multipleOf } from '../bundle/shape.ts';
-import { channelsOf, type Manifest } from '../bundle/manifest.ts';
+import { isFormat, type ImageFormat } from '../../codecs/formats.ts';
+import { decodeImage, encodeImage, type DecodedImage, type Planes } from '../../codecs/images.ts';
+import { multipleOf } from '../../bundle/shape.ts';
+import { channelsOf, type Manifest } from '../../bundle/manifest.ts';
 import type {
   DecodedRequest,
   RunResult,
   Sample,
   TaskAnswer,
   PlainTaskDecoder,
-} from '../engine/types.ts';
-import { Problem } from '../errors.ts';
-import { chooseModel } from './model.ts';
-import { depthFields, depthHeaders, depthSummary, jsonAnswer, readablePi } from './report.ts';
+} from '../../engine/types.ts';
+import { Problem } from '../../errors.ts';
+import { chooseModel } from '../common/choose-model.ts';
+import {
+  depthFields,
+  depthHeaders,
+  depthSummary,
+  jsonAnswer,
+  readablePi,
+} from '../common/depth-report.ts';
 import { cutTile, defaultTiles, joinTiles, layTiles, type Tile } from './tiles.ts';
 
 export interface ImageLimits {

@@ -1,9 +1,9 @@
 /** The stopping parameters as callers write them: one schema that validates query strings and JSON bodies, and describes both. */
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { Problem, shown } from '../errors.ts';
-import { ruleNames, type StoppingParameters } from '../stopping/parameters.ts';
-import { stopRules } from '../stopping/rules.ts';
+import { Problem, shown } from '../../errors.ts';
+import { ruleNames, type StoppingParameters } from '../../stopping/parameters.ts';
+import { stopRules } from '../../stopping/rules.ts';
 
 const depth = (description: string) =>
   Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000, description }));

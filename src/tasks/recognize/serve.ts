@@ -1,11 +1,11 @@
 /** Recognition: an image of any size in, the class it shows out, with the probabilities of the likeliest. */
-import { LABELS, readLabels } from '../bundle/labels.ts';
-import { readSquare } from '../codecs/images.ts';
-import type { DecodedRequest, RunResult, TaskAnswer, TaskDecoder } from '../engine/types.ts';
-import type { ImageLimits } from './denoise.ts';
-import { chooseModel } from './model.ts';
-import { depthFields, jsonAnswer, readablePi } from './report.ts';
-import { softmax } from '../util/softmax.ts';
+import { LABELS, readLabels } from './labels.ts';
+import { readSquare } from '../../codecs/images.ts';
+import type { DecodedRequest, RunResult, TaskAnswer, TaskDecoder } from '../../engine/types.ts';
+import type { ImageLimits } from '../denoise/serve.ts';
+import { chooseModel } from '../common/choose-model.ts';
+import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { softmax } from '../../util/softmax.ts';
 
 /** Classes that an answer lists. */
 const LISTED = 5;

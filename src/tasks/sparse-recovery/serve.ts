@@ -1,6 +1,6 @@
 /** Sparse recovery: measurement vectors in JSON, raw float32 or .npy, to signals in the same. */
-import { readNpy, writeNpy } from '../codecs/npy.ts';
-import type { Manifest } from '../bundle/manifest.ts';
+import { readNpy, writeNpy } from '../../codecs/npy.ts';
+import type { Manifest } from '../../bundle/manifest.ts';
 import type {
   DecodedRequest,
   RunResult,
@@ -8,12 +8,12 @@ import type {
   TaskAnswer,
   PlainTaskDecoder,
   TaskRequest,
-} from '../engine/types.ts';
-import { Problem, shown } from '../errors.ts';
-import type { StoppingParameters } from '../stopping/parameters.ts';
-import { readJsonBody } from './json.ts';
-import { chooseModel } from './model.ts';
-import { depthFields, depthHeaders, jsonAnswer, readablePi } from './report.ts';
+} from '../../engine/types.ts';
+import { Problem, shown } from '../../errors.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
+import { readJsonBody } from '../common/json-body.ts';
+import { chooseModel } from '../common/choose-model.ts';
+import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
 
 /** The most measurement vectors in one request. */
 export const MOST_ROWS = 4096;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { decodeImage, encodeImage, type DecodedImage } from '../../src/codecs/images.ts';
-import type { ImageFormat } from '../../src/codecs/formats.ts';
-import type { Sample, TaskRequest } from '../../src/engine/types.ts';
-import { denoise } from '../../src/tasks/denoise.ts';
-import { answer, byName, manifest, problem } from './fixtures.ts';
+import { decodeImage, encodeImage, type DecodedImage } from '../../../src/codecs/images.ts';
+import type { ImageFormat } from '../../../src/codecs/formats.ts';
+import type { Sample, TaskRequest } from '../../../src/engine/types.ts';
+import { denoise } from '../../../src/tasks/denoise/serve.ts';
+import { answer, byName, manifest, problem } from '../fixtures.ts';
 
 const MOST = 2e6;
 const models = byName(

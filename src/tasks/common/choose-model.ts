@@ -1,5 +1,5 @@
-import type { Manifest, TaskName } from '../bundle/manifest.ts';
-import { Problem, shortened } from '../errors.ts';
+import type { Manifest, TaskName } from '../../bundle/manifest.ts';
+import { Problem, shortened } from '../../errors.ts';
 
 /**
  * The model a request means: by name, else the task's default, else its only one.

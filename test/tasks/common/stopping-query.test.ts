@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { Problem } from '../../src/errors.ts';
-import { readStopping, StoppingQuery, toStoppingParameters } from '../../src/tasks/stopping.ts';
+import { Problem } from '../../../src/errors.ts';
+import {
+  readStopping,
+  StoppingQuery,
+  toStoppingParameters,
+} from '../../../src/tasks/common/stopping-query.ts';
 
 describe('stopping parameters', () => {
   it('are read from JSON, in the names of the wire', () => {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { encodeImage } from '../../src/codecs/images.ts';
-import { taskDecoders } from '../../src/tasks/registry.ts';
+import { taskDecoders } from '../../src/tasks/serving.ts';
 import { byName, problem } from './fixtures.ts';
 
 const noFiles = () => Promise.reject(new Error('there is no file'));
