@@ -16,14 +16,22 @@ const rooms = {
   util: [],
 };
 const ground = ['errors', 'config', 'util'];
+/** A task's traffic is not served: it draws requests for training and evaluation. */
+const traffic = '^src/tasks/[^/]+/traffic\\.ts$';
 
-const arrows = Object.entries(rooms).map(([room, allowed]) => ({
-  name: `${room}-imports`,
-  comment: `src/${room} may import ${[...allowed, ...ground].join(', ')} alone.`,
+const arrow = (name, from, allowed) => ({
+  name: `${name}-imports`,
+  comment: `${name} may import ${[...allowed, ...ground].join(', ')} alone.`,
   severity: 'error',
-  from: { path: `^src/${room}/` },
-  to: { path: '^src/', pathNot: `^src/(${[room, ...allowed, ...ground].join('|')})[./]` },
-}));
+  from,
+  to: { path: '^src/', pathNot: `^src/(${[...allowed, ...ground].join('|')})[./]` },
+});
+const arrows = [
+  ...Object.entries(rooms).map(([room, allowed]) =>
+    arrow(room, { path: `^src/${room}/`, pathNot: traffic }, [room, ...allowed]),
+  ),
+  arrow('traffic', { path: traffic }, ['tasks', ...rooms.tasks, 'data', 'evaluation']),
+];
 
 const only = (name, module, file) => ({
   name,

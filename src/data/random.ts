@@ -2,6 +2,16 @@
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import { mix } from '../util/mix.ts';
 
+/** An interval, drawn from uniformly or uniformly in the logarithm. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+  readonly spacing: 'linear' | 'log';
+}
+
+/** A fixed number, a list of which one is drawn, or an interval. */
+export type Choice = number | readonly number[] | Range;
+
 export class Random {
   private generator;
 
@@ -21,6 +31,27 @@ export class Random {
   /** A whole number in [0, n). */
   integer(n: number): number {
     return Math.floor(this.uniform() * n);
+  }
+
+  /** A fixed number takes no random number. */
+  choose(choice: Choice): number {
+    if (typeof choice === 'number') return choice;
+    if (!('spacing' in choice)) return this.item(choice);
+    const { from, to, spacing } = choice;
+    return spacing === 'log'
+      ? from * (to / from) ** this.uniform()
+      : from + (to - from) * this.uniform();
+  }
+
+  /** One of a list, all equally likely. */
+  item<T>(list: readonly T[]): T {
+    return list[this.integer(list.length)]!;
+  }
+
+  /** A row of a table, as likely as its weight. */
+  weighted<T extends { readonly weight: number }>(table: readonly T[]): T {
+    let left = this.uniform() * table.reduce((sum, { weight }) => sum + weight, 0);
+    return table.find(({ weight }) => (left -= weight) < 0) ?? table.at(-1)!;
   }
 
   /** Standard normal, by the polar method (Marsaglia & Bray 1964). */

@@ -1,6 +1,7 @@
 /** Sparse recovery's data: a measurement matrix of given conditioning, and batches of sparse signals seen through it. */
 import { EigenvalueDecomposition, Matrix as Dense } from 'ml-matrix';
-import type { Random } from './random.ts';
+import { amplitudes, type Amplitude } from './amplitudes.ts';
+import type { Choice, Random } from './random.ts';
 
 /** A measurement matrix [m,n], row after row. */
 export interface Matrix {
@@ -62,30 +63,40 @@ export interface Signals {
 }
 
 export interface SignalOptions {
-  /** The share of entries that are not zero. */
-  readonly sparsity: number;
-  /** Signal-to-noise ratios, dB; one is drawn for each sample. */
-  readonly snr: readonly number[];
-  /** What the entries that are not zero are drawn from; all of variance one. */
-  readonly values?: 'normal' | 'laplace' | 'sign';
+  /** The share of entries that are not zero; at least one entry is not. */
+  readonly sparsity: Choice;
+  /** The signal-to-noise ratio, dB. */
+  readonly snr: Choice;
+  /** What the entries that are not zero are drawn from: one law, or a list of which one is drawn. */
+  readonly values?: Amplitude | readonly Amplitude[];
+  /** A factor of signal, noise and measurements; 1 unless given. */
+  readonly scale?: Choice;
   /** Where given, the signals are rows of these, taken at random, and the sparsity and the values say nothing. */
   readonly signals?: Signals | undefined;
 }
 
+/** N samples, with what was drawn for each of them. */
 export interface SignalBatch {
   /** [N,m]. */
   readonly measurements: Float32Array;
   /** [N,n]. */
   readonly signals: Float32Array;
-  /** The signal-to-noise ratio of each sample, dB. */
+  /** [N], dB. */
   readonly snr: Float32Array;
+  /** [N]. */
+  readonly sparsity: Float32Array;
+  /** [N]. */
+  readonly scale: Float32Array;
+  /** [N]. */
+  readonly values: Amplitude[];
 }
 
-/** Draws batches b = A x + ε; buffers are reused. */
+/** Draws batches b = A x + ε; what the options leave open is drawn for each sample. Buffers are reused. */
 export class SignalSampler {
   private readonly batch: SignalBatch;
   private readonly noise: Float32Array;
   private readonly everywhere: readonly number[];
+  private readonly laws: readonly Amplitude[];
 
   constructor(
     private readonly matrix: Matrix,
@@ -93,46 +104,59 @@ export class SignalSampler {
     count: number,
     private readonly options: SignalOptions,
   ) {
+    const { values = 'normal' } = options;
+    this.laws = typeof values === 'string' ? [values] : values;
     this.batch = {
       measurements: new Float32Array(count * matrix.rows),
       signals: new Float32Array(count * matrix.columns),
       snr: new Float32Array(count),
+      sparsity: new Float32Array(count),
+      scale: new Float32Array(count),
+      values: new Array<Amplitude>(count).fill(this.laws[0]!),
     };
     this.noise = new Float32Array(matrix.rows);
     this.everywhere = Array.from({ length: matrix.columns }, (_, j) => j);
   }
 
   next(): SignalBatch {
+    const { batch, options, random } = this;
     const { rows, columns } = this.matrix;
-    const { measurements, signals, snr } = this.batch;
-    for (let i = 0; i < snr.length; i++) {
-      snr[i] = this.options.snr[this.random.integer(this.options.snr.length)]!;
-      const signal = signals.subarray(i * columns, (i + 1) * columns);
-      this.measure(
-        signal,
-        this.draw(signal),
-        snr[i]!,
-        measurements.subarray(i * rows, (i + 1) * rows),
-      );
+    for (let i = 0; i < batch.snr.length; i++) {
+      const snr = (batch.snr[i] = random.choose(options.snr));
+      const signal = batch.signals.subarray(i * columns, (i + 1) * columns);
+      const measured = batch.measurements.subarray(i * rows, (i + 1) * rows);
+      this.measure(signal, this.draw(signal, i), snr, measured);
+      // Last, so that the other numbers do not depend on it.
+      const scale = (batch.scale[i] = Math.fround(random.choose(options.scale ?? 1)));
+      for (const values of scale === 1 ? [] : [signal, measured])
+        for (let j = 0; j < values.length; j++) values[j]! *= scale;
     }
-    return this.batch;
+    return batch;
   }
 
-  /** Fills the signal; gives the places that are not zero. */
-  private draw(signal: Float32Array): readonly number[] {
+  /** Fills the signal of sample `i`; gives the places that are not zero. */
+  private draw(signal: Float32Array, i: number): readonly number[] {
+    const { random, laws, batch } = this;
     const { signals } = this.options;
     if (signals) {
-      const from = this.random.integer(signals.count) * signal.length;
+      const from = random.integer(signals.count) * signal.length;
       signal.set(signals.data.subarray(from, from + signal.length));
+      batch.sparsity[i] = 1;
       return this.everywhere;
     }
+    const sparsity = (batch.sparsity[i] = random.choose(this.options.sparsity));
+    const law = (batch.values[i] = laws.length === 1 ? laws[0]! : random.item(laws));
     const support: number[] = [];
     for (let j = 0; j < signal.length; j++) {
-      const present = this.random.uniform() < this.options.sparsity;
-      signal[j] = present ? this.value() : 0;
+      const present = random.uniform() < sparsity;
+      signal[j] = present ? amplitudes[law](random) : 0;
       if (present) support.push(j);
     }
-    return support;
+    if (support.length > 0) return support;
+    // A signal of zeros has no signal-to-noise ratio.
+    const only = random.integer(signal.length);
+    signal[only] = amplitudes[law](random);
+    return [only];
   }
 
   private measure(
@@ -157,18 +181,6 @@ export class SignalSampler {
     );
     const scale = deviation * 10 ** (-snr / 20);
     for (let i = 0; i < measured.length; i++) measured[i]! += scale * noise[i]!;
-  }
-
-  private value(): number {
-    const { random } = this;
-    switch (this.options.values ?? 'normal') {
-      case 'normal':
-        return random.normal();
-      case 'sign':
-        return random.uniform() < 0.5 ? -1 : 1;
-      case 'laplace':
-        return ((random.uniform() < 0.5 ? -1 : 1) * -Math.log(1 - random.uniform())) / Math.SQRT2;
-    }
   }
 }
 

@@ -67,3 +67,29 @@ function fill(random: Random, deviation: number, length = N): Float32Array {
   random.fillNormal(array, deviation);
   return array;
 }
+
+describe('choices', () => {
+  it('are a fixed number, one of a list, or one of an interval', () => {
+    const random = new Random(4);
+    const before = random.state();
+    expect(random.choose(0.1)).toBe(0.1);
+    expect(random.state()).toEqual(before);
+    const list = Array.from({ length: 60 }, () => random.choose([2, 3, 5]));
+    expect(new Set(list)).toEqual(new Set([2, 3, 5]));
+    const middle = (spacing: 'linear' | 'log'): number =>
+      Array.from({ length: 2001 }, () => random.choose({ from: 1, to: 100, spacing })).sort(
+        (a, b) => a - b,
+      )[1000]!;
+    expect(Math.abs(middle('linear') - 50.5)).toBeLessThan(5);
+    expect(Math.abs(Math.log10(middle('log')) - 1)).toBeLessThan(0.1);
+  });
+
+  it('of a table are as likely as their weights', () => {
+    const random = new Random(6);
+    const table = [{ weight: 1 }, { weight: 0 }, { weight: 3 }];
+    const counts = table.map(() => 0);
+    for (let i = 0; i < 4000; i++) counts[table.indexOf(random.weighted(table))]!++;
+    expect(counts[1]).toBe(0);
+    expect(Math.abs(counts[2]! / 4000 - 0.75)).toBeLessThan(0.03);
+  });
+});

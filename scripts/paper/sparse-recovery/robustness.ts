@@ -41,7 +41,7 @@ const VAMP_ITERATIONS = 20;
 
 const signals: readonly (readonly [
   words: string,
-  signal: Partial<SignalOptions> & { snr: readonly number[] },
+  signal: Pick<SignalOptions, 'values'> & { snr: readonly number[]; sparsity?: number },
 ])[] = [
   ['as in training, 30 dB', { snr: [30] }],
   ['15 dB', { snr: [15] }],

@@ -21,7 +21,7 @@ export const countFor = (quick: boolean): number => (quick ? 20 : 1000);
 export const testSet = (
   matrix: Matrix,
   count: number,
-  signal: Partial<SignalOptions> = {},
+  signal: Partial<Omit<SignalOptions, 'snr'>> & { readonly snr?: readonly number[] } = {},
 ): Condition[] =>
   recoveryConditions(matrix, signal.snr ?? SNRS, count, SEED, { sparsity: SPARSITY, ...signal });
 

@@ -1,0 +1,16 @@
+/** The laws that the non-zero entries of sparse signals follow. Each has the second moment one. */
+import type { Random } from './random.ts';
+
+export const amplitudes = {
+  normal: (random: Random) => random.normal(),
+  laplace: (random: Random) =>
+    ((random.uniform() < 0.5 ? -1 : 1) * -Math.log(1 - random.uniform())) / Math.SQRT2,
+  sign: (random: Random) => (random.uniform() < 0.5 ? -1 : 1),
+  /** Uniform in (0, √3]. */
+  positive: (random: Random) => Math.sqrt(3) * (1 - random.uniform()),
+  /** Student's t with 3 degrees of freedom over its standard deviation √3: z / √(χ²₃/3) / √3. */
+  student: (random: Random) =>
+    random.normal() / Math.hypot(random.normal(), random.normal(), random.normal()),
+} satisfies Record<string, (random: Random) => number>;
+
+export type Amplitude = keyof typeof amplitudes;

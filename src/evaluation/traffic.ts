@@ -1,0 +1,46 @@
+/** Seeded requests as callers send them: what models are trained, calibrated and measured on. */
+import { createHash } from 'node:crypto';
+import { Random } from '../data/random.ts';
+import type { Case } from './data.ts';
+
+/** Training; choosing rules; certifying them; reporting. No source of one part occurs in another. */
+export const parts = ['training', 'selection', 'certification', 'test'] as const;
+export type Part = (typeof parts)[number];
+
+/** A request of the mix with its truth, ready for the engine. */
+export interface TrafficRequest extends Case {
+  /** The class of the mix that it was drawn from. */
+  readonly kind: string;
+  /** What it was made of. Requests of one source depend on each other: together they are one unit of certification. */
+  readonly source: string;
+}
+
+/** The requests of one part. */
+export interface Traffic<R extends TrafficRequest = TrafficRequest> {
+  readonly part: Part;
+  /** Request `i` = 0, 1, …; depends on the part, the seed and `i` alone. */
+  readonly draw: (i: number) => Promise<R>;
+}
+
+/** Requests of a part whose seeds are sure to differ from those of the other parts. */
+const BLOCK = 2 ** 30;
+
+/** The random numbers of request `i`. Parts never share a seed: each has a quarter of the 32 bits. */
+export function randomOf(part: Part, seed: number, i: number): Random {
+  const first = Math.floor(BLOCK * uniformHash(`seed ${seed}`));
+  return new Random(BLOCK * parts.indexOf(part) + ((first + i) % BLOCK));
+}
+
+/** Weights of the parts that sources are divided among. */
+export type Shares = Partial<Readonly<Record<Part, number>>>;
+
+/** The part of a source by a hash of its name or content: the same in every set that holds it. */
+export function partOf(content: string | Uint8Array, shares: Shares): Part {
+  const listed = parts.filter((part) => (shares[part] ?? 0) > 0);
+  let left = uniformHash(content) * listed.reduce((sum, part) => sum + shares[part]!, 0);
+  return listed.find((part) => (left -= shares[part]!) < 0) ?? listed.at(-1)!;
+}
+
+/** A hash as a number in [0, 1), 32 bits of SHA-256. */
+const uniformHash = (content: string | Uint8Array): number =>
+  createHash('sha256').update(content).digest().readUInt32BE() / 2 ** 32;
