@@ -13,19 +13,19 @@ export interface Window {
 export function cut(
   { channels, width, height, data }: Planes,
   target: Float32Array,
-  { top, left, side, mirrored }: Window,
+  { top, left, side, mirrored: flipped }: Window,
 ): void {
   const columns = Array.from({ length: side }, (_, x) =>
-    inside(left + (mirrored ? side - 1 - x : x), width),
+    mirrored(left + (flipped ? side - 1 - x : x), width),
   );
   for (let c = 0, o = 0; c < channels; c++) {
     for (let y = 0; y < side; y++) {
-      const row = (c * height + inside(top + y, height)) * width;
+      const row = (c * height + mirrored(top + y, height)) * width;
       for (let x = 0; x < side; x++) target[o++] = data[row + columns[x]!]!;
     }
   }
 }
 
 /** A place beyond the border, mirrored at it. */
-const inside = (i: number, length: number): number =>
+export const mirrored = (i: number, length: number): number =>
   i < 0 ? -1 - i : i < length ? i : 2 * length - 1 - i;

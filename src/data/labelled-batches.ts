@@ -88,7 +88,8 @@ export class LabelledSampler {
   }
 }
 
-function shuffled(count: number, random: Random): number[] {
+/** The numbers 0 … count − 1 in random order. */
+export function shuffled(count: number, random: Random): number[] {
   const order = Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
     const j = random.integer(i + 1);

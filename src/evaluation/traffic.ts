@@ -41,6 +41,13 @@ export function partOf(content: string | Uint8Array, shares: Shares): Part {
   return listed.find((part) => (left -= shares[part]!) < 0) ?? listed.at(-1)!;
 }
 
-/** A hash as a number in [0, 1), 32 bits of SHA-256. */
+/** A name for content that says the same of every copy. */
+export const sourceOf = (content: string | Uint8Array): string =>
+  digest(content).toString('hex', 0, 8);
+
+/** A hash as a number in [0, 1), 32 bits. */
 const uniformHash = (content: string | Uint8Array): number =>
-  createHash('sha256').update(content).digest().readUInt32BE() / 2 ** 32;
+  digest(content).readUInt32BE() / 2 ** 32;
+
+const digest = (content: string | Uint8Array): Buffer =>
+  createHash('sha256').update(content).digest();

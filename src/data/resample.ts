@@ -1,0 +1,94 @@
+/** Images at other sizes and angles, bilinear. */
+import type { Planes } from '../codecs/images.ts';
+import { mirrored } from './cut.ts';
+
+/** Scales to `width`×`height` pixels; where it shrinks, each pixel averages all that it covers (a triangle filter). */
+export function resize(image: Planes, width: number, height: number): Planes {
+  const { channels, data } = image;
+  if (width === image.width && height === image.height) return image;
+  const wide = new Float32Array(channels * image.height * width);
+  average(data, wide, taps(image.width, width), {
+    lines: channels * image.height,
+    from: { line: image.width, step: 1 },
+    to: { line: width, step: 1 },
+  });
+  const result = new Float32Array(channels * height * width);
+  const rows = taps(image.height, height);
+  for (let c = 0; c < channels; c++) {
+    const from = wide.subarray(c * image.height * width, (c + 1) * image.height * width);
+    const to = result.subarray(c * height * width, (c + 1) * height * width);
+    const columns = { line: 1, step: width };
+    average(from, to, rows, { lines: width, from: columns, to: columns });
+  }
+  return { channels, width, height, data: result };
+}
+
+/** The pixels that a new one averages: `first` and those after it. */
+interface Taps {
+  readonly first: number;
+  readonly weights: Float64Array;
+}
+
+/** For each of `to` new pixels, of `from` old ones. */
+function taps(from: number, to: number): Taps[] {
+  const step = from / to;
+  const reach = Math.max(1, step);
+  return Array.from({ length: to }, (_, i) => {
+    const center = (i + 0.5) * step - 0.5;
+    const first = Math.max(0, Math.ceil(center - reach));
+    const last = Math.min(from - 1, Math.floor(center + reach));
+    const weights = Float64Array.from(
+      { length: last - first + 1 },
+      (_, k) => 1 - Math.abs(first + k - center) / reach,
+    );
+    const sum = weights.reduce((a, b) => a + b, 0);
+    return { first, weights: weights.map((weight) => weight / sum) };
+  });
+}
+
+/** Distances in memory: between lines, and between pixels of a line. */
+interface Strides {
+  readonly line: number;
+  readonly step: number;
+}
+
+function average(
+  data: Float32Array,
+  target: Float32Array,
+  all: readonly Taps[],
+  { lines, from, to }: { lines: number; from: Strides; to: Strides },
+): void {
+  for (const [i, { first, weights }] of all.entries()) {
+    for (let line = 0; line < lines; line++) {
+      let sum = 0;
+      let at = line * from.line + first * from.step;
+      for (let k = 0; k < weights.length; k++, at += from.step) sum += weights[k]! * data[at]!;
+      target[line * to.line + i * to.step] = sum;
+    }
+  }
+}
+
+/** Turns about the centre, anticlockwise, by a small angle; what comes in at the border is mirrored there. */
+export function rotate(image: Planes, degrees: number): Planes {
+  const { channels, width, height, data } = image;
+  const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+  const [cx, cy] = [(width - 1) / 2, (height - 1) / 2];
+  const result = new Float32Array(data.length);
+  for (let y = 0, o = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, o++) {
+      const fromX = cx + cos * (x - cx) - sin * (y - cy);
+      const fromY = cy + sin * (x - cx) + cos * (y - cy);
+      const [left, top] = [Math.floor(fromX), Math.floor(fromY)];
+      const [fx, fy] = [fromX - left, fromY - top];
+      const [x0, x1] = [mirrored(left, width), mirrored(left + 1, width)];
+      const [y0, y1] = [width * mirrored(top, height), width * mirrored(top + 1, height)];
+      for (let c = 0; c < channels; c++) {
+        const at = c * width * height;
+        result[at + o] =
+          (1 - fy) * ((1 - fx) * data[at + y0 + x0]! + fx * data[at + y0 + x1]!) +
+          fy * ((1 - fx) * data[at + y1 + x0]! + fx * data[at + y1 + x1]!);
+      }
+    }
+  }
+  return { channels, width, height, data: result };
+}
