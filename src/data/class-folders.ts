@@ -142,13 +142,13 @@ export function holdOutClasses(
     Array.from({ length: count }, () => left.splice(random.integer(left.length), 1)[0]!),
   );
   return {
-    training: classesOf(data, (k) => !held.has(k)),
-    held: classesOf(data, (k) => held.has(k)),
+    training: pickClasses(data, (k) => !held.has(k)),
+    held: pickClasses(data, (k) => held.has(k)),
   };
 }
 
-/** The images of some classes. */
-function classesOf(
+/** The images of some classes, numbered anew. */
+export function pickClasses(
   { labels, images, classes }: LabelledImages,
   wanted: (k: number) => boolean,
 ): LabelledImages {

@@ -6,8 +6,8 @@ import type { Random } from './random.ts';
 
 export interface Episode {
   readonly ways: number;
-  /** Images of each class in the support. */
-  readonly shots: number;
+  /** Images of each class in the support, [K]. */
+  readonly shots: readonly number[];
   /** [S,C,side,side], class by class. */
   readonly support: Float32Array;
   /** [S,K], ones and zeros. */
@@ -21,8 +21,12 @@ export interface Episode {
 export interface EpisodeOptions {
   /** The numbers of classes a task may have; one is drawn. */
   readonly ways: readonly number[];
-  /** The least and the most images of a class; the same for all classes of a task. */
+  /** The least and the most images of a class. */
   readonly shots: readonly [number, number];
+  /** Each class has a number of its own, up to a bound drawn for the task; else one number is drawn for all classes. */
+  readonly imbalanced?: boolean;
+  /** The most images that a task learns from; tasks of many classes have fewer of each. */
+  readonly support?: number;
   /** Queries of each class. */
   readonly queries: number;
   /** Whether an image turned by 90°, 180° or 270° belongs to a class of its own. */
@@ -37,17 +41,22 @@ export interface Variation {
   readonly mirror: boolean;
 }
 
+/** Another way to vary: called for every task, and what it returns for every image, whose result is square. */
+export type Vary = (random: Random) => (image: Planes) => Float32Array;
+
 /** Draws tasks from images that are all of one size, square. */
 export class EpisodeSampler {
   private readonly classes: readonly (readonly Planes[])[];
+  private readonly vary: Vary;
 
   /** @throws a sentence where there are too few classes, or images in one */
   constructor(
     { labels, images, classes }: LabelledImages,
     private readonly random: Random,
     private readonly options: EpisodeOptions,
-    private readonly variation: Variation = { shift: 0, mirror: false },
+    variation: Variation | Vary = { shift: 0, mirror: false },
   ) {
+    this.vary = typeof variation === 'function' ? variation : shiftAndMirror(variation);
     const grouped = labels.map((): Planes[] => []);
     images.forEach((image, i) => grouped[classes[i]!]!.push(image));
     const { ways, shots, queries, turns } = options;
@@ -68,39 +77,49 @@ export class EpisodeSampler {
 
   next(): Episode {
     const { random, options } = this;
-    const { ways: choices, shots: range, queries, turns } = options;
-    const ways = choices[random.integer(choices.length)]!;
-    const shots = range[0] + random.integer(range[1] - range[0] + 1);
-    const { data, channels } = this.classes[0]![0]!;
-    const size = data.length;
-    const [support, query] = [
-      new Float32Array(ways * shots * size),
-      new Float32Array(ways * queries * size),
-    ];
-    const labels = new Float32Array(ways * shots * ways);
-    const truth = new Float32Array(ways * queries);
+    const { queries, turns } = options;
+    const ways = random.item(options.ways);
+    const shots = this.drawShots(ways);
+    const { channels } = this.classes[0]![0]!;
+    const vary = this.vary(random);
+    const support: Float32Array[] = [];
+    const query: Float32Array[] = [];
     const kinds = distinct(ways, this.classes.length * (turns ? 4 : 1), random);
     kinds.forEach((kind, k) => {
       const images = this.classes[Math.floor(kind / (turns ? 4 : 1))]!;
       const turn = turns ? kind % 4 : 0;
-      distinct(shots + queries, images.length, random).forEach((which, i) => {
-        const row = i < shots ? k * shots + i : k * queries + i - shots;
-        rotate(
-          this.vary(images[which]!),
-          channels,
-          turn,
-          (i < shots ? support : query).subarray(row * size, (row + 1) * size),
-        );
-        if (i < shots) labels[row * ways + k] = 1;
-        else truth[row] = k;
+      distinct(shots[k]! + queries, images.length, random).forEach((which, i) => {
+        const image = rotate(vary(images[which]!), channels, turn);
+        (i < shots[k]! ? support : query).push(image);
       });
     });
-    return { ways, shots, support, labels, query, truth };
+    const owners = shots.flatMap((count, k) => new Array<number>(count).fill(k));
+    return {
+      ways,
+      shots,
+      support: concat(support),
+      labels: oneHot(Float32Array.from(owners), ways),
+      query: concat(query),
+      truth: Float32Array.from({ length: ways * queries }, (_, q) => Math.floor(q / queries)),
+    };
   }
 
-  private vary(image: Planes): Float32Array {
+  /** Images of each class to learn from. */
+  private drawShots(ways: number): number[] {
     const { random } = this;
-    const { shift, mirror } = this.variation;
+    const { shots, imbalanced = false, support = Number.POSITIVE_INFINITY } = this.options;
+    const [least, most] = [shots[0], Math.min(shots[1], Math.floor(support / ways))];
+    const bound = least + random.integer(most - least + 1);
+    return Array.from({ length: ways }, () =>
+      imbalanced ? least + random.integer(bound - least + 1) : bound,
+    );
+  }
+}
+
+const shiftAndMirror =
+  ({ shift, mirror }: Variation): Vary =>
+  (random) =>
+  (image) => {
     if (shift === 0 && !mirror) return image.data;
     const [top, left] = [
       random.integer(2 * shift + 1) - shift,
@@ -114,8 +133,7 @@ export class EpisodeSampler {
       mirrored: mirror && random.uniform() < 0.5,
     });
     return varied;
-  }
-}
+  };
 
 /** `count` different whole numbers in [0, n). */
 function distinct(count: number, n: number, random: Random): number[] {
@@ -124,9 +142,10 @@ function distinct(count: number, n: number, random: Random): number[] {
   return [...taken];
 }
 
-/** Writes square planes turned by `turn` times 90°. */
-function rotate(from: Float32Array, channels: number, turn: number, to: Float32Array): void {
-  if (turn === 0) return to.set(from);
+/** Square planes turned by `turn` times 90°. */
+function rotate(from: Float32Array, channels: number, turn: number): Float32Array {
+  if (turn === 0) return from;
+  const to = new Float32Array(from.length);
   const area = from.length / channels;
   const side = Math.sqrt(area);
   // Where the turned image begins in the old one, and the way along its rows and columns.
@@ -142,6 +161,15 @@ function rotate(from: Float32Array, channels: number, turn: number, to: Float32A
       for (let x = 0; x < side; x++, at += right) to[o++] = from[at]!;
     }
   }
+  return to;
+}
+
+/** Images of one size, one after the other. */
+function concat(images: readonly Float32Array[]): Float32Array {
+  const size = images[0]!.length;
+  const result = new Float32Array(images.length * size);
+  images.forEach((image, i) => result.set(image, i * size));
+  return result;
 }
 
 /** Ones and zeros [n,K] for classes [n]. */

@@ -22,14 +22,15 @@ describe('an episode', () => {
     const seen = new Set<string>();
     for (let n = 0; n < 60; n++) {
       const { ways, shots, support, labels, query, truth } = sampler.next();
-      seen.add(`${ways} ${shots}`);
-      expect(support).toHaveLength(ways * shots * 4);
+      seen.add(`${ways} ${shots[0]}`);
+      expect(shots).toEqual(new Array(ways).fill(shots[0]));
+      expect(support).toHaveLength(ways * shots[0]! * 4);
       expect(truth).toHaveLength(2 * ways);
       const classOf = (data: Float32Array, i: number): number => data[4 * i]!;
-      const kinds = Array.from({ length: ways }, (_, k) => classOf(support, k * shots));
+      const kinds = Array.from({ length: ways }, (_, k) => classOf(support, k * shots[0]!));
       expect(new Set(kinds).size).toBe(ways);
       truth.forEach((k, i) => expect(classOf(query, i)).toBe(kinds[k]));
-      for (let i = 0; i < ways * shots; i++) {
+      for (let i = 0; i < ways * shots[0]!; i++) {
         expect([...labels.subarray(i * ways, (i + 1) * ways)]).toEqual(
           kinds.map((kind) => (kind === classOf(support, i) ? 1 : 0)),
         );
@@ -41,6 +42,50 @@ describe('an episode', () => {
       expect(new Set(keys).size).toBe(keys.length);
     }
     expect([...seen].sort()).toEqual(['2 1', '2 2', '3 1', '3 2']);
+  });
+
+  it('has shots of its own for each class where they are imbalanced, at most so many in all', () => {
+    const sampler = new EpisodeSampler(images(5, 8), new Random(3), {
+      ...options,
+      ways: [2, 5],
+      shots: [1, 6],
+      imbalanced: true,
+      support: 15,
+    });
+    const all: number[] = [];
+    let unequal = 0;
+    for (let n = 0; n < 200; n++) {
+      const { ways, shots, support, labels, truth } = sampler.next();
+      expect(shots).toHaveLength(ways);
+      const sum = shots.reduce((a, b) => a + b, 0);
+      expect(sum).toBeLessThanOrEqual(15);
+      expect(support).toHaveLength(4 * sum);
+      expect(truth).toHaveLength(2 * ways);
+      const classes = shots.flatMap((count, k) => new Array<number>(count).fill(k));
+      classes.forEach((k, i) => {
+        const row = Array.from({ length: ways }, (_, j) => (j === k ? 1 : 0));
+        expect([...labels.subarray(i * ways, (i + 1) * ways)]).toEqual(row);
+        expect(support[4 * i]).toBe(support[4 * classes.indexOf(k)]);
+      });
+      all.push(...(ways === 2 ? shots : []));
+      if (ways === 5) expect(Math.max(...shots)).toBeLessThanOrEqual(3);
+      if (new Set(shots).size > 1) unequal++;
+    }
+    expect(new Set(all)).toEqual(new Set([1, 2, 3, 4, 5, 6]));
+    expect(unequal).toBeGreaterThan(80);
+  });
+
+  it('is varied by a function for each task and image, which may change its size', () => {
+    let tasks = 0;
+    const sampler = new EpisodeSampler(images(3, 4), new Random(6), options, () => {
+      const task = ++tasks;
+      return ({ data }) => Float32Array.of(100 * task + data[0]!);
+    });
+    sampler.next();
+    const { support, query } = sampler.next();
+    for (const values of [support, query])
+      expect(new Set(values)).toEqual(new Set([200, 201, 202]));
+    expect(query).toHaveLength(6);
   });
 
   it('counts a turned image as of another class', () => {
