@@ -50,5 +50,5 @@ export const shortened = (text: string): string =>
 export function shown(value: unknown): string {
   if (typeof value === 'object' && value !== null)
     return Array.isArray(value) ? 'an array' : 'an object';
-  return shortened(JSON.stringify(value));
+  return shortened(typeof value === 'number' ? String(value) : JSON.stringify(value));
 }

@@ -6,6 +6,7 @@ import { readConfig, type Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
 import { Metrics } from './server/metrics.ts';
+import { checkTask } from './tasks/serving.ts';
 import { builtUrl } from './util/built-url.ts';
 
 const { version } = JSON.parse(
@@ -20,6 +21,7 @@ async function start(config: Config): Promise<void> {
     {
       modelsDir: config.modelsDir,
       entry: builtUrl(new URL('./tasks/worker.ts', import.meta.url)),
+      check: checkTask,
       settings: { maxPixels: config.maxPixels },
       provider: config.provider,
       workers: config.workers,

@@ -10,6 +10,7 @@ import type { Engine } from '../src/engine/engine.ts';
 import type { Array32 } from '../src/engine/types.ts';
 import { nmse, psnr } from '../src/evaluation/quality.ts';
 import { startEngine } from '../src/evaluation/measure.ts';
+import type { FormPart, TaskRequest } from '../src/tasks/task.ts';
 import { cutTile, defaultTiles, joinTiles, layTiles } from '../src/tasks/denoise/tiles.ts';
 
 let bundles: Bundle[];
@@ -21,6 +22,9 @@ beforeAll(async () => {
   engine = await startEngine('models');
 });
 afterAll(() => engine.close());
+
+const perform = (request: Omit<TaskRequest, 'options'>) =>
+  engine.perform(() => ({ request: { options: {}, ...request }, transfer: [] }));
 
 describe('the committed bundles', () => {
   it('are the defaults of their tasks, one for each', () => {
@@ -71,8 +75,8 @@ describe('the committed bundles', () => {
 
   it('recover the sample signal from its measurements', async () => {
     const truth = Float32Array.from(readNpy(await readFile('docs/samples/signal.npy')).data);
-    const { answer, summary } = await engine.perform({
-      task: 'recover',
+    const { answer, summary } = await perform({
+      task: 'sparse-recovery',
       contentType: 'application/json',
       body: await readFile('docs/samples/measurements.json'),
       stopping: {},
@@ -83,24 +87,20 @@ describe('the committed bundles', () => {
   });
 
   it('tell the sample characters apart, from two drawings of each', async () => {
-    const file = async (name: string) => ({
-      contentType: 'image/png',
-      body: await readFile(`docs/samples/characters/${name}.png`),
-    });
-    const support: { field: string; label: string; contentType: string; body: Uint8Array }[] = [];
+    const file = (name: string) => readFile(`docs/samples/characters/${name}.png`);
+    const parts: FormPart[] = [];
     for (const label of ['anchor', 'gate', 'kite', 'spiral']) {
-      for (const i of [1, 2])
-        support.push({ field: 'support', label, ...(await file(`${label}-${i}`)) });
+      parts.push({ field: 'label', text: label });
+      for (const i of [1, 2]) parts.push({ field: 'support', file: await file(`${label}-${i}`) });
     }
-    const query: { field: string; contentType: string; body: Uint8Array }[] = [];
-    for (const i of [1, 2, 3, 4]) query.push({ field: 'query', ...(await file(`query-${i}`)) });
+    for (const i of [1, 2, 3, 4]) parts.push({ field: 'query', file: await file(`query-${i}`) });
     const request = {
       task: 'few-shot',
       contentType: 'multipart/form-data',
       body: new Uint8Array(),
       stopping: {},
     };
-    const { answer, summary } = await engine.perform({ ...request, parts: [...support, ...query] });
+    const { answer, summary } = await perform({ ...request, parts });
     expect(summary.model).toBe('few-shot-omniglot');
     const { predictions } = JSON.parse(Buffer.from(answer.body).toString()) as {
       predictions: { label: string }[];
@@ -113,7 +113,7 @@ describe('the committed bundles', () => {
       Float32Array.from(await sharp(bytes).removeAlpha().raw().toBuffer(), (value) => value / 255);
     const clean = await planes(await readFile('docs/samples/clean.jpg'));
     const noisy = await readFile('docs/samples/noisy.png');
-    const { answer, summary } = await engine.perform({
+    const { answer, summary } = await perform({
       task: 'denoise',
       contentType: 'image/png',
       body: noisy,

@@ -15,7 +15,14 @@ import type { Family } from '../../src/families/family.ts';
 import { Random } from '../../src/data/random.ts';
 import { defaultTiles } from '../../src/tasks/denoise/tiles.ts';
 import type { Planes } from '../../src/codecs/images.ts';
-import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
+import {
+  cleanImages,
+  defaultBundle,
+  mixedMeasurements,
+  noisySquare,
+  toPng,
+  perform,
+} from './material.ts';
 import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { startService } from './service.ts';
 import { median } from '../../src/util/median.ts';
@@ -128,8 +135,7 @@ async function tiles(running: Engine, { manifest }: Bundle, clean: Planes): Prom
   const untiled: number[] = [];
   for (let i = 0; i < 3; i++) {
     tiled.push(
-      (await running.perform({ task: 'denoise', contentType: 'image/png', body, stopping })).summary
-        .timing.computeMs,
+      (await perform(running, 'denoise', 'image/png', body, stopping)).summary.timing.computeMs,
     );
     untiled.push(
       (await running.run(manifest.name, [{ image: asArray(image) }], stopping)).timing.computeMs,

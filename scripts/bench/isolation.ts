@@ -3,7 +3,14 @@ import { Engine } from '../../src/engine/engine.ts';
 import type { Isolation } from '../../src/engine/handle.ts';
 import { matrixOf } from '../../src/evaluation/measure.ts';
 import { builtUrl } from '../../src/util/built-url.ts';
-import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
+import {
+  cleanImages,
+  defaultBundle,
+  mixedMeasurements,
+  noisySquare,
+  toPng,
+  perform,
+} from './material.ts';
 import { inTurn, round, type Bench, type Row } from './row.ts';
 import { startService } from './service.ts';
 
@@ -34,7 +41,7 @@ export const isolation: Bench = {
     const threads = await start('thread');
     const starts = (between - began) / (performance.now() - between);
     const recover = (engine: Engine) => () =>
-      perform(engine, 'recover', 'application/octet-stream', new Uint8Array(vector.buffer));
+      perform(engine, 'sparse-recovery', 'application/octet-stream', new Uint8Array(vector.buffer));
     const crowd = (engine: Engine) => () =>
       Promise.all(Array.from({ length: 64 }, recover(engine)));
     const image = (engine: Engine) => () => perform(engine, 'denoise', 'image/png', png);
@@ -85,10 +92,3 @@ async function memory(modelsDir: string): Promise<Row> {
   const what = 'resident memory of the service after its start, processes over threads';
   return { benchmark: 'isolation', what, value: round(processes / threads), unit: '×', detail };
 }
-
-const perform = (
-  engine: Engine,
-  task: string,
-  contentType: string,
-  body: Uint8Array,
-): Promise<unknown> => engine.perform({ task, contentType, body, stopping: {} });

@@ -9,6 +9,9 @@ import { Random } from '../../src/data/random.ts';
 import { fewShotTasks } from '../../src/evaluation/few-shot.ts';
 import type { TestData } from '../../src/evaluation/measure.ts';
 import { SignalSampler, type Matrix } from '../../src/data/sparse-recovery.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { StoppingParameters } from '../../src/stopping/parameters.ts';
+import { packRequest } from '../../src/tasks/pack.ts';
 import type { BenchOptions } from './row.ts';
 
 const SAMPLE = fileURLToPath(new URL('../../docs/samples/clean.jpg', import.meta.url));
@@ -77,3 +80,13 @@ export function noisySquare(
 
 export const toPng = (image: Planes): Promise<Uint8Array> =>
   encodeImage({ ...image, format: 'png', bits: 8, alpha: undefined, source: undefined }, 'png');
+
+/** A request of a task, as the service would send it to a worker. */
+export const perform = (
+  engine: Engine,
+  task: string,
+  contentType: string,
+  body: Uint8Array,
+  stopping: StoppingParameters = {},
+): ReturnType<Engine['perform']> =>
+  engine.perform(() => packRequest({ task, contentType, body, stopping, options: {} }));

@@ -7,7 +7,14 @@ import { matrixOf } from '../../src/evaluation/measure.ts';
 import { curves, type Curve } from '../plots/curves.ts';
 import { builtUrl } from '../../src/util/built-url.ts';
 import { median } from '../../src/util/median.ts';
-import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
+import {
+  cleanImages,
+  defaultBundle,
+  mixedMeasurements,
+  noisySquare,
+  toPng,
+  perform,
+} from './material.ts';
 import { round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { load, startService } from './service.ts';
 
@@ -129,9 +136,7 @@ async function overPixels(options: BenchOptions): Promise<ByWorkers> {
     const engine = await start(options, manifest.name, workers);
     const points = [];
     for (const [i, body] of images.entries()) {
-      const ms = await timed(workers, () =>
-        engine.perform({ task: 'denoise', contentType: 'image/png', body, stopping: {} }),
-      );
+      const ms = await timed(workers, () => perform(engine, 'denoise', 'image/png', body));
       points.push({ x: SIDES[i]! ** 2, y: ms });
     }
     await engine.close();

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { LABELS, readLabels } from '../tasks/recognize/labels.ts';
 import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.ts';
 
 export interface Bundle {
@@ -17,12 +16,19 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** A further check of a bundle, such as its task's; throws a sentence where it is to be refused. */
+export type CheckBundle = (
+  manifest: Manifest,
+  read: (file: string) => Promise<Uint8Array>,
+) => Promise<void>;
+
 const MANIFEST = 'manifest.json';
 const schema = Compile(Manifest);
 
 /** Reads every folder below `directory` that holds a manifest; damaged ones are refused, the others are given. */
 export async function loadBundles(
   directory: string,
+  check?: CheckBundle,
 ): Promise<{ bundles: Bundle[]; refused: Refusal[] }> {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => {
     throw new Error(
@@ -35,7 +41,7 @@ export async function loadBundles(
     (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
   )) {
     try {
-      bundles.push(await loadBundle(join(directory, name)));
+      bundles.push(await loadBundle(join(directory, name), check));
     } catch (error) {
       refused.push({ name, reason: error instanceof Error ? error.message : String(error) });
     }
@@ -44,11 +50,11 @@ export async function loadBundles(
 }
 
 /** @throws where the manifest, a file or a checksum does not fit */
-export async function loadBundle(directory: string): Promise<Bundle> {
+export async function loadBundle(directory: string, check?: CheckBundle): Promise<Bundle> {
   const manifest = await readManifest(directory);
   checkPath(manifest);
   await checkFiles(directory, manifest);
-  if (manifest.task === 'recognize') await checkLabels(directory, manifest);
+  await check?.(manifest, (file) => readFile(join(directory, file)));
   return { directory, manifest };
 }
 
@@ -165,12 +171,6 @@ function checkMentioned(manifest: Manifest, refuse: (why: string) => never): voi
   for (const file of mentioned) if (!files[file]) refuse(`${file} is not among its files`);
   for (const file of Object.keys(files))
     if (file !== basename(file) || file.startsWith('.')) refuse(`${file} is not a plain file name`);
-}
-
-async function checkLabels(directory: string, manifest: Manifest): Promise<void> {
-  if (!manifest.task_files.includes(LABELS))
-    throw new Error(`${MANIFEST} of ${manifest.name}: ${LABELS} is not among its task files.`);
-  readLabels(await readFile(join(directory, LABELS)), manifest);
 }
 
 async function checkFiles(directory: string, { files }: Manifest): Promise<void> {

@@ -1,6 +1,78 @@
-/** The image formats that are read and written. */
-export const formats = ['png', 'jpeg', 'webp', 'avif', 'tiff'] as const;
-export type ImageFormat = (typeof formats)[number];
+/** The image formats that are read and written: one row each, used by decoding, encoding, negotiation and folder reading. */
+import type { Sharp } from 'sharp';
+
+export interface EncodeOptions {
+  /** Of lossy formats, 1 to 100; the format's default where absent. */
+  readonly quality?: number;
+}
+
+interface FormatRow {
+  /** Endings of file names. */
+  readonly endings: readonly string[];
+  /** Whether it holds 16 bits a channel, one channel instead of three, and an alpha channel. */
+  readonly deep: boolean;
+  readonly gray: boolean;
+  readonly alpha: boolean;
+  /** The longest side it can hold, pixels. */
+  readonly maxSide: number;
+  readonly encode: (image: Sharp, options: EncodeOptions) => Sharp;
+}
+
+const rows = {
+  png: {
+    endings: ['png'],
+    deep: true,
+    gray: true,
+    alpha: true,
+    maxSide: 2 ** 31 - 1,
+    encode: (image) => image.png({ compressionLevel: 4 }),
+  },
+  jpeg: {
+    endings: ['jpg', 'jpeg'],
+    deep: false,
+    gray: true,
+    alpha: false,
+    maxSide: 65_535,
+    encode: (image, { quality = 95 }) => image.jpeg({ quality, chromaSubsampling: '4:4:4' }),
+  },
+  webp: {
+    endings: ['webp'],
+    deep: false,
+    gray: false,
+    alpha: true,
+    maxSide: 16_383,
+    encode: (image, { quality = 95 }) => image.webp({ quality }),
+  },
+  avif: {
+    endings: ['avif'],
+    deep: false,
+    gray: false,
+    alpha: true,
+    maxSide: 16_384,
+    encode: (image, { quality = 80 }) =>
+      image.avif({ quality, effort: 2, chromaSubsampling: '4:4:4' }),
+  },
+  tiff: {
+    endings: ['tif', 'tiff'],
+    deep: true,
+    gray: true,
+    alpha: true,
+    maxSide: 2 ** 31 - 1,
+    encode: (image) => image.tiff({ compression: 'lzw' }),
+  },
+} satisfies Record<string, FormatRow>;
+
+export type ImageFormat = keyof typeof rows;
+export const imageFormats: Readonly<Record<ImageFormat, FormatRow>> = rows;
+export const formats = Object.keys(rows) as ImageFormat[];
 
 export const isFormat = (format: string | undefined): format is ImageFormat =>
-  formats.includes(format as ImageFormat);
+  format !== undefined && Object.hasOwn(rows, format);
+
+/** Names of files that hold images. */
+export const imageFile = new RegExp(
+  `\\.(${Object.values(rows)
+    .flatMap(({ endings }) => endings)
+    .join('|')})$`,
+  'i',
+);

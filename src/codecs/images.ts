@@ -1,7 +1,13 @@
 /** Images as planes of numbers, from and to the formats people send. The only importer of sharp. */
 import sharp, { type Metadata, type Raw, type Sharp } from 'sharp';
 import { Problem } from '../errors.ts';
-import { formats, isFormat, type ImageFormat } from './formats.ts';
+import {
+  formats,
+  imageFormats,
+  isFormat,
+  type EncodeOptions,
+  type ImageFormat,
+} from './formats.ts';
 
 // Every request is another image: what sharp would remember of earlier ones is never asked for again.
 sharp.cache(false);
@@ -24,10 +30,6 @@ export interface DecodedImage extends Planes {
   /** The file itself, where it holds metadata (ICC profile, EXIF, XMP, resolution) that the answer must keep; CMYK becomes RGB without. */
   readonly source: Uint8Array | undefined;
 }
-
-/** The formats that hold 16 bits of a channel, and those that hold one channel rather than three. */
-const deep: readonly ImageFormat[] = ['png', 'tiff'];
-const grayscale: readonly ImageFormat[] = ['png', 'jpeg', 'tiff'];
 
 type Header = Omit<Metadata, 'format'> & { readonly format: ImageFormat };
 
@@ -155,25 +157,24 @@ function fill(
 }
 
 /**
- * Writes planes in a format, with the metadata of the file they came from. JPEG has no alpha, and only PNG and TIFF hold
- * 16 bits. Values are clipped to [0,1].
- *
- * @param quality of JPEG, 1 to 100
+ * Writes planes in a format, with the metadata of the file they came from. Bits and channels that the format does not hold
+ * are reduced. Values are clipped to [0,1].
  */
 export async function encodeImage(
   image: DecodedImage,
   format: ImageFormat,
-  quality = 95,
+  options: EncodeOptions = {},
 ): Promise<Uint8Array> {
   const { width, height, channels, source } = image;
-  const bits = deep.includes(format) ? image.bits : 8;
+  const { deep, gray, alpha, encode } = imageFormats[format];
+  const bits = deep ? image.bits : 8;
   const pixels = interleave(image, bits);
   const raw = { width, height, channels: (channels + (image.alpha ? 1 : 0)) as 1 | 2 | 3 | 4 };
   const input = source
-    ? carry(source, pixels, raw, channels === 3 || grayscale.includes(format))
+    ? carry(source, pixels, raw, channels === 3 || gray)
     : sharp(pixels, { raw, limitInputPixels: false });
-  if (format === 'jpeg') input.removeAlpha();
-  return write(input.toColourspace(spaceOf(channels, bits)), format, quality).toBuffer();
+  if (!alpha) input.removeAlpha();
+  return encode(input.toColourspace(spaceOf(channels, bits)), options).toBuffer();
 }
 
 /** Pixel after pixel, as whole numbers of `image.bits`; where fewer `bits` are written, those that shorten to the nearest value. */
@@ -205,21 +206,6 @@ function carry(
     .linear(0, 0)
     .boolean(pixels as Buffer, 'or', { raw });
   return withProfile ? blank.keepMetadata() : blank.keepExif().keepXmp();
-}
-
-function write(image: Sharp, format: ImageFormat, quality: number): Sharp {
-  switch (format) {
-    case 'png':
-      return image.png({ compressionLevel: 4 });
-    case 'jpeg':
-      return image.jpeg({ quality, chromaSubsampling: '4:4:4' });
-    case 'webp':
-      return image.webp({ quality: 95 });
-    case 'avif':
-      return image.avif({ quality: 80, effort: 2, chromaSubsampling: '4:4:4' });
-    case 'tiff':
-      return image.tiff({ compression: 'lzw' });
-  }
 }
 
 function unreadable(cause: unknown): Problem {

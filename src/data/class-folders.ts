@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { readSquare, type Planes } from '../codecs/images.ts';
 import type { Random } from './random.ts';
-import { endings } from './images.ts';
+import { imageFile } from '../codecs/formats.ts';
 
 export interface LabelledImages {
   /** The names of the classes: those of their folders, sorted. */
@@ -78,7 +78,7 @@ async function collect(root: string, folder: string, files: Map<string, string[]
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const images = entries
-    .filter((entry) => !entry.isDirectory() && endings.test(entry.name))
+    .filter((entry) => !entry.isDirectory() && imageFile.test(entry.name))
     .map(({ name }) => join(folder, name));
   if (images.length > 0 && folder === root) {
     throw new Error(

@@ -1,11 +1,9 @@
 /** Folders of clean images, and noisy patches of them to learn from. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { imageFile } from '../codecs/formats.ts';
 import { readImage, type Planes } from '../codecs/images.ts';
 import type { Random } from './random.ts';
-
-/** Names of files that hold images. */
-export const endings = /\.(png|jpe?g|webp|avif|tiff?)$/i;
 
 /**
  * Every image below a folder, in the order of their names, each as planes in [0,1].
@@ -20,7 +18,7 @@ export async function readImageFolder(
   const entries = await readdir(folder, { recursive: true }).catch(() => {
     throw new Error(`There is no folder ${folder}. Give one with images by --data.`);
   });
-  const names = entries.filter((name) => endings.test(name)).sort();
+  const names = entries.filter((name) => imageFile.test(name)).sort();
   if (names.length === 0)
     throw new Error(`The folder ${folder} holds no image (PNG, JPEG, WebP, AVIF or TIFF).`);
   const read = async (wanted?: 1 | 3): Promise<Planes[]> => {

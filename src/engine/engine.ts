@@ -1,7 +1,7 @@
 /** The engine as the service sees it: requests go to workers, answers come back, and no more is taken in than can be held. */
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadBundles, type Bundle, type Refusal } from '../bundle/read.ts';
+import { loadBundles, type Bundle, type CheckBundle, type Refusal } from '../bundle/read.ts';
 import type { Manifest } from '../bundle/manifest.ts';
 import { Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
@@ -14,12 +14,14 @@ import {
   type Summary,
   type ToWorker,
 } from './messages.ts';
-import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
+import type { Packed, RunResult, Sample, TaskAnswer } from './types.ts';
 
 export interface EngineOptions {
   readonly modelsDir: string;
   /** The module that workers run: it calls `serveEngine`. */
   readonly entry: URL;
+  /** Checks a bundle beyond its schema; throws a sentence where it is to be refused. */
+  readonly check?: CheckBundle;
   /** Serve only the models of these names. */
   readonly only?: readonly string[];
   /** What that module's tasks are set up with; it must be data. */
@@ -108,7 +110,7 @@ export class Engine {
       settings,
     } = options;
     const { isolation = 'thread' } = options;
-    const { bundles: found, refused } = await loadBundles(modelsDir);
+    const { bundles: found, refused } = await loadBundles(modelsDir, options.check);
     const bundles = found.filter(({ manifest }) => options.only?.includes(manifest.name) ?? true);
     const common = { threads, regroup };
     const first = await startWorker(isolation, entry, {
@@ -145,21 +147,17 @@ export class Engine {
 
   /**
    * Answers a request: decoded, run and encoded in a worker.
+   * @param pack makes the request anew each time a worker is asked, since its buffers are handed over
    * @throws Problem where the request is at fault, the service full or draining, or the client gone
    */
   async perform(
-    request: TaskRequest,
+    pack: () => Packed,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<{ answer: TaskAnswer; summary: Summary }> {
     const arrivedAt = clock();
     const ask = (id: number): readonly [ToWorker, readonly ArrayBuffer[]] => {
-      const body = new Uint8Array(request.body);
-      const parts = request.parts?.map((part) => ({ ...part, body: new Uint8Array(part.body) }));
-      const copy: TaskRequest = { ...request, body, ...(parts && { parts }) };
-      return [
-        { type: 'perform', id, request: copy, arrivedAt },
-        [body.buffer, ...(parts ?? []).map((part) => part.body.buffer)],
-      ];
+      const { request, transfer } = pack();
+      return [{ type: 'perform', id, request, arrivedAt }, transfer];
     };
     const message = await this.send(ask, 1, signal);
     if (message.type !== 'answered') throw new Error(`unexpected answer ${message.type}`);

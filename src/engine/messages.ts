@@ -4,7 +4,7 @@ import type { ProblemCode } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import type { StopReason } from '../stopping/reasons.ts';
-import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
+import type { RunResult, Sample, TaskAnswer } from './types.ts';
 
 export interface WorkerOptions {
   readonly bundles: readonly Bundle[];
@@ -20,7 +20,7 @@ export type ToWorker =
   | {
       readonly type: 'perform';
       readonly id: number;
-      readonly request: TaskRequest;
+      readonly request: unknown;
       readonly arrivedAt: number;
     }
   | {

@@ -44,26 +44,11 @@ export interface RunResult {
   readonly timing: Timing;
 }
 
-/** A request as it came in: bytes and words, nothing decoded yet. */
-export interface TaskRequest {
-  readonly task: string;
-  /** The media type without parameters, lower case. */
-  readonly contentType: string;
-  readonly body: Uint8Array;
-  /** The model asked for by name; a JSON body may name one as well. */
-  readonly model?: string;
-  readonly stopping: StoppingParameters;
-  /** The media type to answer with, already negotiated; a task's default where absent. */
-  readonly accept?: string;
-  /** How deep each tile of an image went: beside the answer where that is JSON, as the answer itself where it is an image. */
-  readonly depthMap?: boolean;
-  /** What else a task understands, such as multipart parts. */
-  readonly parts?: readonly {
-    readonly field: string;
-    readonly label?: string;
-    readonly contentType: string;
-    readonly body: Uint8Array;
-  }[];
+/** A request as it is sent to a worker; the engine passes it on unread. */
+export interface Packed {
+  readonly request: unknown;
+  /** Buffers of the request that may be handed over instead of copied. */
+  readonly transfer: readonly ArrayBuffer[];
 }
 
 /** The bytes of an answer and what the HTTP side needs to know of it. */
@@ -83,17 +68,14 @@ export interface DecodedRequest {
 }
 
 /**
- * A task: bytes to samples. Runs inside a worker, so it may be slow; throws a `Problem` where the request is at fault.
- * `models` are the manifests that are being served, by name.
+ * Turns a request into samples, inside a worker, so it may be slow. The engine passes requests on unread.
+ * @throws Problem where the request is at fault
  */
-export type TaskDecoder = (
-  request: TaskRequest,
+export type Decoder = (
+  request: unknown,
   models: ReadonlyMap<string, Manifest>,
   files: TaskFiles,
 ) => Promise<DecodedRequest>;
-/** One that needs no file. */
-export type PlainTaskDecoder = (
-  ...given: [request: TaskRequest, models: ReadonlyMap<string, Manifest>]
-) => Promise<DecodedRequest>;
+
 /** Reads a task file of a model, such as `labels.json`. */
 export type TaskFiles = (model: string, file: string) => Promise<Uint8Array>;

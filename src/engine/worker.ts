@@ -13,7 +13,7 @@ import {
 } from './messages.ts';
 import type { LoadedModel, LoadedPath } from './model.ts';
 import { pick } from './scheduler.ts';
-import type { RunResult, Sample, TaskDecoder, TaskFiles, TaskRequest } from './types.ts';
+import type { Decoder, RunResult, Sample, TaskFiles } from './types.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import { loadModels, type Loaded } from './warm-up.ts';
 
@@ -30,11 +30,7 @@ const BRIEF = 20;
 const REPORT_EVERY = 100;
 
 /** Loads the models and serves until it is told to close. */
-export async function serve(
-  line: Line,
-  options: WorkerOptions,
-  tasks: Readonly<Record<string, TaskDecoder>>,
-): Promise<void> {
+export async function serve(line: Line, options: WorkerOptions, decode: Decoder): Promise<void> {
   let loaded: Loaded;
   try {
     loaded = await loadModels(options.bundles, options.provider, options.threads, options.regroup);
@@ -43,7 +39,7 @@ export async function serve(
     line.close();
     return;
   }
-  const loop = new Loop(line, loaded.models, tasks);
+  const loop = new Loop(line, loaded.models, decode);
   line.onMessage((message) => loop.receive(message));
   const { provider, notes, refused } = loaded;
   line.post({ type: 'ready', provider, notes, refused });
@@ -69,7 +65,7 @@ class Loop {
   constructor(
     private readonly line: Line,
     private readonly models: ReadonlyMap<string, LoadedModel>,
-    private readonly tasks: Readonly<Record<string, TaskDecoder>>,
+    private readonly decode: Decoder,
   ) {}
 
   receive(message: ToWorker): void {
@@ -95,14 +91,14 @@ class Loop {
     }
   }
 
-  private async perform(id: number, request: TaskRequest, arrivedAt: number): Promise<void> {
-    const decode = this.tasks[request.task];
-    if (!decode) throw new Problem('not-found', `There is no task ${request.task}.`);
+  private async perform(id: number, request: unknown, arrivedAt: number): Promise<void> {
     this.decoding.add(id);
     const manifests = new Map([...this.models].map(([name, { manifest }]) => [name, manifest]));
     const files: TaskFiles = (model, file) =>
       readFile(join(this.models.get(model)!.directory, file));
-    const decoded = await decode(request, manifests, files).finally(() => this.decoding.delete(id));
+    const decoded = await this.decode(request, manifests, files).finally(() =>
+      this.decoding.delete(id),
+    );
     this.line.post({ type: 'decoded', id, samples: decoded.samples.length });
     const result = await this.enqueue(
       id,

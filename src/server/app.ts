@@ -1,13 +1,14 @@
 /** The service as fastify sees it: every concern installed in turn, nothing heavy on this thread. */
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
+import { tasks } from '../tasks/serving.ts';
 import { installBodies } from './body.ts';
 import { installDocs } from './docs.ts';
 import type { Metrics } from './metrics.ts';
 import { installModels } from './models.ts';
 import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
-import { installTask, taskRoutes } from './task-routes.ts';
+import { installTask } from './task-routes.ts';
 
 export interface AppOptions {
   readonly engine: Engine;
@@ -38,7 +39,6 @@ export async function buildApp({
         removeAdditional: false,
         coerceTypes: true,
         allErrors: false,
-        keywords: ['x-body', 'x-answers'],
       },
     },
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
@@ -52,7 +52,7 @@ export async function buildApp({
   installProblems(app);
   await installDocs(app, version);
   await installBodies(app, maxBodyBytes);
-  for (const route of taskRoutes) installTask(app, route, engine, metrics, maxBodyBytes);
+  for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
   installModels(app, engine.manifests, modelsDir);
   const tags = ['operations'];
   app.get('/health/live', { schema: { tags, summary: 'The process answers.' } }, () => ({

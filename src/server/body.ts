@@ -1,33 +1,43 @@
-/** Bodies as they come: bytes, whatever their type; multipart forms with exactly one file. */
+/** Bodies as they come: bytes, whatever their type, and the parts of multipart forms. */
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { TaskRequest } from '../engine/types.ts';
-import { Problem } from '../errors.ts';
+import { Problem, shortened } from '../errors.ts';
+import type { FormFields, FormPart } from '../tasks/task.ts';
 
-/** Bytes of a field's value; the longest that any route takes are labels. */
-const LONGEST_FIELD = 1024;
+/** What a body without a Content-Type is taken for. */
+const DEFAULT_TYPE = 'application/octet-stream';
+
+/** Bytes of a text field; the longest that any route takes are labels. */
+const MAX_FIELD_BYTES = 1024;
 
 export async function installBodies(app: FastifyInstance, maxBodyBytes: number): Promise<void> {
   await app.register(multipart, {
-    limits: { fileSize: maxBodyBytes, fieldSize: LONGEST_FIELD, files: 16, fields: 16, parts: 32 },
+    limits: { fileSize: maxBodyBytes, fieldSize: MAX_FIELD_BYTES },
+  });
+  // The framework refuses bodies without a type before any route sees them.
+  app.addHook('onRequest', ({ raw }, _reply, done) => {
+    if (raw.method === 'POST' && !raw.headers['content-type']?.trim())
+      raw.headers['content-type'] = DEFAULT_TYPE;
+    done();
   });
   app.removeContentTypeParser(['application/json', 'text/plain']);
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 }
 
-/** The media type without its parameters. @throws Problem `unsupported-media-type` where none is given or it is not taken */
+/**
+ * The media type without its parameters.
+ * @throws Problem `unsupported-media-type`
+ */
 export function mediaType(request: FastifyRequest, taken: readonly string[]): string {
-  const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-  const fits =
-    type !== undefined &&
-    taken.some((one) => one === type || (one.endsWith('/*') && type.startsWith(one.slice(0, -1))));
-  if (!fits) {
-    throw new Problem(
-      'unsupported-media-type',
-      `Content-Type is ${type ?? 'missing'}; this route takes ${taken.join(', ')}.`,
-    );
-  }
-  return type;
+  const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const fits = taken.some(
+    (one) => one === type || (one.endsWith('/*') && type.startsWith(one.slice(0, -1))),
+  );
+  if (fits) return type;
+  throw new Problem(
+    'unsupported-media-type',
+    `Content-Type is ${shortened(type)}${type === DEFAULT_TYPE ? ', which also stands for none' : ''}; this route takes ${taken.join(', ')}.`,
+  );
 }
 
 /** The body's bytes. @throws Problem `bad-body` where there are none */
@@ -37,111 +47,65 @@ export function bodyBytes(request: FastifyRequest): Buffer {
   return request.body;
 }
 
-/** The most files and fields of a form of labelled images. */
-const MOST_PARTS = 2048;
-
 /**
- * The files of a form of labelled images: those in the field `support` have the label of the last field `label` before
- * them, those in the field `query` have none.
- * @throws Problem where the form has anything else
+ * The parts of a multipart form, in order.
+ * @throws Problem where it has a field that the form does not take, no file, or more than `maxBytes`
  */
-export async function labelledFiles(
+export async function formParts(
   request: FastifyRequest,
+  form: FormFields,
   maxBytes: number,
-): Promise<NonNullable<TaskRequest['parts']>> {
-  const parts: { field: string; label?: string; contentType: string; body: Buffer }[] = [];
-  let label: string | undefined;
+): Promise<FormPart[]> {
+  const { maxParts } = form;
+  const limits = { files: maxParts + 1, fields: maxParts + 1, parts: 2 * maxParts + 2 };
+  const parts: FormPart[] = [];
   let total = 0;
-  const add = (bytes: number): void => {
-    total += bytes;
-    if (total > maxBytes)
-      throw new Problem(
-        'too-large',
-        `The form holds more than ${maxBytes} bytes (MAX_BODY_BYTES).`,
-      );
-  };
   try {
-    for await (const part of request.parts({
-      limits: { files: MOST_PARTS, fields: MOST_PARTS, parts: 2 * MOST_PARTS },
-    })) {
+    for await (const part of request.parts({ limits })) {
       const { fieldname: field } = part;
-      if (part.type !== 'file') {
-        if (field !== 'label')
-          throw new Problem(
-            'bad-body',
-            `The form has a field ${field}; it takes label, and files in support and query.`,
-          );
-        if (part.valueTruncated)
-          throw new Problem('bad-body', `A label is longer than ${LONGEST_FIELD} bytes.`);
-        label = String(part.value);
-        add(label.length);
-        continue;
+      const isFile = part.type === 'file';
+      if (!(isFile ? form.files : form.text).includes(field)) {
+        if (isFile) part.file.resume();
+        throw new Problem('bad-body', wrongField(field, isFile, form));
       }
-      if (field !== 'support' && field !== 'query') {
-        part.file.resume();
+      if (!isFile && part.valueTruncated)
         throw new Problem(
           'bad-body',
-          `The form has a file in the field ${field}; send files in support and query.`,
+          `The field ${field} is longer than ${MAX_FIELD_BYTES} bytes.`,
         );
+      if (isFile && parts.filter((one) => 'file' in one).length === maxParts) {
+        part.file.resume();
+        throw new Problem('bad-body', tooManyFiles(form));
       }
-      const body = await part.toBuffer();
-      add(body.length);
-      parts.push({
-        field,
-        contentType: part.mimetype,
-        body,
-        ...(field === 'support' && label !== undefined && { label }),
-      });
+      const taken: FormPart = isFile
+        ? { field, file: await part.toBuffer() }
+        : { field, text: String(part.value) };
+      total += 'file' in taken ? taken.file.length : taken.text.length;
+      if (total > maxBytes)
+        throw new Problem(
+          'too-large',
+          `The form holds more than ${maxBytes} bytes (MAX_BODY_BYTES).`,
+        );
+      parts.push(taken);
     }
   } catch (error) {
     throw formProblem(error, maxBytes);
   }
-  if (parts.length === 0)
-    throw new Problem(
-      'bad-body',
-      'The form has no file; send some in the fields support and query.',
-    );
+  if (!parts.some((part) => 'file' in part))
+    throw new Problem('bad-body', `The form has no file; send ${wantedFields(form)}.`);
   return parts;
 }
 
-/** The one file of a multipart form, in the field of this name. @throws Problem where it is not exactly that */
-export async function onlyFile(
-  request: FastifyRequest,
-  field: string,
-  maxBytes: number,
-): Promise<Buffer> {
-  let bytes: Buffer | undefined;
-  try {
-    for await (const part of request.parts()) {
-      if (part.type !== 'file')
-        throw new Problem(
-          'bad-body',
-          `The form has a field ${part.fieldname} without a file; send one file, in the field ${field}.`,
-        );
-      if (part.fieldname !== field) {
-        part.file.resume();
-        throw new Problem(
-          'bad-body',
-          `The form has a file in the field ${part.fieldname}; send it in the field ${field}.`,
-        );
-      }
-      if (bytes) {
-        part.file.resume();
-        throw new Problem(
-          'bad-body',
-          `The form has more than one file; send one, in the field ${field}.`,
-        );
-      }
-      bytes = await part.toBuffer();
-    }
-  } catch (error) {
-    throw formProblem(error, maxBytes);
-  }
-  if (!bytes)
-    throw new Problem('bad-body', `The form has no file; send one, in the field ${field}.`);
-  if (bytes.length === 0) throw new Problem('bad-body', 'The file is empty.');
-  return bytes;
-}
+const wantedFields = ({ files, text, maxParts }: FormFields): string =>
+  maxParts === 1
+    ? `one file, in the field ${files[0]}`
+    : `files in ${files.join(' and ')}${text.length > 0 ? `, and text in ${text.join(' and ')}` : ''}`;
+
+const wrongField = (field: string, isFile: boolean, form: FormFields): string =>
+  `The form has ${isFile ? 'a file in the field' : 'a text field'} ${shortened(field)}; send ${wantedFields(form)}.`;
+
+const tooManyFiles = (form: FormFields): string =>
+  `The form has more than ${form.maxParts === 1 ? 'one file' : `${form.maxParts} files`}; send ${wantedFields(form)}.`;
 
 function formProblem(error: unknown, maxBytes: number): Problem {
   if (error instanceof Problem) return error;
@@ -150,6 +114,7 @@ function formProblem(error: unknown, maxBytes: number): Problem {
     return new Problem('too-large', `The file is larger than ${maxBytes} bytes (MAX_BODY_BYTES).`);
   return new Problem(
     'bad-body',
-    `The multipart form cannot be read: ${message.replace(/\.$/, '')}.`,
+    `The multipart form cannot be read: ${shortened(message.replace(/\.$/, ''))}.`,
+    { cause: error },
   );
 }

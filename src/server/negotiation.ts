@@ -1,34 +1,44 @@
 import { Problem } from '../errors.ts';
 
+interface Range {
+  /** `*` + `/*`, `image/*` or one type. */
+  readonly type: string;
+  readonly quality: number;
+}
+
 /**
- * The type among `offered` that an Accept header prefers; undefined where it prefers none in particular.
+ * The types among `offered` that an Accept header likes best, all equally (RFC 9110, 12.5.1: the most specific range that
+ * matches a type gives its quality); undefined where there is no header.
  * @throws Problem `not-acceptable` where it takes none of them
  */
 export function negotiate(
   accept: string | undefined,
   offered: readonly string[],
-): string | undefined {
+): string[] | undefined {
   if (accept === undefined || accept.trim() === '') return undefined;
-  const ranges = accept
-    .split(',')
-    .map((part) => {
-      const [type = '', ...parameters] = part.split(';').map((word) => word.trim().toLowerCase());
-      const q = parameters.find((word) => word.startsWith('q='));
-      return { type, quality: q === undefined ? 1 : Number(q.slice(2)) };
-    })
-    .filter(({ quality }) => quality > 0)
-    .sort((a, b) => b.quality - a.quality);
-  for (const { type } of ranges) {
-    if (
-      type === '*/*' ||
-      (type.endsWith('/*') && offered.some((one) => one.startsWith(type.slice(0, -1))))
-    )
-      return undefined;
-    const hit = offered.find((one) => one === type);
-    if (hit !== undefined) return hit;
+  const ranges = accept.split(',').map(toRange);
+  const qualities = offered.map((type) => qualityOf(type, ranges));
+  const best = Math.max(...qualities);
+  if (!(best > 0))
+    throw new Problem(
+      'not-acceptable',
+      `None of ${accept} can be given; there are ${offered.join(', ')}.`,
+    );
+  return offered.filter((_, i) => qualities[i] === best);
+}
+
+function toRange(text: string): Range {
+  const [type = '', ...parameters] = text.split(';').map((word) => word.trim().toLowerCase());
+  const q = parameters.find((word) => word.startsWith('q='));
+  const quality = q === undefined ? 1 : Number(q.slice(2));
+  return { type, quality: Number.isFinite(quality) ? quality : 0 };
+}
+
+function qualityOf(type: string, ranges: readonly Range[]): number {
+  const matching = [type, `${type.split('/')[0]}/*`, '*/*'];
+  for (const pattern of matching) {
+    const range = ranges.find((candidate) => candidate.type === pattern);
+    if (range) return range.quality;
   }
-  throw new Problem(
-    'not-acceptable',
-    `None of ${accept} can be given; there are ${offered.join(', ')}.`,
-  );
+  return 0;
 }

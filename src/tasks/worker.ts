@@ -1,5 +1,9 @@
 /** The entry of a worker: the engine's loop, with the tasks in it. */
 import { serveEngine } from '../engine/entry.ts';
-import { taskDecoders, type TaskSettings } from './serving.ts';
+import { decodeRequest } from './serving.ts';
+import type { TaskRequest, TaskSettings } from './task.ts';
 
-await serveEngine((settings) => taskDecoders(settings as TaskSettings));
+await serveEngine(
+  (settings) => (request, models, files) =>
+    decodeRequest(request as TaskRequest, { models, files, settings: settings as TaskSettings }),
+);

@@ -24,12 +24,10 @@ async function using(
 }
 
 const ask = async (engine: Engine, task: string, body = ''): Promise<string> => {
-  const { answer } = await engine.perform({
-    task,
-    contentType: 'text/plain',
-    body: Buffer.from(body),
-    stopping: {},
-  });
+  const { answer } = await engine.perform(() => ({
+    request: { task, body: Buffer.from(body) },
+    transfer: [],
+  }));
   return new TextDecoder().decode(answer.body);
 };
 

@@ -108,14 +108,18 @@ describe('POST /v1/few-shot', () => {
     [
       'a form without a file',
       [{ field: 'label', text: 'a' }],
-      /no file; send some in the fields support and query/,
+      /no file; send files in support and query/,
     ],
     [
       'a file in another field',
       [{ field: 'image', image: true }],
       /file in the field image; send files in support and query/,
     ],
-    ['another field', [{ field: 'shots', text: '4' }], /field shots; it takes label/],
+    [
+      'another field',
+      [{ field: 'shots', text: '4' }],
+      /text field shots; send files in support and query, and text in label/,
+    ],
     [
       'a label without an end',
       [{ field: 'label', text: 'a'.repeat(5000) }],

@@ -141,7 +141,7 @@ describe('POST /v1/recognize', () => {
     const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
       paths: Record<string, unknown>;
     };
-    expect(JSON.stringify(paths['/v1/recognize'])).toMatch(/five likeliest/);
+    expect(JSON.stringify(paths['/v1/recognize'])).toMatch(/5 likeliest/);
     expect(await (await fetch(`${url}/metrics`)).text()).toMatch(
       /stopwise_samples_total\{model="small-recognize",reason="fixed"\} [1-9]/,
     );

@@ -121,6 +121,33 @@ describe('POST /v1/denoise', () => {
     expect(raw.headers['content-type']).toBe('image/jpeg');
   });
 
+  it('gives the picture to clients that take anything as gladly as JSON, and what is excluded to none', async () => {
+    const typeFor = async (accept: string) =>
+      (await post('/v1/denoise', color, { 'content-type': 'image/png', accept })).headers[
+        'content-type'
+      ];
+    expect(await typeFor('application/json, text/plain, */*')).toBe('image/png');
+    expect(await typeFor('application/*')).toMatch(/^application\/json/);
+    expect(await typeFor('image/png;q=0, image/*')).toBe('image/jpeg');
+  });
+
+  it('takes bytes without a type for an image', async () => {
+    const octets = { 'content-type': 'application/octet-stream' };
+    expect((await post('/v1/denoise', color, octets)).headers['content-type']).toBe('image/png');
+    expect((await post('/v1/denoise', color, { 'content-type': '' })).statusCode).toBe(200);
+  });
+
+  it('refuses a size that the asked format cannot hold before any compute', async () => {
+    const wide = await sharp({
+      create: { width: 16_400, height: 2, channels: 3, background: '#123' },
+    })
+      .png()
+      .toBuffer();
+    const answer = await post('/v1/denoise?format=webp', wide, { 'content-type': 'image/png' });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json<{ detail: string }>().detail).toMatch(/webp holds at most 16383 pixels/);
+  });
+
   it('follows Accept and format=', async () => {
     const accept = await post('/v1/denoise', color, {
       'content-type': 'image/png',
@@ -219,7 +246,7 @@ describe('bad input gets a problem that says what to change, and the next good r
     'form without a file': [
       400,
       'bad-body',
-      /no file|without a file/,
+      /text field image; send one file, in the field image/,
       async () => {
         const { payload, headers } = await form([{ field: 'image', text: 'x' }]);
         return post('/v1/denoise', payload, headers);
@@ -255,11 +282,35 @@ describe('bad input gets a problem that says what to change, and the next good r
         return post('/v1/denoise', payload.subarray(0, 300), headers);
       },
     ],
-    'no content type': [
+    'no content type, where octets are not taken': [
       415,
       'unsupported-media-type',
-      /Content-Type/,
-      () => post('/v1/denoise', color, { 'content-type': '' }),
+      /octet-stream, which also stands for none; this route takes application\/json/,
+      () => post('/v1/few-shot', color, { 'content-type': '' }),
+    ],
+    'a blank threshold': [
+      400,
+      'bad-parameter',
+      /threshold is blank/,
+      () => post('/v1/denoise?threshold=%20', color, png),
+    ],
+    'a threshold that is not finite': [
+      400,
+      'bad-parameter',
+      /threshold must be a finite number/,
+      () => post('/v1/denoise?threshold=-Infinity', color, png),
+    ],
+    'a deadline beyond any number': [
+      400,
+      'bad-parameter',
+      /deadline_ms must be a finite number/,
+      () => post('/v1/denoise?deadline_ms=1e400', color, png),
+    ],
+    'a seed that is not finite': [
+      400,
+      'bad-parameter',
+      /seed must be a finite number/,
+      () => post('/v1/recover?rule=sample&seed=Infinity', '{}', JSON_TYPE),
     ],
     'another content type': [
       415,
@@ -283,7 +334,7 @@ describe('bad input gets a problem that says what to change, and the next good r
     'not numbers': [
       400,
       'bad-measurements',
-      /must be a.*number/,
+      /must be a number/,
       () => recover({ measurements: vector().map(String) }),
     ],
     null: [400, 'bad-measurements', /null/, () => recover({ measurements: [null, ...vector(11)] })],
@@ -341,7 +392,7 @@ describe('bad input gets a problem that says what to change, and the next good r
     'a number nested without end': [
       400,
       'bad-measurements',
-      /is an array; it must be a number/,
+      /must be a number, not an array/,
       () =>
         post(
           '/v1/recover',
@@ -633,6 +684,49 @@ describe('models, health, metrics, documents', () => {
       ]),
     );
     expect((await get('/docs/')).statusCode).toBe(200);
+  });
+
+  it('describes every answer and every body that a client needs', async () => {
+    interface Media {
+      schema: { properties?: Record<string, unknown>; $ref?: string };
+    }
+    const document = (await get('/openapi.json')).json<{
+      servers: unknown[];
+      components: { schemas: Record<string, unknown> };
+      paths: Record<
+        string,
+        {
+          post: {
+            requestBody: { content: Record<string, Media> };
+            responses: Record<string, { content: Record<string, Media>; headers?: object }>;
+          };
+        }
+      >;
+    }>();
+    expect(document.servers).not.toHaveLength(0);
+    expect(Object.keys(document.components.schemas)).toContain('Problem');
+    const denoise = document.paths['/v1/denoise']!.post;
+    const recover = document.paths['/v1/recover']!.post;
+    for (const status of [400, 404, 406, 413, 415, 429, 500, 503])
+      expect(denoise.responses[status]!.content['application/problem+json']!.schema.$ref).toBe(
+        '#/components/schemas/Problem',
+      );
+    const answerOf = ({ responses }: typeof denoise) =>
+      Object.keys(responses['200']!.content['application/json']!.schema.properties!);
+    expect(answerOf(denoise)).toEqual(expect.arrayContaining(['image', 'depth_map', 'samples']));
+    expect(answerOf(recover)).toEqual(expect.arrayContaining(['signals', 'samples', 'timing']));
+    expect(Object.keys(denoise.responses['200']!.headers!)).toContain('x-stop-depth');
+    expect(Object.keys(recover.requestBody.content)).toEqual([
+      'application/json',
+      'application/octet-stream',
+      'application/x-npy',
+    ]);
+    expect(
+      Object.keys(recover.requestBody.content['application/json']!.schema.properties!),
+    ).toEqual(['measurements', 'model', 'stopping']);
+  });
+
+  it('has a page', async () => {
     expect((await get('/')).body).toContain('<title>stopwise</title>');
   });
 });

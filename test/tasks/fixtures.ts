@@ -6,7 +6,9 @@ import type {
   RunResult,
   Sample,
   TaskAnswer,
+  TaskFiles,
 } from '../../src/engine/types.ts';
+import type { Task, TaskRequest } from '../../src/tasks/task.ts';
 import { Problem, type ProblemCode } from '../../src/errors.ts';
 import { expect } from 'vitest';
 
@@ -75,3 +77,14 @@ export async function problem(
   expect(error).toBeInstanceOf(Problem);
   return error as Problem;
 }
+
+/** The task's decoder with these settings, for requests that may leave the rest out. */
+export const decoderOf =
+  (task: Task, maxPixels = 2e6, files: TaskFiles = noFiles) =>
+  (
+    request: Omit<TaskRequest, 'options'> & Partial<TaskRequest>,
+    models: ReadonlyMap<string, Manifest>,
+  ): Promise<DecodedRequest> =>
+    task.decode({ options: {}, ...request }, { models, files, settings: { maxPixels } });
+
+const noFiles: TaskFiles = () => Promise.reject(new Error('there is no file'));

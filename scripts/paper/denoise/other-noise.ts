@@ -45,7 +45,7 @@ async function compressed(clean: Planes, quality: number): Promise<Float32Array>
   const file = await encodeImage(
     { ...clean, format: 'jpeg', bits: 8, alpha: undefined, source: undefined },
     'jpeg',
-    quality,
+    { quality },
   );
   return (await decodeImage(file, Number.POSITIVE_INFINITY)).data;
 }

@@ -1,41 +1,106 @@
-import { Problem, shortened } from '../../errors.ts';
+/** JSON bodies: one schema validates them, types them and describes them in OpenAPI. */
+import Type, { type Static, type TObject, type TProperties, type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Problem, shortened, shown, type ProblemCode } from '../../errors.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
-import type { TaskRequest } from '../../engine/types.ts';
-import { readStopping } from './stopping-query.ts';
+import type { TaskRequest } from '../task.ts';
+import { readStopping, StoppingQuery } from './stopping-query.ts';
 
-export interface JsonBody {
-  readonly fields: Readonly<Record<string, unknown>>;
+export interface JsonBody<Fields> {
+  /** The task's own fields. */
+  readonly fields: Fields;
   readonly model: string | undefined;
   readonly stopping: StoppingParameters;
 }
 
+export interface JsonReader<Fields> {
+  /** The whole body, for OpenAPI. */
+  readonly schema: TSchema;
+  /**
+   * Reads and validates a body. Where body and query both set a stopping parameter, the body's value counts.
+   * @throws Problem naming the field and what it must be
+   */
+  read(request: TaskRequest): JsonBody<Fields>;
+}
+
 /**
- * A JSON body with the task's own fields beside `model` and `stopping`; where body and query both say something of the
- * stopping, the body's word counts.
- * @throws Problem where it is not JSON, not an object, or has a field that nobody reads
+ * A reader of bodies with a task's own fields beside `model` and `stopping`.
+ * @param code of the problem where one of the own fields is wrong
  */
-export function readJsonBody(request: TaskRequest, allowed: readonly string[]): JsonBody {
+export function jsonReader<P extends TProperties>(
+  own: TObject<P>,
+  code: ProblemCode = 'bad-body',
+): JsonReader<Static<TObject<P>>> {
+  const compiled = Compile(own);
+  const schema = Type.Object({
+    ...own.properties,
+    model: Type.Optional(
+      Type.String({ description: "A model's name; counts more than the query's." }),
+    ),
+    stopping: Type.Optional(StoppingQuery),
+  });
+  const names = Object.keys(own.properties);
+  const shape = `{${names.join(', ')}, model?, stopping?}`;
+  return {
+    schema,
+    read(request) {
+      const { model, stopping, ...fields } = parseObject(request.body, shape);
+      const unknown = Object.keys(fields).find((key) => !names.includes(key));
+      if (unknown !== undefined)
+        throw new Problem(
+          'bad-body',
+          `unknown field ${shortened(unknown)}; the body must be ${shape}.`,
+        );
+      if (model !== undefined && typeof model !== 'string')
+        throw new Problem('bad-parameter', 'model must be a string.');
+      if (!compiled.Check(fields))
+        throw new Problem(code, explain(fields, compiled.Errors(fields)));
+      return {
+        fields,
+        model: model ?? request.model,
+        stopping: { ...request.stopping, ...(stopping !== undefined && readStopping(stopping)) },
+      };
+    },
+  };
+}
+
+function parseObject(bytes: Uint8Array, shape: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(request.body));
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new Problem('bad-body', `The body is not JSON: ${(error as Error).message}.`);
+    throw new Problem('bad-body', `The body is not JSON: ${shortened((error as Error).message)}.`, {
+      cause: error,
+    });
   }
-  const shape = `{${allowed.join(', ')}, model?, stopping?}`;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Problem('bad-body', `The body must be a JSON object ${shape}.`);
-  const { model, stopping, ...fields } = value as Record<string, unknown>;
-  const unknown = Object.keys(fields).find((key) => !allowed.includes(key));
-  if (unknown !== undefined)
-    throw new Problem(
-      'bad-body',
-      `The body has a field ${shortened(unknown)} that nobody reads; it must be ${shape}.`,
-    );
-  if (model !== undefined && typeof model !== 'string')
-    throw new Problem('bad-parameter', 'model must be a string.');
-  return {
+  return value as Record<string, unknown>;
+}
+
+/** The deepest of the errors in a sentence: `measurements[3][7] must be a number, not null.` */
+function explain(
+  fields: unknown,
+  errors: readonly { readonly instancePath: string; readonly message: string }[],
+): string {
+  const depth = (path: string): number => path.split('/').length;
+  const { instancePath, message } = errors.reduce((a, b) =>
+    depth(b.instancePath) > depth(a.instancePath) ? b : a,
+  );
+  const keys = instancePath.split('/').slice(1);
+  const place = keys.reduce(
+    (path, key) => path + (/^\d+$/.test(key) ? `[${key}]` : path === '' ? key : `.${key}`),
+    '',
+  );
+  if (message === 'schema is false') return `unknown field ${shortened(place)}.`;
+  const needed = message.match(/required properties (.*)/)?.[1];
+  if (needed !== undefined) return `${place || 'The body'} needs ${needed}.`;
+  const found = keys.reduce<unknown>(
+    (value, key) => (value as Record<string, unknown> | undefined)?.[key],
     fields,
-    model: model ?? request.model,
-    stopping: { ...request.stopping, ...(stopping !== undefined && readStopping(stopping)) },
-  };
+  );
+  const kind = message
+    .replace(/^must be (?=[aeiou])/, 'must be an ')
+    .replace(/^must be (?!an )/, 'must be a ');
+  return `${shortened(place)} ${kind}, not ${shown(found)}.`;
 }

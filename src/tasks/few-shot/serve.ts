@@ -1,48 +1,93 @@
 /** Few-shot learning: a few labelled images and some without a label in, a label for each of those out. */
+import pMap from 'p-map';
+import Type from 'typebox';
 import type { Manifest } from '../../bundle/manifest.ts';
 import { readSquare } from '../../codecs/images.ts';
-import type {
-  Array32,
-  DecodedRequest,
-  RunResult,
-  TaskAnswer,
-  PlainTaskDecoder,
-  TaskRequest,
-} from '../../engine/types.ts';
+import type { Array32, RunResult, TaskAnswer } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
-import type { ImageLimits } from '../denoise/serve.ts';
-import { readJsonBody } from '../common/json-body.ts';
+import { softmax } from '../../util/softmax.ts';
+import { answerSchema, Stop } from '../common/answers.ts';
+import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
-import { softmax } from '../../util/softmax.ts';
+import { jsonReader } from '../common/json-body.ts';
+import { Base64, Bytes, FORM, JSON_TYPE } from '../common/media-types.ts';
+import type { FormPart, Task } from '../task.ts';
 
-/** The most of each where the manifest sets no bound of its own: images to learn from, classes, queries. */
-const BOUNDS = { S: 256, K: 64, Q: 512 };
-/** Images that are being decoded at a time. */
-const AT_ONCE = 16;
+/** The most images to learn from, classes and queries where the manifest sets no limit of its own. */
+const LIMITS = { S: 256, K: 64, Q: 512 };
+/** Images decoded at a time. */
+const CONCURRENCY = 16;
+/** Characters of a label. */
+const MAX_LABEL = 200;
 
-interface Labelled {
-  readonly label: string;
-  readonly image: Uint8Array;
-}
+const Labelled = Type.Object(
+  { label: Type.String(), image: Base64('An image file in base64, of any size.') },
+  { additionalProperties: false },
+);
+const reader = jsonReader(
+  Type.Object({
+    support: Type.Array(Labelled, {
+      description: 'Images to learn from, of at least two classes.',
+    }),
+    query: Type.Array(Base64('An image file in base64.'), {
+      description: 'Images to be labelled.',
+    }),
+  }),
+);
 
-interface Given {
-  readonly support: readonly Labelled[];
-  readonly query: readonly Uint8Array[];
-}
+const Form = Type.Object(
+  {
+    label: Type.Array(Type.String()),
+    support: Type.Array(Bytes('An image to learn from.')),
+    query: Type.Array(Bytes('An image to be labelled.')),
+  },
+  {
+    description:
+      'The fields in order: a label counts for the support files after it, up to the next label.',
+  },
+);
 
-export const fewShot =
-  ({ maxPixels }: ImageLimits): PlainTaskDecoder =>
-  async (request, models): Promise<DecodedRequest> => {
-    const json = request.parts ? undefined : readJsonBody(request, ['support', 'query']);
+const Answer = answerSchema({
+  labels: Type.Array(Type.String(), { description: 'The classes, as they first came.' }),
+  predictions: Type.Array(
+    Type.Object({
+      label: Type.String(),
+      scores: Type.Array(Type.Number(), {
+        description: 'The probability of each label, in the order of labels.',
+      }),
+    }),
+    { description: 'One for each query.' },
+  ),
+  ...Stop,
+});
+
+export const fewShot: Task = {
+  name: 'few-shot',
+  route: 'few-shot',
+  summary:
+    'Labels for images, learnt from a few labelled ones by as many gradient steps as they need.',
+  takes: { [JSON_TYPE]: reader.schema, [FORM]: Form },
+  gives: { [JSON_TYPE]: Answer },
+  form: { files: ['support', 'query'], text: ['label'], maxParts: 2048 },
+  query: {},
+  defaultTolerance: 1,
+  check: (manifest) =>
+    checkPorts(manifest, {
+      inputs: { support: 5, labels: 3, query: 5 },
+      outputs: { logits: 3 },
+    }),
+
+  async decode(request, { models, settings }) {
+    const json = request.parts ? undefined : reader.read(request);
     const manifest = chooseModel(models, 'few-shot', json ? json.model : request.model);
     const { support, query } = json ? fromJson(json.fields) : fromParts(request.parts!);
     const labels = classesOf(support);
-    checkBounds(manifest, { S: support.length, K: labels.length, Q: query.length });
-    const shape = manifest.inputs.find(({ name }) => name === 'support')!.shape;
+    checkLimits(manifest, { S: support.length, K: labels.length, Q: query.length });
+    const { shape } = manifest.inputs.find(({ name }) => name === 'support')!;
     const [channels, side] = [Number(shape[2]) as 1 | 3, Number(shape[3])];
     const read = (images: readonly Uint8Array[], what: string) =>
-      readAll(images, what, { channels, side, maxPixels });
+      readAll(images, what, { channels, side, maxPixels: settings.maxPixels });
     const sample = {
       support: await read(
         support.map(({ image }) => image),
@@ -55,83 +100,74 @@ export const fewShot =
       model: manifest.name,
       samples: [sample],
       stopping: json ? json.stopping : request.stopping,
-      encode: (result) => Promise.resolve(encode(result, labels, manifest.outputs[0]!.name)),
+      encode: (result) => Promise.resolve(encode(result, labels)),
     };
-  };
+  },
+};
+
+interface LabelledImage {
+  readonly label: string;
+  readonly image: Uint8Array;
+}
+
+interface Given {
+  readonly support: readonly LabelledImage[];
+  readonly query: readonly Uint8Array[];
+}
 
 const refuse = (detail: string): never => {
   throw new Problem('bad-body', detail);
 };
 
-function fromJson({ support, query }: Readonly<Record<string, unknown>>): Given {
-  if (!Array.isArray(support))
-    return refuse('support must be an array of {"label": "…", "image": "(base64)"}.');
-  if (!Array.isArray(query)) return refuse('query must be an array of images in base64.');
+function fromJson({
+  support,
+  query,
+}: {
+  support: { label: string; image: string }[];
+  query: string[];
+}): Given {
   return {
-    support: support.map((entry: unknown, i) => {
-      if (typeof entry !== 'object' || entry === null)
-        return refuse(`Entry ${i} of support must be {"label": "…", "image": "(base64)"}.`);
-      const { label, image, ...others } = entry as Record<string, unknown>;
-      const [other] = Object.keys(others);
-      if (other !== undefined)
-        refuse(
-          `Entry ${i} of support has a field ${other} that nobody reads; it must be {label, image}.`,
-        );
-      if (typeof label !== 'string')
-        return refuse(`The label of entry ${i} of support must be a string.`);
-      return {
-        label: checkLabel(label, `of entry ${i} of support`),
-        image: fromBase64(image, `The image of entry ${i} of support`),
-      };
-    }),
-    query: query.map((image: unknown, i) => fromBase64(image, `Entry ${i} of query`)),
+    support: support.map(({ label, image }, i) => ({
+      label: checkLabel(label, `of support[${i}]`),
+      image: fromBase64(image, `support[${i}].image`),
+    })),
+    query: query.map((image, i) => fromBase64(image, `query[${i}]`)),
   };
 }
 
-function fromBase64(text: unknown, what: string): Uint8Array {
-  if (typeof text !== 'string' || text === '') return refuse(`${what} must be an image in base64.`);
+function fromBase64(text: string, what: string): Uint8Array {
   const bare = text.replace(/^data:[^,]*;base64,/, '');
-  if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(bare)) refuse(`${what} is not base64.`);
+  if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(bare)) refuse(`${what} must be an image in base64.`);
   return Buffer.from(bare, 'base64');
 }
 
-function fromParts(parts: NonNullable<TaskRequest['parts']>): Given {
-  const support: Labelled[] = [];
+/** A label counts for the support files after it. */
+function fromParts(parts: readonly FormPart[]): Given {
+  const support: LabelledImage[] = [];
   const query: Uint8Array[] = [];
-  for (const { field, label, body } of parts) {
-    if (field === 'query') query.push(body);
+  let label: string | undefined;
+  for (const part of parts) {
+    if ('text' in part) label = checkLabel(part.text, `before support file ${support.length}`);
+    else if (part.field === 'query') query.push(part.file);
     else if (label === undefined)
       refuse(`Support file ${support.length} has no label; send a field label before it.`);
-    else
-      support.push({
-        label: checkLabel(label, `before support file ${support.length}`),
-        image: body,
-      });
+    else support.push({ label, image: part.file });
   }
   return { support, query };
 }
 
+/** Labels are equal where they are after normalisation (NFC) and trimming. */
 function checkLabel(label: string, where: string): string {
-  const trimmed = label.trim();
+  const trimmed = label.normalize('NFC').trim();
   if (trimmed === '') refuse(`The label ${where} is empty.`);
-  if (trimmed.length > 200)
-    refuse(`The label ${where} has ${trimmed.length} characters; at most 200 are taken.`);
+  if (trimmed.length > MAX_LABEL)
+    refuse(`The label ${where} has ${trimmed.length} characters; at most ${MAX_LABEL} are taken.`);
   return trimmed;
 }
 
 /** The labels in the order in which they first come. */
-function classesOf(support: readonly Labelled[]): string[] {
+function classesOf(support: readonly LabelledImage[]): string[] {
   const labels = [...new Set(support.map(({ label }) => label))];
-  const folded = new Map<string, string>();
-  for (const label of labels) {
-    const key = label.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ');
-    const twin = folded.get(key);
-    if (twin !== undefined)
-      refuse(
-        `The labels "${twin}" and "${label}" differ in case, spaces or encoding alone; write one class in one way.`,
-      );
-    folded.set(key, label);
-  }
   if (labels.length === 0)
     refuse('support is empty; send at least one image of each of two classes.');
   if (labels.length === 1)
@@ -139,15 +175,15 @@ function classesOf(support: readonly Labelled[]): string[] {
   return labels;
 }
 
-function checkBounds({ name, limits }: Manifest, count: typeof BOUNDS): void {
-  const bounds = { ...BOUNDS, ...limits };
+function checkLimits({ name, limits }: Manifest, count: typeof LIMITS): void {
+  const most = { ...LIMITS, ...limits };
   if (count.Q === 0) refuse('query is empty; send at least one image to be labelled.');
   const words = { S: 'images to learn from', K: 'classes', Q: 'queries' } as const;
   for (const symbol of ['K', 'S', 'Q'] as const) {
-    if (count[symbol] <= bounds[symbol]) continue;
+    if (count[symbol] <= most[symbol]) continue;
     throw new Problem(
       'too-large',
-      `The request has ${count[symbol]} ${words[symbol]}; ${name} takes at most ${bounds[symbol]} at a time.`,
+      `The request has ${count[symbol]} ${words[symbol]}; ${name} takes at most ${most[symbol]} at a time.`,
     );
   }
 }
@@ -166,33 +202,27 @@ async function readAll(
 ): Promise<Array32> {
   const size = channels * side * side;
   const data = new Float32Array(images.length * size);
-  const readers = Array.from({ length: AT_ONCE }, async (_, reader) => {
-    for (let i = reader; i < images.length; i += AT_ONCE) {
-      const planes = await readSquare(images[i]!, side, channels, maxPixels).catch(
-        (error: unknown) => {
-          if (error instanceof Problem)
-            throw new Problem(error.code, `Image ${i} of ${what}: ${error.message}`, {
-              cause: error,
-            });
-          throw error;
-        },
-      );
-      data.set(planes.data, i * size);
-    }
-  });
-  await Promise.all(readers);
+  const read = async (image: Uint8Array, i: number): Promise<void> => {
+    const planes = await readSquare(image, side, channels, maxPixels).catch((error: unknown) => {
+      if (error instanceof Problem)
+        throw new Problem(error.code, `Image ${i} of ${what}: ${error.message}`, { cause: error });
+      throw error;
+    });
+    data.set(planes.data, i * size);
+  };
+  await pMap(images, read, { concurrency: CONCURRENCY });
   return { data, dims: [images.length, channels, side, side] };
 }
 
-function oneHot(support: readonly Labelled[], labels: readonly string[]): Array32 {
+function oneHot(support: readonly LabelledImage[], labels: readonly string[]): Array32 {
   const data = new Float32Array(support.length * labels.length);
   support.forEach(({ label }, i) => (data[i * labels.length + labels.indexOf(label)] = 1));
   return { data, dims: [support.length, labels.length] };
 }
 
-function encode(result: RunResult, labels: readonly string[], output: string): TaskAnswer {
+function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
   const { depth, reason, pi, outputs } = result.samples[0]!;
-  const { data } = outputs[output]!;
+  const { data } = outputs.logits!;
   const predictions = Array.from({ length: data.length / labels.length }, (_, q) => {
     const scores = softmax(data.subarray(q * labels.length, (q + 1) * labels.length));
     return {

@@ -1,35 +1,62 @@
 /** Recognition: an image of any size in, the class it shows out, with the probabilities of the likeliest. */
-import { LABELS, readLabels } from './labels.ts';
+import Type from 'typebox';
 import { readSquare } from '../../codecs/images.ts';
-import type { DecodedRequest, RunResult, TaskAnswer, TaskDecoder } from '../../engine/types.ts';
-import type { ImageLimits } from '../denoise/serve.ts';
+import type { RunResult, TaskAnswer } from '../../engine/types.ts';
+import { softmax } from '../../util/softmax.ts';
+import { answerSchema, Stop } from '../common/answers.ts';
+import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
-import { softmax } from '../../util/softmax.ts';
+import { imageBodies, imageForm, imageOf, JSON_TYPE } from '../common/media-types.ts';
+import type { Task } from '../task.ts';
+import { LABELS, readLabels } from './labels.ts';
 
 /** Classes that an answer lists. */
 const LISTED = 5;
 
-/** The image's central square, scaled to the side that the model takes. */
-export const recognize =
-  ({ maxPixels }: ImageLimits): TaskDecoder =>
-  async (request, models, files): Promise<DecodedRequest> => {
+const Answer = answerSchema({
+  label: Type.String({ description: 'The likeliest class.' }),
+  scores: Type.Array(Type.Object({ label: Type.String(), score: Type.Number() }), {
+    description: `The ${LISTED} likeliest classes with their probabilities.`,
+  }),
+  ...Stop,
+});
+
+export const recognize: Task = {
+  name: 'recognize',
+  route: 'recognize',
+  summary:
+    'The class that an image shows; the image may be of any size, its central square is looked at.',
+  takes: imageBodies,
+  gives: { [JSON_TYPE]: Answer },
+  form: imageForm,
+  query: {},
+  defaultTolerance: 1,
+  async check(manifest, read) {
+    checkPorts(manifest, { inputs: { image: 4 }, outputs: { logits: 2 } });
+    if (!manifest.task_files.includes(LABELS))
+      throw new Error(`${manifest.name}: ${LABELS} is not among its task files.`);
+    readLabels(await read(LABELS), manifest);
+  },
+
+  async decode(request, { models, files, settings }) {
     const manifest = chooseModel(models, 'recognize', request.model);
     const { name, shape } = manifest.inputs[0]!;
     const [, channels, side] = shape.map(Number) as [number, 1 | 3, number];
-    const { data } = await readSquare(request.body, side, channels, maxPixels);
+    const { data } = await readSquare(imageOf(request), side, channels, settings.maxPixels);
     const labels = readLabels(await files(manifest.name, LABELS), manifest);
     return {
       model: manifest.name,
       samples: [{ [name]: { data, dims: [channels, side, side] } }],
       stopping: request.stopping,
-      encode: (result) => Promise.resolve(encode(result, labels, manifest.outputs[0]!.name)),
+      encode: (result) => Promise.resolve(encode(result, labels)),
     };
-  };
+  },
+};
 
-function encode(result: RunResult, labels: readonly string[], output: string): TaskAnswer {
+function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
   const { depth, reason, pi, outputs } = result.samples[0]!;
-  const scores = softmax(outputs[output]!.data)
+  const scores = softmax(outputs.logits!.data)
     .map((score, i) => ({ label: labels[i]!, score: Number(score.toPrecision(4)) }))
     .sort((a, b) => b.score - a.score)
     .slice(0, LISTED);

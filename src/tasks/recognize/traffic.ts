@@ -99,7 +99,7 @@ async function asJpeg(image: Planes, quality: number): Promise<Planes> {
     alpha: undefined,
     source: undefined,
   } as const;
-  const file = await encodeImage(decoded, 'jpeg', quality);
+  const file = await encodeImage(decoded, 'jpeg', { quality });
   return decodeImage(file, image.width * image.height);
 }
 

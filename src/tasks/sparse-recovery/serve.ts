@@ -1,25 +1,66 @@
 /** Sparse recovery: measurement vectors in JSON, raw float32 or .npy, to signals in the same. */
-import { readNpy, writeNpy } from '../../codecs/npy.ts';
+import Type from 'typebox';
 import type { Manifest } from '../../bundle/manifest.ts';
-import type {
-  DecodedRequest,
-  RunResult,
-  Sample,
-  TaskAnswer,
-  PlainTaskDecoder,
-  TaskRequest,
-} from '../../engine/types.ts';
-import { Problem, shown } from '../../errors.ts';
-import type { StoppingParameters } from '../../stopping/parameters.ts';
-import { readJsonBody } from '../common/json-body.ts';
+import { readNpy, writeNpy } from '../../codecs/npy.ts';
+import type { DecodedRequest, RunResult, Sample, TaskAnswer } from '../../engine/types.ts';
+import { Problem } from '../../errors.ts';
+import { answerSchema, Stop } from '../common/answers.ts';
+import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { jsonReader } from '../common/json-body.ts';
+import { answerType, Bytes, JSON_TYPE, NPY_TYPE, OCTETS } from '../common/media-types.ts';
+import type { Task, TaskRequest } from '../task.ts';
 
 /** The most measurement vectors in one request. */
 export const MOST_ROWS = 4096;
 
-export const JSON_TYPE = 'application/json';
-export const NPY_TYPE = 'application/x-npy';
+const Vector = Type.Array(Type.Number());
+const reader = jsonReader(
+  Type.Object({
+    measurements: Type.Union([Vector, Type.Array(Vector)], {
+      description: 'One vector of m numbers, or several.',
+    }),
+  }),
+  'bad-measurements',
+);
+
+const Answer = answerSchema({
+  signals: Type.Array(Vector, { description: 'The recovered signals, n numbers each.' }),
+  samples: Type.Array(Type.Object(Stop)),
+});
+
+const RAW = 'Vectors of little-endian float32, one after the other.';
+const NPY = 'A .npy array of shape (m,) or (N, m).';
+
+export const sparseRecovery: Task = {
+  name: 'sparse-recovery',
+  route: 'recover',
+  summary: 'Sparse signals from their measurements, each as deep as it needs.',
+  takes: { [JSON_TYPE]: reader.schema, [OCTETS]: Bytes(RAW), [NPY_TYPE]: Bytes(NPY) },
+  gives: {
+    [JSON_TYPE]: Answer,
+    [OCTETS]: Bytes(RAW),
+    [NPY_TYPE]: Bytes('A .npy array of shape (n,) or (N, n).'),
+  },
+  query: {},
+  defaultTolerance: 0.2,
+  async check(manifest, read) {
+    checkPorts(manifest, { inputs: { measurements: 2 }, outputs: { signal: 2 } });
+    if (!manifest.task_files.includes(MATRIX))
+      throw new Error(`${manifest.name}: ${MATRIX} is not among its task files.`);
+    const { shape } = readNpy(await read(MATRIX));
+    const expected = [manifest.inputs[0]!.shape[1], manifest.outputs[0]!.shape[1]];
+    if (shape.length !== 2 || shape.some((size, i) => size !== expected[i]))
+      throw new Error(
+        `${MATRIX} of ${manifest.name} is (${shape.join(', ')}), not (${expected.join(', ')}).`,
+      );
+  },
+  decode: (request, { models }) => new Promise((resolve) => resolve(decode(request, models))),
+};
+
+/** The task file that holds the measurement matrix, (m, n). */
+const MATRIX = 'matrix.npy';
 
 /** N vectors of m numbers, one after the other. */
 interface Rows {
@@ -29,12 +70,8 @@ interface Rows {
   readonly bare: boolean;
 }
 
-export const recover: PlainTaskDecoder = (request, models) =>
-  new Promise((resolve) => resolve(decode(request, models)));
-
 function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): DecodedRequest {
-  const json =
-    request.contentType === JSON_TYPE ? readJsonBody(request, ['measurements']) : undefined;
+  const json = request.contentType === JSON_TYPE ? reader.read(request) : undefined;
   const manifest = chooseModel(models, 'sparse-recovery', json ? json.model : request.model);
   const { name, shape } = manifest.inputs[0]!;
   const m = Number(shape[1]);
@@ -53,38 +90,29 @@ function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): De
   const samples: Sample[] = Array.from({ length: rows.count }, (_, i) => ({
     [name]: { data: rows.data.slice(i * m, (i + 1) * m), dims: [m] },
   }));
-  const stopping: StoppingParameters = json ? json.stopping : request.stopping;
-  const accept = request.accept ?? (json ? JSON_TYPE : request.contentType);
+  const accept = answerType(request, request.contentType);
   return {
     model: manifest.name,
     samples,
-    stopping,
-    encode: (result) =>
-      Promise.resolve(encode(result, accept, manifest.outputs[0]!.name, rows.bare)),
+    stopping: json ? json.stopping : request.stopping,
+    encode: (result) => Promise.resolve(encode(result, accept, rows.bare)),
   };
 }
 
-function fromJson(value: unknown, m: number): Rows {
-  const refuse = (detail: string): never => {
-    throw new Problem('bad-measurements', detail);
-  };
-  if (!Array.isArray(value))
-    return refuse(`measurements must be an array of ${m} numbers, or an array of such arrays.`);
-  const bare = !value.some(Array.isArray);
-  const vectors = (bare ? [value] : value) as unknown[];
-  if (value.length === 0) refuse('measurements is empty; send at least one vector.');
+function fromJson(value: number[] | number[][], m: number): Rows {
+  const bare = typeof value[0] === 'number';
+  const vectors = (bare ? [value] : value) as number[][];
+  if (value.length === 0)
+    throw new Problem('bad-measurements', 'measurements is empty; send at least one vector.');
   checkCount(vectors.length);
   const data = new Float32Array(vectors.length * m);
   vectors.forEach((vector, i) => {
-    if (!Array.isArray(vector))
-      return refuse(`Vector ${i} of measurements is not an array; either all are, or none.`);
     if (vector.length !== m)
-      refuse(`Vector ${i} has ${vector.length} measurements; this model takes ${m}.`);
-    vector.forEach((number: unknown, j) => {
-      if (typeof number !== 'number')
-        refuse(`Measurement ${j} of vector ${i} is ${shown(number)}; it must be a number.`);
-      data[i * m + j] = number as number;
-    });
+      throw new Problem(
+        'bad-measurements',
+        `Vector ${i} has ${vector.length} measurements; this model takes ${m}.`,
+      );
+    data.set(vector, i * m);
   });
   return { data, count: vectors.length, bare };
 }
@@ -136,8 +164,8 @@ function checkCount(count: number): void {
     );
 }
 
-function encode(result: RunResult, accept: string, output: string, bare: boolean): TaskAnswer {
-  const signals = result.samples.map(({ outputs }) => outputs[output]!.data);
+function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
+  const signals = result.samples.map(({ outputs }) => outputs.signal!.data);
   if (accept === JSON_TYPE) {
     const samples = result.samples.map(({ depth, reason, pi }) => ({
       depth,

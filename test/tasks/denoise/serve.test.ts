@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { decodeImage, encodeImage, type DecodedImage } from '../../../src/codecs/images.ts';
 import type { ImageFormat } from '../../../src/codecs/formats.ts';
-import type { Sample, TaskRequest } from '../../../src/engine/types.ts';
+import type { Sample } from '../../../src/engine/types.ts';
+import type { TaskRequest } from '../../../src/tasks/task.ts';
 import { denoise } from '../../../src/tasks/denoise/serve.ts';
-import { answer, byName, manifest, problem } from '../fixtures.ts';
+import { answer, byName, decoderOf, manifest, problem } from '../fixtures.ts';
 
 const MOST = 2e6;
 const models = byName(
@@ -41,9 +42,10 @@ const request = (body: Uint8Array, extra: Partial<TaskRequest> = {}): TaskReques
   contentType: 'image/png',
   body,
   stopping: {},
+  options: {},
   ...extra,
 });
-const decode = denoise({ maxPixels: MOST });
+const decode = decoderOf(denoise, MOST);
 const identity = (sample: Sample) => sample.image!;
 
 describe('denoise', () => {
@@ -98,7 +100,10 @@ describe('denoise', () => {
   it('keeps the format, or takes the one asked for', async () => {
     const jpeg = await encodeImage(picture(3, 16, 16), 'jpeg');
     const formatOf = async (accept?: string): Promise<[string, ImageFormat]> => {
-      const decoded = await decode(request(jpeg, accept === undefined ? {} : { accept }), models);
+      const decoded = await decode(
+        request(jpeg, accept === undefined ? {} : { accept: [accept] }),
+        models,
+      );
       const { contentType, body } = await answer(decoded, 'denoised', identity);
       return [contentType, (await decodeImage(body, MOST)).format];
     };
@@ -123,7 +128,7 @@ describe('denoise', () => {
   it('answers JSON with every tile and the image', async () => {
     const image = picture(1, 700, 30);
     const decoded = await decode(
-      request(await encodeImage(image, 'png'), { accept: 'application/json' }),
+      request(await encodeImage(image, 'png'), { accept: ['application/json'] }),
       models,
     );
     const { contentType, body } = await answer(decoded, 'denoised', identity, 3);
@@ -150,7 +155,10 @@ describe('denoise', () => {
   it('answers how deep each tile went, as a grid and as a picture', async () => {
     const body = await encodeImage(picture(1, 1500, 700), 'png');
     const json = await answer(
-      await decode(request(body, { accept: 'application/json', depthMap: true }), models),
+      await decode(
+        request(body, { accept: ['application/json'], options: { depth_map: true } }),
+        models,
+      ),
       'denoised',
       identity,
     );
@@ -162,7 +170,7 @@ describe('denoise', () => {
       [4, 12, 8],
     ]);
     const map = await answer(
-      await decode(request(body, { accept: 'image/png', depthMap: true }), models),
+      await decode(request(body, { accept: ['image/png'], options: { format: 'depth' } }), models),
       'denoised',
       identity,
     );
@@ -212,7 +220,7 @@ describe('denoise', () => {
     expect((await problem(() => decode(request(Buffer.from('no image')), models))).code).toBe(
       'bad-image',
     );
-    const small = denoise({ maxPixels: 15 });
+    const small = decoderOf(denoise, 15);
     const body = await encodeImage(picture(1, 4, 4), 'png');
     expect((await problem(() => small(request(body), models))).status).toBe(413);
   });

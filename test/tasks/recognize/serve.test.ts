@@ -1,9 +1,9 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
-import type { TaskRequest } from '../../../src/engine/types.ts';
+import type { TaskRequest } from '../../../src/tasks/task.ts';
 import { recognize } from '../../../src/tasks/recognize/serve.ts';
-import { answer, byName, manifest, problem } from '../fixtures.ts';
+import { answer, byName, decoderOf, manifest, problem } from '../fixtures.ts';
 
 const labels = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox'];
 const model: Manifest = {
@@ -13,14 +13,10 @@ const model: Manifest = {
 };
 const models = byName(model, manifest('denoise-color', 'denoise', ['N', 3, '2*h', '2*w']));
 const decode = (body: Uint8Array, extra: Partial<TaskRequest> = {}) =>
-  recognize({ maxPixels: 10_000 })(
-    { task: 'recognize', contentType: 'image/png', body, stopping: {}, ...extra },
-    models,
-    (name, file) => {
-      expect([name, file]).toEqual(['recognize', 'labels.json']);
-      return Promise.resolve(Buffer.from(JSON.stringify(labels)));
-    },
-  );
+  decoderOf(recognize, 10_000, (name, file) => {
+    expect([name, file]).toEqual(['recognize', 'labels.json']);
+    return Promise.resolve(Buffer.from(JSON.stringify(labels)));
+  })({ task: 'recognize', contentType: 'image/png', body, stopping: {}, ...extra }, models);
 const plain = (width: number, height: number): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: { r: 255, g: 0, b: 51 } } })
     .png()

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readNpy, writeNpy } from '../../../src/codecs/npy.ts';
-import type { Sample, TaskRequest } from '../../../src/engine/types.ts';
-import { MOST_ROWS, recover } from '../../../src/tasks/sparse-recovery/serve.ts';
-import { answer, byName, manifest, problem } from '../fixtures.ts';
+import type { Sample } from '../../../src/engine/types.ts';
+import type { TaskRequest } from '../../../src/tasks/task.ts';
+import { MOST_ROWS, sparseRecovery } from '../../../src/tasks/sparse-recovery/serve.ts';
+import { answer, byName, decoderOf, manifest, problem } from '../fixtures.ts';
 
 const M = 3;
+const recover = decoderOf(sparseRecovery);
 const models = byName(
   manifest('sparse-recovery', 'sparse-recovery', ['N', M]),
   manifest('denoise-gray', 'denoise', ['N', 1, 'h', 'w']),
@@ -18,10 +20,11 @@ const request = (
   body: Uint8Array,
   extra: Partial<TaskRequest> = {},
 ): TaskRequest => ({
-  task: 'recover',
+  task: 'sparse-recovery',
   contentType,
   body,
   stopping: {},
+  options: {},
   ...extra,
 });
 const npy = (shape: number[], data: Float32Array | Float64Array): TaskRequest =>
@@ -146,13 +149,16 @@ describe('recover answers', () => {
     ).toEqual([3]);
 
     const asked = await answer(
-      await recover({ ...json({ measurements: [1, 2, 3] }), accept: 'application/x-npy' }, models),
+      await recover(
+        { ...json({ measurements: [1, 2, 3] }), accept: ['application/x-npy'] },
+        models,
+      ),
       'signal',
       identity,
     );
     expect(readNpy(asked.body)).toEqual({ shape: [3], data: Float32Array.of(1, 2, 3) });
     const told = await answer(
-      await recover({ ...raw(vectors), accept: 'application/json' }, models),
+      await recover({ ...raw(vectors), accept: ['application/json'] }, models),
       'signal',
       identity,
     );
@@ -176,7 +182,7 @@ describe('recover refuses', () => {
       /not JSON/,
     ],
     ['an array', json([1, 2, 3]), 'bad-body', /must be a JSON object \{measurements/],
-    ['no measurements', json({}), 'bad-measurements', /array of 3 numbers/],
+    ['no measurements', json({}), 'bad-measurements', /needs measurements/],
     ['an unknown key', json({ measurements: [1, 2, 3], seed: 4 }), 'bad-body', /field seed/],
     [
       'an unknown stopping key',
@@ -225,26 +231,31 @@ describe('recover refuses', () => {
       'a row among numbers',
       json({ measurements: [[1, 2, 3], 4] }),
       'bad-measurements',
-      /Vector 1 .* not an array/,
+      /measurements\[0\] must be a number, not an array/,
     ],
     [
       'rows within rows',
       json({ measurements: [[[1], 2, 3]] }),
       'bad-measurements',
-      /Measurement 0 of vector 0 is an array/,
+      /measurements\[0\]\[0\] must be a number, not an array/,
     ],
     [
       'null',
       json({ measurements: [1, null, 3] }),
       'bad-measurements',
-      /Measurement 1 of vector 0 is null/,
+      /measurements\[1\] must be a number, not null/,
     ],
-    ['text', json({ measurements: [1, '2', 3] }), 'bad-measurements', /is "2"/],
+    [
+      'text',
+      json({ measurements: [1, '2', 3] }),
+      'bad-measurements',
+      /measurements\[1\] must be a number, not "2"/,
+    ],
     [
       'infinity',
       body('{"measurements": [1, 1e999, 3]}'),
       'bad-measurements',
-      /Measurement 1 of vector 0 is Infinity/,
+      /measurements\[1\] must be a number, not Infinity/,
     ],
     [
       'beyond float32',
@@ -252,7 +263,12 @@ describe('recover refuses', () => {
       'bad-measurements',
       /finite float32/,
     ],
-    ['a string', json({ measurements: 'AAAA' }), 'bad-measurements', /array of 3 numbers/],
+    [
+      'a string',
+      json({ measurements: 'AAAA' }),
+      'bad-measurements',
+      /must be an array, not "AAAA"/,
+    ],
     [
       '100,000 rows',
       json({ measurements: new Array<number[]>(100_000).fill([1, 2, 3]) }),

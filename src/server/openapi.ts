@@ -1,0 +1,73 @@
+/** What the OpenAPI document says of a task's route, from the task's own schemas. */
+import Type, { type TSchema } from 'typebox';
+import { problems } from '../errors.ts';
+import type { Task } from '../tasks/task.ts';
+
+/** RFC 9457. */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.Enum(Object.keys(problems)),
+    detail: Type.String({ description: 'What was wrong, and what to change.' }),
+    instance: Type.String(),
+  },
+  { $id: 'Problem' },
+);
+
+const depthHeaders: Readonly<Record<string, string>> = {
+  'x-model': 'The model that answered.',
+  'x-stop-depth': 'Depth of the deepest sample.',
+  'x-stop-depth-mean': 'Mean depth over the samples.',
+  'x-max-depth': "The model's depth T.",
+  'x-stop-reason': 'Why the deepest sample stopped.',
+  'x-seed': 'The seed, where depths were sampled.',
+  'x-tolerance': 'The row of the calibration table that was used, with rule=tolerance.',
+  'x-guaranteed': 'Whether the promise of that row holds for this answer: true or false.',
+  'server-timing': 'queue, compute and total, ms.',
+};
+
+const contentOf = (schemas: Readonly<Record<string, TSchema>>) =>
+  Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
+
+const refusals = [400, 404, 406, 413, 415, 429, 500, 503] as const;
+
+/** The statuses that a route may refuse with, each a problem. */
+export const refusalsOf = (statuses: readonly number[]) =>
+  Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      {
+        description: Object.values(problems)
+          .filter((problem) => problem.status === status)
+          .map(({ title }) => title)
+          .join('; or: '),
+        content: { 'application/problem+json': { schema: Type.Ref('Problem#') } },
+      },
+    ]),
+  );
+
+/** The route's schema without its query. Bodies are validated in the worker; here they are described. */
+export function describeTask({ route, summary, takes, gives }: Task): object {
+  const headers = Object.fromEntries(
+    Object.entries(depthHeaders).map(([name, description]) => [
+      name,
+      { type: 'string', description },
+    ]),
+  );
+  return {
+    summary,
+    operationId: route,
+    tags: ['tasks'],
+    body: { content: contentOf(takes) },
+    response: {
+      200: {
+        description: 'The answer, with the depth it took.',
+        headers,
+        content: contentOf(gives),
+      },
+      ...refusalsOf(refusals),
+    },
+  };
+}
