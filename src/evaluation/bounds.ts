@@ -95,7 +95,7 @@ function plugInStakes({ lost, weight }: Units): Float64Array {
 /** The smallest rate from `low` to 1 whose p-value is at most `level`, where p-values fall with the rate; 1 if there is none. */
 function smallestRejected(low: number, pValue: (rate: number) => number, level: number): number {
   let high = 1;
-  for (let i = 0; i < 50; i++) {
+  while (high - low > 1e-9) {
     const middle = (low + high) / 2;
     if (pValue(middle) > level) low = middle;
     else high = middle;

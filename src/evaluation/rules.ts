@@ -121,24 +121,21 @@ function score<R extends TracedRequest>(
   return { rule, loss: loss / requests.length, ms: ms / requests.length };
 }
 
-/** `count` of the points of a front at most, both ends among them, at even distances; time and loss are scaled to their ranges. */
+/** Drops the point whose neighbours are closest until `count` are left, both ends among them; time and loss are scaled to their ranges. */
 function spread(front: readonly Scored[], count: number): Scored[] {
-  if (front.length <= count) return [...front];
   const [first, last] = [front[0]!, front.at(-1)!];
-  const along = front.map(
-    ({ loss, ms }) =>
-      (loss - first.loss) / (last.loss - first.loss || 1) +
-      (first.ms - ms) / (first.ms - last.ms || 1),
-  );
-  const step = along.at(-1)! / (count - 1);
-  const kept = new Set([front.length - 1]);
-  for (let k = 0; k < count - 1; k++)
-    kept.add(along.findIndex((distance) => distance >= k * step * (1 - 1e-12)));
-  return front.filter((_, i) => kept.has(i));
+  const along = ({ loss, ms }: Scored): number =>
+    loss / (last.loss - first.loss || 1) - ms / (first.ms - last.ms || 1);
+  const kept = [...front];
+  while (kept.length > count) {
+    const gaps = kept.slice(2).map((after, i) => along(after) - along(kept[i]!));
+    kept.splice(gaps.indexOf(Math.min(...gaps)) + 1, 1);
+  }
+  return kept;
 }
 
 /** How many thresholds are tried on selection; {@link chooseRules} keeps a few of them. */
-const THRESHOLDS = 200;
+const THRESHOLDS = 1_000;
 
 /** Thresholds at the quantiles of π, rounded to six digits so that a manifest holds what was certified, and every fixed exit. */
 export function policyRules(
@@ -155,9 +152,10 @@ export function policyRules(
 export const fixedRules = (selection: readonly TracedRequest[]): Rule[] =>
   selection[0]!.quality.map((_, exit) => fixedRule(exit));
 
-/** Levels of the statistic that gates try, and classes that lookups tell apart. */
+/** Levels of the statistic that gates try. */
 const GATE_LEVELS = 40;
-const LOOKUP_CLASSES = 12;
+/** Ranges of the statistic that lookups tell apart. */
+const LOOKUP_RANGES = 12;
 
 /** "The first exit below a level, else exit d", for every d and many levels. */
 export const gateRules = (selection: readonly TracedRequest[]): Rule[] =>
@@ -166,7 +164,7 @@ export const gateRules = (selection: readonly TracedRequest[]): Rule[] =>
   );
 
 /**
- * Exits looked up from the statistic alone: in each of a few classes of equally many requests the exit of least
+ * Exits looked up from the statistic alone: in each of a few ranges with equally many requests the exit of least
  * time + price · loss, for many prices.
  */
 export function lookupRules<R extends TracedRequest>(
@@ -174,9 +172,11 @@ export function lookupRules<R extends TracedRequest>(
   criterion: Criterion,
   outcomeOf: OutcomeOf<R>,
 ): Rule[] {
-  const levels = quantiles(selection.map(statisticOf), LOOKUP_CLASSES + 1).slice(1, -1);
+  const statistics = selection.map(statisticOf);
+  const least = statistics.reduce((a, b) => Math.min(a, b));
+  const levels = quantiles(statistics, LOOKUP_RANGES).filter((level) => level > least);
   const fixed = fixedRules(selection);
-  const classes = [...levels, Number.POSITIVE_INFINITY].map((to, i) => {
+  const ranges = [...levels, Number.POSITIVE_INFINITY].map((to, i) => {
     const from = levels[i - 1] ?? Number.NEGATIVE_INFINITY;
     const members = selection.filter((request) => {
       const statistic = statisticOf(request);
@@ -184,11 +184,11 @@ export function lookupRules<R extends TracedRequest>(
     });
     return fixed.map((rule) => score(rule, members, criterion, outcomeOf));
   });
-  const longest = Math.max(...classes.flat().map(({ ms }) => ms));
+  const longest = Math.max(...ranges.flat().map(({ ms }) => ms));
   const rules = Array.from({ length: 81 }, (_, k) => longest * 10 ** (k / 10 - 3)).map((price) =>
     lookupRule(
       levels,
-      classes.map((exits) => cheapest(exits, price)),
+      ranges.map((exits) => cheapest(exits, price)),
     ),
   );
   return [...new Map(rules.map((rule) => [rule.name, rule])).values()];
@@ -199,9 +199,9 @@ function cheapest(exits: readonly Scored[], price: number): number {
   return costs.indexOf(Math.min(...costs));
 }
 
-/** `count` values from the least to the greatest at even ranks, each once. */
+/** The values at `count` even ranks from the least on, each once. */
 function quantiles(values: readonly number[], count: number): number[] {
   const sorted = Float64Array.from(values).sort();
-  const at = (k: number): number => sorted[Math.round((k * (sorted.length - 1)) / (count - 1))]!;
-  return [...new Set(Array.from({ length: sorted.length > 0 ? count : 0 }, (_, k) => at(k)))];
+  const ranks = Array.from({ length: count }, (_, k) => Math.floor((k * sorted.length) / count));
+  return [...new Set(sorted.length > 0 ? ranks.map((rank) => sorted[rank]!) : [])];
 }
