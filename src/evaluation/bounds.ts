@@ -68,13 +68,14 @@ export function bettingUpper(units: Units, level = LEVEL): number {
 
 function wealthPValue({ lost, weight }: Units, stakes: Float64Array, limit: number): number {
   const largest = MAX_STAKE / (1 - limit);
-  let wealth = 0;
-  let most = 0;
+  // After 10⁵ units the wealth may underflow to 0 or overflow: the p-value then stays, or is 0.
+  let wealth = 1;
+  let most = 1;
   for (let i = 0; i < lost.length; i++) {
-    wealth += Math.log1p(Math.min(stakes[i]!, largest) * (limit * weight[i]! - lost[i]!));
+    wealth *= 1 + Math.min(stakes[i]!, largest) * (limit * weight[i]! - lost[i]!);
     if (wealth > most) most = wealth;
   }
-  return Math.exp(-most);
+  return 1 / most;
 }
 
 /** λ_t = √(2 ln(1/α) / (n σ̂²_{t−1})), from the units before t alone and the same for every limit, so that the p-value falls with the limit. */

@@ -4,14 +4,7 @@
  * another part of the data, each rule is tested at the full level, and the first that does not pass ends the sequence. No
  * loss is assumed to fall with depth.
  */
-import {
-  bettingPValue,
-  bettingUpper,
-  binomialTail,
-  binomialUpper,
-  LEVEL,
-  type Units,
-} from './bounds.ts';
+import { bettingPValue, bettingUpper, binomialTail, binomialUpper, LEVEL } from './bounds.ts';
 import type { Metric } from './quality.ts';
 import {
   accuracyCriterion,
@@ -48,6 +41,8 @@ export interface Tested {
   readonly pValue: number;
   readonly passed: boolean;
   readonly share: number;
+  /** Lower 95 % confidence bound of what `share` estimates. */
+  readonly bound: number;
   readonly ms: number;
   readonly meanDepth: number;
 }
@@ -130,11 +125,10 @@ export function certifyRules<R extends TracedRequest>(
   checkDisjoint({ selection, certification });
   const { depths, outcomeOf = exitOutcome(depths) } = options;
   const units = unitsOf(certification);
-  const test = (rule: Rule): Examined => examine(rule, certification, units, criterion, outcomeOf);
   const enough = units.count >= (options.minUnits ?? fewestUnits(criterion, units));
   const candidates = chooseRules(pool, selection, criterion, outcomeOf).map(({ rule }) => rule);
   const tested = fixedSequence(candidates, (rule) => {
-    const examined = test(rule);
+    const examined = examine(rule, certification, units, criterion, outcomeOf);
     return { ...examined, passed: enough && examined.pValue <= LEVEL };
   });
   const passed = tested.filter((result) => result.passed);
@@ -145,14 +139,14 @@ export function certifyRules<R extends TracedRequest>(
       tolerance: criterion.tolerance,
       ...(taken ? thresholdOf(taken.rule, depths) : { threshold: null }),
       share: shown.share,
-      bound: criterion.figure(shown.upper()),
+      bound: shown.bound,
       n: units.count,
       mean_depth: shown.meanDepth,
       ms: shown.ms,
       guaranteed: taken !== undefined,
     },
     rule: taken?.rule ?? null,
-    tested: tested.map(({ upper: _, ...rest }) => rest),
+    tested,
   };
 }
 
@@ -170,18 +164,13 @@ export function fixedSequence<T, R extends { readonly passed: boolean }>(
   return results;
 }
 
-interface Examined extends Omit<Tested, 'passed'> {
-  /** Upper confidence bound of the mean loss. */
-  readonly upper: () => number;
-}
-
 function examine<R extends TracedRequest>(
   rule: Rule,
   requests: readonly R[],
   units: UnitIndex,
   criterion: Criterion,
   outcomeOf: OutcomeOf<R>,
-): Examined {
+): Omit<Tested, 'passed'> {
   const lost = new Float64Array(units.count);
   let [total, ms, depth] = [0, 0, 0];
   requests.forEach((request, i) => {
@@ -193,20 +182,38 @@ function examine<R extends TracedRequest>(
     depth += outcome.depth;
   });
   const n = requests.length;
-  const figures = { rule, share: criterion.figure(total / n), ms: ms / n, meanDepth: depth / n };
-  const { limit, binary, referenceExit } = criterion;
-  // The exit that accuracies are compared with is level with itself on any traffic.
-  if (rule.kind === 'fixed' && rule.exit === referenceExit && !requests.some(({ float }) => float))
-    return { ...figures, pValue: 0, upper: () => total / n };
-  return binary && units.largest === 1
-    ? { ...figures, pValue: binomialTail(total, n, limit), upper: () => binomialUpper(total, n) }
-    : { ...figures, ...bettingTest({ lost, weight: units.weight }, limit) };
+  const { pValue, upper } = boundsOf(rule, requests, units, criterion, lost);
+  return {
+    rule,
+    pValue,
+    share: criterion.figure(total / n),
+    bound: criterion.figure(upper),
+    ms: ms / n,
+    meanDepth: depth / n,
+  };
 }
 
-const bettingTest = (units: Units, limit: number): Pick<Examined, 'pValue' | 'upper'> => ({
-  pValue: bettingPValue(units, limit),
-  upper: () => bettingUpper(units),
-});
+/** @param lost of every unit, as a share of the largest unit's requests */
+function boundsOf(
+  rule: Rule,
+  requests: readonly TracedRequest[],
+  { largest, weight }: UnitIndex,
+  { limit, binary, referenceExit }: Criterion,
+  lost: Float64Array,
+): { pValue: number; upper: number } {
+  // The exit that accuracies are compared with is level with itself on any traffic.
+  if (rule.kind === 'fixed' && rule.exit === referenceExit && !requests.some(({ float }) => float))
+    return { pValue: 0, upper: 0.5 };
+  if (binary && largest === 1) {
+    const failures = lost.reduce((a, b) => a + b, 0);
+    return {
+      pValue: binomialTail(failures, lost.length, limit),
+      upper: binomialUpper(failures, lost.length),
+    };
+  }
+  const units = { lost, weight };
+  return { pValue: bettingPValue(units, limit), upper: bettingUpper(units) };
+}
 
 /** The bound of a mean difference of accuracies holds for any number. */
 function fewestUnits({ binary }: Criterion, { largest }: UnitIndex): number {
