@@ -2,7 +2,11 @@
 import { Random } from '../data/random.ts';
 import type { TracedRequest } from './regret.ts';
 
-/** Which unit every request belongs to. */
+/**
+ * Which unit every request belongs to. A unit counts by its number of requests, so that a share is one of requests; with
+ * equally many requests in each it is the mean over units. That number must be part of the design (draws for each image),
+ * not a consequence of the outcomes.
+ */
 export interface UnitIndex {
   readonly count: number;
   readonly of: Int32Array;
@@ -12,9 +16,10 @@ export interface UnitIndex {
   readonly weight: Float64Array;
 }
 
-/** Betting needs an order that outcomes have no part in; the same data get the same one, however they are listed. */
+/** Betting needs an order that does not depend on outcomes. This one depends on the names of the sources alone. */
 const ORDER_SEED = 1_609;
 
+/** The units in a random, reproducible order. */
 export function unitsOf(requests: readonly TracedRequest[]): UnitIndex {
   const sources = [...new Set(requests.map(({ source }) => source))].sort();
   const random = new Random(ORDER_SEED);
