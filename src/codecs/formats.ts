@@ -4,7 +4,11 @@ import type { Sharp } from 'sharp';
 export interface EncodeOptions {
   /** Of lossy formats, 1 to 100; the format's default where absent. */
   readonly quality?: number;
+  /** How colour is stored: at half resolution along both axes, or at full resolution. */
+  readonly chroma?: ChromaSubsampling;
 }
+
+export type ChromaSubsampling = '4:2:0' | '4:4:4';
 
 interface FormatRow {
   /** Endings of file names. */
@@ -33,7 +37,8 @@ const rows = {
     gray: true,
     alpha: false,
     maxSide: 65_535,
-    encode: (image, { quality = 95 }) => image.jpeg({ quality, chromaSubsampling: '4:4:4' }),
+    encode: (image, { quality = 95, chroma = '4:4:4' }) =>
+      image.jpeg({ quality, chromaSubsampling: chroma }),
   },
   webp: {
     endings: ['webp'],
@@ -49,8 +54,8 @@ const rows = {
     gray: false,
     alpha: true,
     maxSide: 16_384,
-    encode: (image, { quality = 80 }) =>
-      image.avif({ quality, effort: 2, chromaSubsampling: '4:4:4' }),
+    encode: (image, { quality = 80, chroma = '4:4:4' }) =>
+      image.avif({ quality, effort: 2, chromaSubsampling: chroma }),
   },
   tiff: {
     endings: ['tif', 'tiff'],

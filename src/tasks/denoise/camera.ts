@@ -1,0 +1,252 @@
+/** The noise of a camera: photons and read-out on a colour-filter mosaic, demosaiced, white-balanced and gamma-corrected. */
+import type { Planes } from '../../codecs/images.ts';
+import { fillFromTable } from '../../data/normal-table.ts';
+import type { Random } from '../../data/random.ts';
+import { convolve, gaussianKernel, mirrored, planesOf, toByte, toGray, toRgb } from './planes.ts';
+
+export interface CameraSettings {
+  /** Electrons of a white pixel: its photon noise is one over the root of it. */
+  readonly electrons: number;
+  /** Standard deviation of the read-out noise, electrons. */
+  readonly readNoise: number;
+  /** Gains of red and blue over green by white balance. */
+  readonly gains: readonly [red: number, blue: number];
+  /** How far the colour matrix takes the sensor's colours apart, 0 to 1; it couples the noise of the channels. */
+  readonly matrix: number;
+  readonly demosaic: keyof typeof demosaicKernels;
+  /** Which corner of the 2×2 mosaic the image begins at, 0 to 3. */
+  readonly phase: number;
+  /** Standard deviation of the lens's blur, pixels; 0 for none. It is part of the clean image. */
+  readonly lensBlur: number;
+  /** Standard deviation of the smoothing that the camera's own noise reduction does, pixels; 0 for none. */
+  readonly smoothing: number;
+}
+
+/** Settings from base to high sensitivity. */
+export function drawCamera(random: Random): CameraSettings {
+  const between = (low: number, high: number): number => low + (high - low) * random.uniform();
+  return {
+    electrons: 100 * 50 ** random.uniform(),
+    readNoise: between(0.5, 3),
+    gains: [between(1.4, 2.4), between(1.3, 2.2)],
+    matrix: random.uniform(),
+    demosaic: random.uniform() < 0.4 ? 'bilinear' : 'malvar',
+    phase: random.integer(4),
+    lensBlur: random.uniform() < 0.3 ? between(0.4, 0.9) : 0,
+    smoothing: random.uniform() < 0.5 ? between(0.4, 0.9) : 0,
+  };
+}
+
+/** A typical matrix from a sensor's colours to linear sRGB; rows add up to one. */
+const COLOUR_MATRIX = [
+  [1.7, -0.6, -0.1],
+  [-0.2, 1.5, -0.3],
+  [0, -0.5, 1.5],
+] as const;
+
+/**
+ * An 8-bit image as this camera would have taken it, with and without noise. Demosaicing and colour correction are linear,
+ * so they are applied to the noise alone: the clean image keeps its detail and has no demosaicing artefacts. Variance of the
+ * raw values: x / electrons + (readNoise / electrons)² (Foi et al. 2008).
+ */
+export function takePhoto(
+  image: Planes,
+  settings: CameraSettings,
+  random: Random,
+): { clean: Planes; noisy: Planes } {
+  const { width, height } = image;
+  const scene = toRgb(image);
+  const light = scene.data.map((value) => linearOf[toByte(value)]!);
+  const layers = planesOf({ ...scene, data: light });
+  if (settings.lensBlur > 0) {
+    const kernel = gaussianKernel(settings.lensBlur);
+    for (const plane of layers) convolve(plane, width, height, kernel);
+  }
+  const mosaic = rawNoise(layers, width, height, settings, random);
+  const noise = demosaic(mosaic, width, height, settings);
+  mixColours(noise, settings.matrix);
+  if (settings.smoothing > 0) {
+    const kernel = gaussianKernel(settings.smoothing);
+    for (const plane of noise) convolve(plane, width, height, kernel);
+  }
+  const noisyLight = new Float32Array(light.length);
+  noise.forEach((plane, c) => {
+    const from = c * plane.length;
+    for (let i = 0; i < plane.length; i++) noisyLight[from + i] = light[from + i]! + plane[i]!;
+  });
+  const developed = (data: Float32Array): Planes => {
+    const colour: Planes = { channels: 3, width, height, data: toSrgb(data) };
+    return image.channels === 1 ? toGray(colour) : colour;
+  };
+  return {
+    clean: settings.lensBlur > 0 ? developed(light) : image,
+    noisy: developed(noisyLight),
+  };
+}
+
+/** Which channel a site of the mosaic sees; rows R G / G B at phase 0. */
+const channelAt = (x: number, y: number, phase: number): 0 | 1 | 2 => {
+  const [column, row] = [(x + phase) & 1, (y + (phase >> 1)) & 1];
+  return row === 0 ? (column === 0 ? 0 : 1) : column === 0 ? 1 : 2;
+};
+
+/** Rows and columns of mirrored values around a mosaic. */
+const PAD = 2;
+
+/** What noise adds to the white-balanced raw values, [H+2·PAD,W+2·PAD]. */
+function rawNoise(
+  light: readonly Float32Array[],
+  width: number,
+  height: number,
+  { electrons, readNoise, gains, phase }: CameraSettings,
+  random: Random,
+): Float32Array {
+  const gainOf = [gains[0], 1, gains[1]] as const;
+  const constant = (readNoise / electrons) ** 2;
+  const normal = new Float32Array(width * height);
+  fillFromTable(normal, 1, random);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      const c = channelAt(x, y, phase);
+      const raw = light[c]![i]! / gainOf[c];
+      const seen = raw + normal[i]! * Math.sqrt(raw / electrons + constant);
+      normal[i] = gainOf[c] * (Math.min(1, seen) - raw);
+    }
+  }
+  const across = width + 2 * PAD;
+  const padded = new Float32Array(across * (height + 2 * PAD));
+  for (let y = -PAD; y < height + PAD; y++) {
+    const row = mirrored(y, height) * width;
+    for (let x = -PAD; x < width + PAD; x++)
+      padded[(y + PAD) * across + x + PAD] = normal[row + mirrored(x, width)]!;
+  }
+  return padded;
+}
+
+type Kernel = readonly (readonly [dx: number, dy: number, weight: number])[];
+
+/** The taps at (±a, ±b), each with the same weight. */
+const ring = (a: number, b: number, weight: number): Kernel =>
+  [-1, 1].flatMap((s) => [-1, 1].map((t) => [s * a, t * b, weight] as const));
+const row = (a: number, weight: number): Kernel => [
+  [-a, 0, weight],
+  [a, 0, weight],
+];
+const column = (a: number, weight: number): Kernel => [
+  [0, -a, weight],
+  [0, a, weight],
+];
+const cross = (a: number, weight: number): Kernel => [...row(a, weight), ...column(a, weight)];
+const centre = (weight: number): Kernel => [[0, 0, weight]];
+
+/**
+ * How a missing channel is interpolated: green at red or blue sites; red or blue at a green site that has it left and right,
+ * or above and below; red at blue sites and blue at red ones.
+ */
+interface Demosaic {
+  readonly green: Kernel;
+  readonly beside: Kernel;
+  readonly above: Kernel;
+  readonly opposite: Kernel;
+}
+
+/** `malvar`: gradient-corrected (Malvar, He & Cutler 2004). */
+const demosaicKernels = {
+  bilinear: {
+    green: cross(1, 1 / 4),
+    beside: row(1, 1 / 2),
+    above: column(1, 1 / 2),
+    opposite: ring(1, 1, 1 / 4),
+  },
+  malvar: {
+    green: [...centre(1 / 2), ...cross(1, 1 / 4), ...cross(2, -1 / 8)],
+    beside: [
+      ...centre(5 / 8),
+      ...row(1, 1 / 2),
+      ...ring(1, 1, -1 / 8),
+      ...row(2, -1 / 8),
+      ...column(2, 1 / 16),
+    ],
+    above: [
+      ...centre(5 / 8),
+      ...column(1, 1 / 2),
+      ...ring(1, 1, -1 / 8),
+      ...column(2, -1 / 8),
+      ...row(2, 1 / 16),
+    ],
+    opposite: [...centre(3 / 4), ...ring(1, 1, 1 / 4), ...cross(2, -3 / 16)],
+  },
+} satisfies Record<string, Demosaic>;
+
+/** Three planes [H,W] of a mosaic that has a rim of PAD. */
+function demosaic(
+  mosaic: Float32Array,
+  width: number,
+  height: number,
+  { demosaic: method, phase }: CameraSettings,
+): Float32Array[] {
+  const across = width + 2 * PAD;
+  const flat = (kernel: Kernel) => ({
+    offsets: Int32Array.from(kernel, ([dx, dy]) => dy * across + dx),
+    weights: Float64Array.from(kernel, ([, , weight]) => weight),
+  });
+  const kernels = demosaicKernels[method];
+  const same = flat(centre(1));
+  const green = flat(kernels.green);
+  const beside = flat(kernels.beside);
+  const above = flat(kernels.above);
+  const opposite = flat(kernels.opposite);
+  const planes = [0, 1, 2].map(() => new Float32Array(width * height));
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = (y + PAD) * across + x + PAD;
+      const site = channelAt(x, y, phase);
+      const redRow = site === 1 ? channelAt(x + 1, y, phase) === 0 : site === 0;
+      for (let c = 0; c < 3; c++) {
+        const { offsets, weights } =
+          c === site
+            ? same
+            : c === 1
+              ? green
+              : site !== 1
+                ? opposite
+                : (c === 0) === redRow
+                  ? beside
+                  : above;
+        let sum = 0;
+        for (let k = 0; k < offsets.length; k++) sum += weights[k]! * mosaic[at + offsets[k]!]!;
+        planes[c]![y * width + x] = sum;
+      }
+    }
+  }
+  return planes;
+}
+
+/** Applies (1 − strength) · identity + strength · COLOUR_MATRIX to each pixel. */
+function mixColours([r, g, b]: readonly Float32Array[], strength: number): void {
+  const rows = COLOUR_MATRIX.map((weights, to) =>
+    weights.map((weight, from) => strength * weight + (from === to ? 1 - strength : 0)),
+  ) as [number, number, number][];
+  for (let i = 0; i < r!.length; i++) {
+    const [red, green, blue] = [r![i]!, g![i]!, b![i]!];
+    const mixed = (c: number): number =>
+      rows[c]![0] * red + rows[c]![1] * green + rows[c]![2] * blue;
+    r![i] = mixed(0);
+    g![i] = mixed(1);
+    b![i] = mixed(2);
+  }
+}
+
+/** sRGB (IEC 61966-2-1): light of each 8-bit value, and the value of light in STEPS steps. */
+const linearOf = Float32Array.from({ length: 256 }, (_, i) =>
+  i <= 10 ? i / 255 / 12.92 : ((i / 255 + 0.055) / 1.055) ** 2.4,
+);
+const STEPS = 2 ** 15;
+const valueOf = Float32Array.from({ length: STEPS + 1 }, (_, i) => {
+  const light = i / STEPS;
+  const value = light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055;
+  return toByte(value) * (1 / 255);
+});
+
+const toSrgb = (light: Float32Array): Float32Array =>
+  light.map((value) => valueOf[Math.floor(STEPS * Math.min(1, Math.max(0, value)) + 0.5)]!);

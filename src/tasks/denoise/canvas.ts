@@ -1,0 +1,137 @@
+/** A small antialiased rasteriser: shapes are signed distances, painted where they are negative. */
+import type { Planes } from '../../codecs/images.ts';
+import { roundTo8Bits } from './planes.ts';
+
+/** Red, green and blue in [0,1]. */
+export type Colour = readonly [number, number, number];
+export type Point = readonly [x: number, y: number];
+
+/** A shape on a canvas whose pixel (x, y) has its centre at (x + ½, y + ½). */
+export interface Shape {
+  /** What may be painted, pixels. */
+  readonly box: readonly [left: number, top: number, right: number, bottom: number];
+  /** Distance to the outline, pixels; negative inside. */
+  readonly distance: (x: number, y: number) => number;
+}
+
+/** How far red lies left and blue right of green in subpixel text. */
+const SUBPIXEL = 1 / 3;
+
+export class Canvas {
+  readonly data: Float32Array;
+
+  constructor(
+    readonly width: number,
+    readonly height: number,
+    ground: Colour,
+  ) {
+    this.data = new Float32Array(3 * width * height);
+    ground.forEach((value, c) =>
+      this.data.fill(value, c * width * height, (c + 1) * width * height),
+    );
+  }
+
+  /** Paints a shape in one colour. @param subpixels antialias each channel by itself, as on a striped display */
+  paint({ box, distance }: Shape, colour: Colour, subpixels = false): void {
+    const { width, height, data } = this;
+    const [left, right] = [Math.max(0, Math.floor(box[0])), Math.min(width, Math.ceil(box[2]))];
+    const [top, bottom] = [Math.max(0, Math.floor(box[1])), Math.min(height, Math.ceil(box[3]))];
+    for (let y = top; y < bottom; y++) {
+      for (let x = left; x < right; x++) {
+        let cover = coverage(distance(x + 0.5, y + 0.5));
+        for (let c = 0; c < 3; c++) {
+          if (subpixels && c !== 1)
+            cover = coverage(distance(x + 0.5 + (c - 1) * SUBPIXEL, y + 0.5));
+          const at = (c * height + y) * width + x;
+          if (cover > 0) data[at]! += cover * (colour[c]! - data[at]!);
+        }
+      }
+    }
+  }
+
+  /** Sets every pixel of a rectangle. */
+  shade(
+    [left, top, right, bottom]: Shape['box'],
+    colourAt: (x: number, y: number) => Colour,
+  ): void {
+    const { width, height, data } = this;
+    for (let y = Math.max(0, top); y < Math.min(height, bottom); y++) {
+      for (let x = Math.max(0, left); x < Math.min(width, right); x++) {
+        const colour = colourAt(x, y);
+        for (let c = 0; c < 3; c++) data[(c * height + y) * width + x] = colour[c]!;
+      }
+    }
+  }
+
+  /** The picture, 8 bits. */
+  toPlanes(): Planes {
+    const { width, height, data } = this;
+    return { channels: 3, width, height, data: roundTo8Bits(data) };
+  }
+}
+
+const coverage = (distance: number): number => Math.min(1, Math.max(0, 0.5 - distance));
+
+/** A rectangle with round corners; on whole pixels its edges are sharp. */
+export function box(left: number, top: number, width: number, height: number, radius = 0): Shape {
+  const [x0, y0] = [left + width / 2, top + height / 2];
+  return {
+    box: [left - 1, top - 1, left + width + 1, top + height + 1],
+    distance: (x, y) => {
+      const across = Math.abs(x - x0) - width / 2 + radius;
+      const down = Math.abs(y - y0) - height / 2 + radius;
+      const outside = Math.hypot(Math.max(across, 0), Math.max(down, 0));
+      return outside + Math.min(Math.max(across, down), 0) - radius;
+    },
+  };
+}
+
+export const disc = (x0: number, y0: number, radius: number): Shape => ({
+  box: [x0 - radius - 1, y0 - radius - 1, x0 + radius + 1, y0 + radius + 1],
+  distance: (x, y) => Math.hypot(x - x0, y - y0) - radius,
+});
+
+/** Lines through points, `width` pixels thick, with round ends. */
+export const stroke = (points: readonly Point[], width: number): Shape => ({
+  box: boundsOf(points, width / 2 + 1),
+  distance: (x, y) => {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (let i = Math.min(1, points.length - 1); i < points.length; i++)
+      nearest = Math.min(nearest, toSegment(x, y, points[Math.max(0, i - 1)]!, points[i]!));
+    return nearest - width / 2;
+  },
+});
+
+/** The inside of a closed line, by the even–odd rule. */
+export const polygon = (points: readonly Point[]): Shape => ({
+  box: boundsOf(points, 1),
+  distance: (x, y) => {
+    let nearest = Number.POSITIVE_INFINITY;
+    let inside = false;
+    points.forEach((b, i) => {
+      const a = points.at(i - 1)!;
+      nearest = Math.min(nearest, toSegment(x, y, a, b));
+      const crosses = a[1] > y !== b[1] > y;
+      if (crosses && x < a[0] + ((y - a[1]) / (b[1] - a[1])) * (b[0] - a[0])) inside = !inside;
+    });
+    return inside ? -nearest : nearest;
+  },
+});
+
+function boundsOf(points: readonly Point[], margin: number): Shape['box'] {
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  return [
+    Math.min(...xs) - margin,
+    Math.min(...ys) - margin,
+    Math.max(...xs) + margin,
+    Math.max(...ys) + margin,
+  ];
+}
+
+function toSegment(x: number, y: number, a: Point, b: Point): number {
+  const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+  const along = ((x - a[0]) * dx + (y - a[1]) * dy) / Math.max(dx * dx + dy * dy, 1e-9);
+  const t = Math.min(1, Math.max(0, along));
+  const [right, down] = [x - a[0] - t * dx, y - a[1] - t * dy];
+  return Math.sqrt(right * right + down * down);
+}
