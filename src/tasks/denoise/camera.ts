@@ -37,6 +37,8 @@ export function drawCamera(random: Random): CameraSettings {
   };
 }
 
+type Row = [number, number, number];
+
 /** A typical matrix from a sensor's colours to linear sRGB; rows add up to one. */
 const COLOUR_MATRIX = [
   [1.7, -0.6, -0.1],
@@ -56,7 +58,7 @@ export function takePhoto(
 ): { clean: Planes; noisy: Planes } {
   const { width, height } = image;
   const scene = toRgb(image);
-  const light = scene.data.map((value) => linearOf[toByte(value)]!);
+  const light = toLight(scene.data);
   const layers = planesOf({ ...scene, data: light });
   if (settings.lensBlur > 0) {
     const kernel = gaussianKernel(settings.lensBlur);
@@ -70,10 +72,8 @@ export function takePhoto(
     for (const plane of noise) convolve(plane, width, height, kernel);
   }
   const noisyLight = new Float32Array(light.length);
-  noise.forEach((plane, c) => {
-    const from = c * plane.length;
-    for (let i = 0; i < plane.length; i++) noisyLight[from + i] = light[from + i]! + plane[i]!;
-  });
+  noise.forEach((plane, c) => noisyLight.set(plane, c * plane.length));
+  for (let i = 0; i < light.length; i++) noisyLight[i]! += light[i]!;
   const developed = (data: Float32Array): Planes => {
     const colour: Planes = { channels: 3, width, height, data: toSrgb(data) };
     return image.channels === 1 ? toGray(colour) : colour;
@@ -84,11 +84,11 @@ export function takePhoto(
   };
 }
 
-/** Which channel a site of the mosaic sees; rows R G / G B at phase 0. */
-const channelAt = (x: number, y: number, phase: number): 0 | 1 | 2 => {
-  const [column, row] = [(x + phase) & 1, (y + (phase >> 1)) & 1];
-  return row === 0 ? (column === 0 ? 0 : 1) : column === 0 ? 1 : 2;
-};
+/** The channels of the 2×2 mosaic's sites, row by row: R G / G B at phase 0, which is shifted right by 1 and down by 2. */
+function sitesOf(phase: number): readonly (0 | 1 | 2)[] {
+  const sites = [0, 1, 1, 2] as const;
+  return [0, 1, 2, 3].map((site) => sites[site ^ phase]!);
+}
 
 /** Rows and columns of mirrored values around a mosaic. */
 const PAD = 2;
@@ -102,12 +102,13 @@ function rawNoise(
   random: Random,
 ): Float32Array {
   const gainOf = [gains[0], 1, gains[1]] as const;
+  const sites = sitesOf(phase);
   const constant = (readNoise / electrons) ** 2;
   const normal = new Float32Array(width * height);
   fillFromTable(normal, 1, random);
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
-      const c = channelAt(x, y, phase);
+      const c = sites[2 * (y & 1) + (x & 1)]!;
       const raw = light[c]![i]! / gainOf[c];
       const seen = raw + normal[i]! * Math.sqrt(raw / electrons + constant);
       normal[i] = gainOf[c] * (Math.min(1, seen) - raw);
@@ -178,6 +179,21 @@ const demosaicKernels = {
   },
 } satisfies Record<string, Demosaic>;
 
+const AS_IT_IS = centre(1);
+
+/** The kernel that gives channel c at a site, where `beside` is the channel of the sites left and right of it. */
+function kernelAt(
+  { green, beside, above, opposite }: Demosaic,
+  c: number,
+  site: number,
+  next: number,
+) {
+  if (c === site) return AS_IT_IS;
+  if (c === 1) return green;
+  if (site !== 1) return opposite;
+  return c === next ? beside : above;
+}
+
 /** Three planes [H,W] of a mosaic that has a rim of PAD. */
 function demosaic(
   mosaic: Float32Array,
@@ -185,55 +201,58 @@ function demosaic(
   height: number,
   { demosaic: method, phase }: CameraSettings,
 ): Float32Array[] {
-  const across = width + 2 * PAD;
-  const flat = (kernel: Kernel) => ({
-    offsets: Int32Array.from(kernel, ([dx, dy]) => dy * across + dx),
-    weights: Float64Array.from(kernel, ([, , weight]) => weight),
+  const sites = sitesOf(phase);
+  return [0, 1, 2].map((c) => {
+    const plane = new Float32Array(width * height);
+    sites.forEach((site, at) => {
+      const kernel = kernelAt(demosaicKernels[method], c, site, sites[at ^ 1]!);
+      interpolate(plane, mosaic, width, at, kernel);
+    });
+    return plane;
   });
-  const kernels = demosaicKernels[method];
-  const same = flat(centre(1));
-  const green = flat(kernels.green);
-  const beside = flat(kernels.beside);
-  const above = flat(kernels.above);
-  const opposite = flat(kernels.opposite);
-  const planes = [0, 1, 2].map(() => new Float32Array(width * height));
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const at = (y + PAD) * across + x + PAD;
-      const site = channelAt(x, y, phase);
-      const redRow = site === 1 ? channelAt(x + 1, y, phase) === 0 : site === 0;
-      for (let c = 0; c < 3; c++) {
-        const { offsets, weights } =
-          c === site
-            ? same
-            : c === 1
-              ? green
-              : site !== 1
-                ? opposite
-                : (c === 0) === redRow
-                  ? beside
-                  : above;
-        let sum = 0;
-        for (let k = 0; k < offsets.length; k++) sum += weights[k]! * mosaic[at + offsets[k]!]!;
-        planes[c]![y * width + x] = sum;
-      }
+}
+
+/** Applies a kernel at every second pixel of every second row, from site `at` (0 to 3) of the first 2×2 pixels on. */
+function interpolate(
+  plane: Float32Array,
+  mosaic: Float32Array,
+  width: number,
+  at: number,
+  kernel: Kernel,
+): void {
+  const across = width + 2 * PAD;
+  const taps = kernel.length;
+  const offsets = new Int32Array(taps);
+  const weights = new Float64Array(taps);
+  for (let k = 0; k < taps; k++) {
+    const [dx, dy, weight] = kernel[k]!;
+    offsets[k] = (dy + PAD) * across + dx + PAD;
+    weights[k] = weight;
+  }
+  const height = plane.length / width;
+  for (let y = at >> 1; y < height; y += 2) {
+    for (let x = at & 1; x < width; x += 2) {
+      const from = y * across + x;
+      let sum = 0;
+      for (let k = 0; k < taps; k++) sum += weights[k]! * mosaic[from + offsets[k]!]!;
+      plane[y * width + x] = sum;
     }
   }
-  return planes;
 }
 
 /** Applies (1 − strength) · identity + strength · COLOUR_MATRIX to each pixel. */
-function mixColours([r, g, b]: readonly Float32Array[], strength: number): void {
-  const rows = COLOUR_MATRIX.map((weights, to) =>
+function mixColours(planes: readonly Float32Array[], strength: number): void {
+  const [r, g, b] = planes as [Float32Array, Float32Array, Float32Array];
+  const [[rr, rg, rb], [gr, gg, gb], [br, bg, bb]] = COLOUR_MATRIX.map((weights, to) =>
     weights.map((weight, from) => strength * weight + (from === to ? 1 - strength : 0)),
-  ) as [number, number, number][];
-  for (let i = 0; i < r!.length; i++) {
-    const [red, green, blue] = [r![i]!, g![i]!, b![i]!];
-    const mixed = (c: number): number =>
-      rows[c]![0] * red + rows[c]![1] * green + rows[c]![2] * blue;
-    r![i] = mixed(0);
-    g![i] = mixed(1);
-    b![i] = mixed(2);
+  ) as [Row, Row, Row];
+  for (let i = 0; i < r.length; i++) {
+    const red = r[i]!;
+    const green = g[i]!;
+    const blue = b[i]!;
+    r[i] = rr * red + rg * green + rb * blue;
+    g[i] = gr * red + gg * green + gb * blue;
+    b[i] = br * red + bg * green + bb * blue;
   }
 }
 
@@ -248,5 +267,15 @@ const valueOf = Float32Array.from({ length: STEPS + 1 }, (_, i) => {
   return toByte(value) * (1 / 255);
 });
 
-const toSrgb = (light: Float32Array): Float32Array =>
-  light.map((value) => valueOf[Math.floor(STEPS * Math.min(1, Math.max(0, value)) + 0.5)]!);
+function toSrgb(light: Float32Array): Float32Array {
+  const values = new Float32Array(light.length);
+  for (let i = 0; i < light.length; i++)
+    values[i] = valueOf[Math.floor(STEPS * Math.min(1, Math.max(0, light[i]!)) + 0.5)]!;
+  return values;
+}
+
+function toLight(values: Float32Array): Float32Array {
+  const light = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) light[i] = linearOf[toByte(values[i]!)]!;
+  return light;
+}

@@ -92,34 +92,35 @@ export const disc = (x0: number, y0: number, radius: number): Shape => ({
 });
 
 /** Lines through points, `width` pixels thick, with round ends. */
-export const stroke = (points: readonly Point[], width: number): Shape => ({
-  box: boundsOf(points, width / 2 + 1),
-  distance: (x, y) => {
-    let nearest = Number.POSITIVE_INFINITY;
-    for (let i = Math.min(1, points.length - 1); i < points.length; i++)
-      nearest = Math.min(nearest, toSegment(x, y, points[Math.max(0, i - 1)]!, points[i]!));
-    return nearest - width / 2;
-  },
-});
+export function stroke(points: readonly Point[], width: number): Shape {
+  const nearest = distanceToLine(points);
+  return {
+    box: boundsOf(points, width / 2 + 1),
+    distance: (x, y) => nearest(x, y) - width / 2,
+  };
+}
 
 /** The inside of a closed line, by the even–odd rule. */
-export const polygon = (points: readonly Point[]): Shape => ({
-  box: boundsOf(points, 1),
-  distance: (x, y) => {
-    let nearest = Number.POSITIVE_INFINITY;
-    let inside = false;
+export function polygon(points: readonly Point[]): Shape {
+  const nearest = distanceToLine([...points, points[0]!]);
+  const inside = (x: number, y: number): boolean => {
+    let crossings = 0;
     points.forEach((b, i) => {
       const a = points.at(i - 1)!;
-      nearest = Math.min(nearest, toSegment(x, y, a, b));
       const crosses = a[1] > y !== b[1] > y;
-      if (crosses && x < a[0] + ((y - a[1]) / (b[1] - a[1])) * (b[0] - a[0])) inside = !inside;
+      if (crosses && x < a[0] + ((y - a[1]) / (b[1] - a[1])) * (b[0] - a[0])) crossings++;
     });
-    return inside ? -nearest : nearest;
-  },
-});
+    return crossings % 2 === 1;
+  };
+  return {
+    box: boundsOf(points, 1),
+    distance: (x, y) => (inside(x, y) ? -1 : 1) * nearest(x, y),
+  };
+}
 
 function boundsOf(points: readonly Point[], margin: number): Shape['box'] {
-  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  const xs = points.map(([x]) => x);
+  const ys = points.map(([, y]) => y);
   return [
     Math.min(...xs) - margin,
     Math.min(...ys) - margin,
@@ -128,10 +129,20 @@ function boundsOf(points: readonly Point[], margin: number): Shape['box'] {
   ];
 }
 
-function toSegment(x: number, y: number, a: Point, b: Point): number {
-  const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
-  const along = ((x - a[0]) * dx + (y - a[1]) * dy) / Math.max(dx * dx + dy * dy, 1e-9);
-  const t = Math.min(1, Math.max(0, along));
-  const [right, down] = [x - a[0] - t * dx, y - a[1] - t * dy];
-  return Math.sqrt(right * right + down * down);
+/** Distance to the nearest of the segments between neighbouring points, or to the point where there is one. */
+function distanceToLine(points: readonly Point[]): Shape['distance'] {
+  const line = Float64Array.from(points.length > 1 ? points.flat() : [...points, ...points].flat());
+  return (x, y) => {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i + 3 < line.length; i += 2) {
+      const dx = line[i + 2]! - line[i]!;
+      const dy = line[i + 3]! - line[i + 1]!;
+      const right = x - line[i]!;
+      const down = y - line[i + 1]!;
+      const along = (right * dx + down * dy) / Math.max(dx * dx + dy * dy, 1e-9);
+      const t = Math.min(1, Math.max(0, along));
+      nearest = Math.min(nearest, (right - t * dx) ** 2 + (down - t * dy) ** 2);
+    }
+    return Math.sqrt(nearest);
+  };
 }

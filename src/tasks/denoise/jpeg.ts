@@ -1,6 +1,5 @@
 /** What JPEG does to an image's values, without a file: fast and synchronous, for patches to learn from. */
 import type { ChromaSubsampling, Planes } from '../../codecs/images.ts';
-import { cosineTransform, toCoefficients, toPixels } from '../../data/blocks.ts';
 import { mirrored, planesOf, roundTo8Bits } from './planes.ts';
 
 export interface JpegOptions {
@@ -10,7 +9,15 @@ export interface JpegOptions {
 }
 
 const SIDE = 8;
-const transform = cosineTransform(SIDE);
+/** The orthonormal cosine transform (DCT-II) of eight numbers, a row for each frequency, and its inverse. */
+const forward = Float64Array.from({ length: SIDE * SIDE }, (_, i) => {
+  const [frequency, at] = [Math.floor(i / SIDE), i % SIDE];
+  return (
+    Math.sqrt((frequency === 0 ? 1 : 2) / SIDE) *
+    Math.cos((Math.PI * frequency * (at + 0.5)) / SIDE)
+  );
+});
+const inverse = forward.map((_, i) => forward[(i % SIDE) * SIDE + Math.floor(i / SIDE)]!);
 
 /** The quantisation tables of the standard (ITU-T T.81, K.1), row by row; of 8-bit values at quality 50. */
 const LUMA = [
@@ -59,26 +66,43 @@ function quantise(
   steps: Float64Array,
 ): Float32Array {
   const result = new Float32Array(plane.length);
-  const block = new Float32Array(SIDE * SIDE);
+  const [block, half] = [new Float64Array(SIDE * SIDE), new Float64Array(SIDE * SIDE)];
+  const columns = mirroredPlaces(width);
+  const rows = mirroredPlaces(height);
   for (let top = 0; top < height; top += SIDE) {
     for (let left = 0; left < width; left += SIDE) {
-      for (let i = 0; i < block.length; i++) {
-        const [x, y] = [left + (i % SIDE), top + Math.floor(i / SIDE)];
-        block[i] = plane[mirrored(y, height) * width + mirrored(x, width)]! - 0.5;
-      }
-      const coefficients = toCoefficients(transform, block);
-      for (let i = 0; i < coefficients.length; i++)
-        coefficients[i] = steps[i]! * Math.round(coefficients[i]! / steps[i]!);
-      const pixels = toPixels(transform, coefficients);
+      for (let i = 0; i < block.length; i++)
+        block[i] = plane[rows[top + (i >> 3)]! * width + columns[left + (i & 7)]!]! - 0.5;
+      transform(forward, block, half);
+      transform(forward, half, block);
+      for (let i = 0; i < block.length; i++)
+        block[i] = steps[i]! * Math.floor(block[i]! / steps[i]! + 0.5);
+      transform(inverse, block, half);
+      transform(inverse, half, block);
       const [right, bottom] = [Math.min(SIDE, width - left), Math.min(SIDE, height - top)];
       for (let y = 0; y < bottom; y++) {
         for (let x = 0; x < right; x++)
-          result[(top + y) * width + left + x] = pixels[y * SIDE + x]! + 0.5;
+          result[(top + y) * width + left + x] = block[y * SIDE + x]! + 0.5;
       }
     }
   }
   return result;
 }
+
+/** Writes the transpose of matrix · block: called twice, it transforms columns and rows. */
+function transform(matrix: Float64Array, block: Float64Array, target: Float64Array): void {
+  for (let k = 0; k < SIDE; k++) {
+    for (let x = 0; x < SIDE; x++) {
+      let sum = 0;
+      for (let i = 0; i < SIDE; i++) sum += matrix[SIDE * k + i]! * block[SIDE * i + x]!;
+      target[SIDE * x + k] = sum;
+    }
+  }
+}
+
+/** Where the pixels of whole blocks along an axis are read. */
+const mirroredPlaces = (length: number): Int32Array =>
+  Int32Array.from({ length: SIDE * Math.ceil(length / SIDE) }, (_, i) => mirrored(i, length));
 
 /** Y, Cb and Cr of JFIF, each in [0,1]. */
 function toYcc([r, g, b]: readonly Float32Array[]): Float32Array[] {

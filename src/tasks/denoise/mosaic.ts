@@ -14,6 +14,13 @@ const ZOOM_OF_BLUR = 1.5;
 /** Height and width of a part, pixels. */
 const SIDES = [240, 620] as const;
 
+/** The large photographs that reports measure, pixels: `mosaic` of Kodak24 with these seeds. */
+export const largePhotographs = [
+  { name: '3 megapixels', width: 2000, height: 1500, seed: 1 },
+  { name: '6 megapixels', width: 3000, height: 2000, seed: 2 },
+  { name: '12 megapixels', width: 4000, height: 3000, seed: 3 },
+] as const;
+
 interface Place {
   readonly left: number;
   readonly top: number;

@@ -137,7 +137,9 @@ const pickFrom = <T>(values: readonly T[], random: Random): T =>
 
 function stored(image: Planes, channels: 1 | 3): Stored {
   const { width, height, data } = channels === 1 ? toGray(image) : toRgb(image);
-  return { width, height, data: Uint8Array.from(data, toByte) };
+  const bytes = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) bytes[i] = toByte(data[i]!);
+  return { width, height, data: bytes };
 }
 
 function drawAll(count: number, side: number, channels: 1 | 3, seed: number): Stored[] {

@@ -4,9 +4,12 @@ import type { Planes } from '../../codecs/images.ts';
 /** Luma of ITU-R BT.601, rounded to 8 bits; a gray image is returned as it is. */
 export function toGray(image: Planes): Planes {
   if (image.channels === 1) return image;
-  const [r, g, b] = planesOf(image);
-  const data = r!.map((red, i) => toByte(0.299 * red + 0.587 * g![i]! + 0.114 * b![i]!) / 255);
-  return { ...image, channels: 1, data };
+  const pixels = image.width * image.height;
+  const { data } = image;
+  const gray = new Float32Array(pixels);
+  for (let i = 0; i < pixels; i++)
+    gray[i] = 0.299 * data[i]! + 0.587 * data[i + pixels]! + 0.114 * data[i + 2 * pixels]!;
+  return { ...image, channels: 1, data: roundTo8Bits(gray) };
 }
 
 /** A gray image as three equal planes; a colour image is returned as it is. */
@@ -56,9 +59,9 @@ export function crop(
   return { channels, ...size, data: result };
 }
 
-/** Weights of a Gaussian of standard deviation `radius` (pixels) out to 2½ of them; they add up to one. */
+/** Weights of a Gaussian of standard deviation `radius` (pixels) out to two of them; they add up to one. */
 export function gaussianKernel(radius: number): Float64Array {
-  const reach = Math.max(1, Math.ceil(2.5 * radius));
+  const reach = Math.max(1, Math.ceil(2 * radius));
   const weights = Float64Array.from({ length: 2 * reach + 1 }, (_, i) =>
     Math.exp(-0.5 * ((i - reach) / radius) ** 2),
   );
@@ -87,11 +90,15 @@ function convolveLine(
   line: Float32Array,
 ): void {
   const reach = (kernel.length - 1) / 2;
-  for (let i = -reach; i < length + reach; i++)
-    line[i + reach] = plane[from + mirrored(i, length) * step]!;
+  for (let i = 0; i < length; i++) line[i + reach] = plane[from + i * step]!;
+  for (let i = 1; i <= reach; i++) {
+    line[reach - i] = line[reach + mirrored(-i, length)]!;
+    line[reach + length - 1 + i] = line[reach + mirrored(length - 1 + i, length)]!;
+  }
   for (let i = 0, to = from; i < length; i++, to += step) {
-    let sum = 0;
-    for (let k = 0; k < kernel.length; k++) sum += kernel[k]! * line[i + k]!;
+    let sum = kernel[reach]! * line[i + reach]!;
+    for (let k = 0, last = 2 * reach; k < reach; k++, last--)
+      sum += kernel[k]! * (line[i + k]! + line[i + last]!);
     plane[to] = sum;
   }
 }
