@@ -2,6 +2,7 @@
 import type { Planes } from '../../codecs/images.ts';
 import { fillFromTable } from '../../data/normal-table.ts';
 import type { Random } from '../../data/random.ts';
+import { demosaic, PAD, sitesOf, type DemosaicMethod } from './demosaic.ts';
 import { convolve, gaussianKernel, mirrored, planesOf, toByte, toGray, toRgb } from './planes.ts';
 
 export interface CameraSettings {
@@ -13,7 +14,7 @@ export interface CameraSettings {
   readonly gains: readonly [red: number, blue: number];
   /** How far the colour matrix takes the sensor's colours apart, 0 to 1; it couples the noise of the channels. */
   readonly matrix: number;
-  readonly demosaic: keyof typeof demosaicKernels;
+  readonly demosaic: DemosaicMethod;
   /** Which corner of the 2×2 mosaic the image begins at, 0 to 3. */
   readonly phase: number;
   /** Standard deviation of the lens's blur, pixels; 0 for none. It is part of the clean image. */
@@ -65,7 +66,7 @@ export function takePhoto(
     for (const plane of layers) convolve(plane, width, height, kernel);
   }
   const mosaic = rawNoise(layers, width, height, settings, random);
-  const noise = demosaic(mosaic, width, height, settings);
+  const noise = demosaic(mosaic, width, settings.demosaic, settings.phase);
   mixColours(noise, settings.matrix);
   if (settings.smoothing > 0) {
     const kernel = gaussianKernel(settings.smoothing);
@@ -83,15 +84,6 @@ export function takePhoto(
     noisy: developed(noisyLight),
   };
 }
-
-/** The channels of the 2×2 mosaic's sites, row by row: R G / G B at phase 0, which is shifted right by 1 and down by 2. */
-function sitesOf(phase: number): readonly (0 | 1 | 2)[] {
-  const sites = [0, 1, 1, 2] as const;
-  return [0, 1, 2, 3].map((site) => sites[site ^ phase]!);
-}
-
-/** Rows and columns of mirrored values around a mosaic. */
-const PAD = 2;
 
 /** What noise adds to the white-balanced raw values, [H+2·PAD,W+2·PAD]. */
 function rawNoise(
@@ -122,122 +114,6 @@ function rawNoise(
       padded[(y + PAD) * across + x + PAD] = normal[row + mirrored(x, width)]!;
   }
   return padded;
-}
-
-type Kernel = readonly (readonly [dx: number, dy: number, weight: number])[];
-
-/** The taps at (±a, ±b), each with the same weight. */
-const ring = (a: number, b: number, weight: number): Kernel =>
-  [-1, 1].flatMap((s) => [-1, 1].map((t) => [s * a, t * b, weight] as const));
-const row = (a: number, weight: number): Kernel => [
-  [-a, 0, weight],
-  [a, 0, weight],
-];
-const column = (a: number, weight: number): Kernel => [
-  [0, -a, weight],
-  [0, a, weight],
-];
-const cross = (a: number, weight: number): Kernel => [...row(a, weight), ...column(a, weight)];
-const centre = (weight: number): Kernel => [[0, 0, weight]];
-
-/**
- * How a missing channel is interpolated: green at red or blue sites; red or blue at a green site that has it left and right,
- * or above and below; red at blue sites and blue at red ones.
- */
-interface Demosaic {
-  readonly green: Kernel;
-  readonly beside: Kernel;
-  readonly above: Kernel;
-  readonly opposite: Kernel;
-}
-
-/** `malvar`: gradient-corrected (Malvar, He & Cutler 2004). */
-const demosaicKernels = {
-  bilinear: {
-    green: cross(1, 1 / 4),
-    beside: row(1, 1 / 2),
-    above: column(1, 1 / 2),
-    opposite: ring(1, 1, 1 / 4),
-  },
-  malvar: {
-    green: [...centre(1 / 2), ...cross(1, 1 / 4), ...cross(2, -1 / 8)],
-    beside: [
-      ...centre(5 / 8),
-      ...row(1, 1 / 2),
-      ...ring(1, 1, -1 / 8),
-      ...row(2, -1 / 8),
-      ...column(2, 1 / 16),
-    ],
-    above: [
-      ...centre(5 / 8),
-      ...column(1, 1 / 2),
-      ...ring(1, 1, -1 / 8),
-      ...column(2, -1 / 8),
-      ...row(2, 1 / 16),
-    ],
-    opposite: [...centre(3 / 4), ...ring(1, 1, 1 / 4), ...cross(2, -3 / 16)],
-  },
-} satisfies Record<string, Demosaic>;
-
-const AS_IT_IS = centre(1);
-
-/** The kernel that gives channel c at a site, where `beside` is the channel of the sites left and right of it. */
-function kernelAt(
-  { green, beside, above, opposite }: Demosaic,
-  c: number,
-  site: number,
-  next: number,
-) {
-  if (c === site) return AS_IT_IS;
-  if (c === 1) return green;
-  if (site !== 1) return opposite;
-  return c === next ? beside : above;
-}
-
-/** Three planes [H,W] of a mosaic that has a rim of PAD. */
-function demosaic(
-  mosaic: Float32Array,
-  width: number,
-  height: number,
-  { demosaic: method, phase }: CameraSettings,
-): Float32Array[] {
-  const sites = sitesOf(phase);
-  return [0, 1, 2].map((c) => {
-    const plane = new Float32Array(width * height);
-    sites.forEach((site, at) => {
-      const kernel = kernelAt(demosaicKernels[method], c, site, sites[at ^ 1]!);
-      interpolate(plane, mosaic, width, at, kernel);
-    });
-    return plane;
-  });
-}
-
-/** Applies a kernel at every second pixel of every second row, from site `at` (0 to 3) of the first 2×2 pixels on. */
-function interpolate(
-  plane: Float32Array,
-  mosaic: Float32Array,
-  width: number,
-  at: number,
-  kernel: Kernel,
-): void {
-  const across = width + 2 * PAD;
-  const taps = kernel.length;
-  const offsets = new Int32Array(taps);
-  const weights = new Float64Array(taps);
-  for (let k = 0; k < taps; k++) {
-    const [dx, dy, weight] = kernel[k]!;
-    offsets[k] = (dy + PAD) * across + dx + PAD;
-    weights[k] = weight;
-  }
-  const height = plane.length / width;
-  for (let y = at >> 1; y < height; y += 2) {
-    for (let x = at & 1; x < width; x += 2) {
-      const from = y * across + x;
-      let sum = 0;
-      for (let k = 0; k < taps; k++) sum += weights[k]! * mosaic[from + offsets[k]!]!;
-      plane[y * width + x] = sum;
-    }
-  }
 }
 
 /** Applies (1 − strength) · identity + strength · COLOUR_MATRIX to each pixel. */

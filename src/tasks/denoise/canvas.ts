@@ -38,12 +38,14 @@ export class Canvas {
     const [top, bottom] = [Math.max(0, Math.floor(box[1])), Math.min(height, Math.ceil(box[3]))];
     for (let y = top; y < bottom; y++) {
       for (let x = left; x < right; x++) {
-        let cover = coverage(distance(x + 0.5, y + 0.5));
+        const cover = coverage(distance(x + 0.5, y + 0.5));
         for (let c = 0; c < 3; c++) {
-          if (subpixels && c !== 1)
-            cover = coverage(distance(x + 0.5 + (c - 1) * SUBPIXEL, y + 0.5));
+          const own =
+            subpixels && c !== 1
+              ? coverage(distance(x + 0.5 + (c - 1) * SUBPIXEL, y + 0.5))
+              : cover;
           const at = (c * height + y) * width + x;
-          if (cover > 0) data[at]! += cover * (colour[c]! - data[at]!);
+          if (own > 0) data[at]! += own * (colour[c]! - data[at]!);
         }
       }
     }

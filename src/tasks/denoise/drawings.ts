@@ -4,13 +4,7 @@ import { drawCharacters } from '../../data/characters.ts';
 import type { Random } from '../../data/random.ts';
 import { box, Canvas, disc, polygon, stroke, type Colour, type Point } from './canvas.ts';
 import { drawTypeface, drawWords, widthOf, write } from './glyphs.ts';
-
-interface Palette {
-  readonly ground: Colour;
-  /** Text and lines; stands out from the ground. */
-  readonly ink: Colour;
-  readonly accents: readonly Colour[];
-}
+import { blend, drawPalette, luma, pick, type Palette } from './palette.ts';
 
 interface Scene extends Palette {
   readonly canvas: Canvas;
@@ -40,60 +34,6 @@ export function drawDrawing([width, height]: Size, random: Random): Planes {
   style.draw({ ...palette, canvas, random });
   return canvas.toPlanes();
 }
-
-/** Black on white, white on black, or saturated colours; channels in any order. */
-function drawPalette(random: Random): Palette {
-  const kind = random.uniform();
-  const byte = (value: number): number => Math.round(255 * value) / 255;
-  const gray = (value: number): Colour => [byte(value), byte(value), byte(value)];
-  const saturated = (): Colour => {
-    const low = byte(random.uniform() ** 2 * 0.6);
-    const high = byte(1 - random.uniform() ** 2 * 0.4);
-    const middle =
-      random.uniform() < 0.5 ? [low, high][random.integer(2)]! : byte(random.uniform());
-    return permuted([low, middle, high], random);
-  };
-  const accents = Array.from({ length: 5 }, saturated);
-  if (kind < 0.4)
-    return {
-      ground: gray(random.uniform() < 0.6 ? 1 : 0.9 + 0.1 * random.uniform()),
-      ink: gray(0.25 * random.uniform()),
-      accents,
-    };
-  if (kind < 0.6)
-    return {
-      ground: gray(0.2 * random.uniform()),
-      ink: gray(0.75 + 0.25 * random.uniform()),
-      accents,
-    };
-  const ground = saturated();
-  const light = luma(ground) > 0.5;
-  const plain = random.uniform() < 0.5;
-  const opposite: Colour = [byte(1 - ground[0]), byte(1 - ground[1]), byte(1 - ground[2])];
-  return { ground, ink: plain ? gray(light ? 0 : 1) : opposite, accents };
-}
-
-const luma = ([r, g, b]: Colour): number => 0.299 * r + 0.587 * g + 0.114 * b;
-
-function permuted([a, b, c]: Colour, random: Random): Colour {
-  const orders: readonly Colour[] = [
-    [a, b, c],
-    [a, c, b],
-    [b, a, c],
-    [b, c, a],
-    [c, a, b],
-    [c, b, a],
-  ];
-  return orders[random.integer(orders.length)]!;
-}
-
-const blend = (a: Colour, b: Colour, share: number): Colour => [
-  a[0] + share * (b[0] - a[0]),
-  a[1] + share * (b[1] - a[1]),
-  a[2] + share * (b[2] - a[2]),
-];
-
-const pick = <T>(values: readonly T[], random: Random): T => values[random.integer(values.length)]!;
 
 function drawPage({ canvas, random, ink, accents }: Scene): void {
   const face = drawTypeface(random, 6 + 22 * random.uniform() ** 2);

@@ -115,7 +115,7 @@ export function write(
 ): void {
   const { size, pen, slant, subpixels } = face;
   const advance = widthOf('x', face);
-  [...text].forEach((character, i) => {
+  Array.from(text).forEach((character, i) => {
     for (const line of strokesOf.get(character) ?? []) {
       const points = line.map(([x, y]): Point => [
         left + i * advance + (x * size) / 6 + (slant * ((6 - y) * size)) / 6 + pen / 2,

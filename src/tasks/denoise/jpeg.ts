@@ -1,6 +1,6 @@
 /** What JPEG does to an image's values, without a file: fast and synchronous, for patches to learn from. */
 import type { ChromaSubsampling, Planes } from '../../codecs/images.ts';
-import { mirrored, planesOf, roundTo8Bits } from './planes.ts';
+import { planesOf, roundTo8Bits } from './planes.ts';
 
 export interface JpegOptions {
   /** 1 to 100. */
@@ -9,6 +9,8 @@ export interface JpegOptions {
 }
 
 const SIDE = 8;
+/** What is taken from samples before the transform, and the value of colours in gray pixels. */
+const CENTRE = 128 / 255;
 /** The orthonormal cosine transform (DCT-II) of eight numbers, a row for each frequency, and its inverse. */
 const forward = Float64Array.from({ length: SIDE * SIDE }, (_, i) => {
   const [frequency, at] = [Math.floor(i / SIDE), i % SIDE];
@@ -36,7 +38,7 @@ export function throughJpeg(image: Planes, { quality, chroma }: JpegOptions): Pl
   const { width, height } = image;
   if (image.channels === 1) {
     const data = quantise(image.data, width, height, scaled(LUMA, quality));
-    return { ...image, data: roundTo8Bits(data) };
+    return { ...image, data };
   }
   const [y, blue, red] = toYcc(planesOf(image));
   const luma = quantise(y!, width, height, scaled(LUMA, quality));
@@ -58,7 +60,7 @@ function scaled(table: readonly number[], quality: number): Float64Array {
   );
 }
 
-/** Rounds the coefficients of every 8×8 block to multiples of `steps`; blocks at the border are filled up by mirroring. */
+/** Rounds the coefficients of every 8×8 block to multiples of `steps`; blocks at the border are filled up with its pixels. */
 function quantise(
   plane: Float32Array,
   width: number,
@@ -67,12 +69,12 @@ function quantise(
 ): Float32Array {
   const result = new Float32Array(plane.length);
   const [block, half] = [new Float64Array(SIDE * SIDE), new Float64Array(SIDE * SIDE)];
-  const columns = mirroredPlaces(width);
-  const rows = mirroredPlaces(height);
+  const columns = placesOf(width);
+  const rows = placesOf(height);
   for (let top = 0; top < height; top += SIDE) {
     for (let left = 0; left < width; left += SIDE) {
       for (let i = 0; i < block.length; i++)
-        block[i] = plane[rows[top + (i >> 3)]! * width + columns[left + (i & 7)]!]! - 0.5;
+        block[i] = plane[rows[top + (i >> 3)]! * width + columns[left + (i & 7)]!]! - CENTRE;
       transform(forward, block, half);
       transform(forward, half, block);
       for (let i = 0; i < block.length; i++)
@@ -82,11 +84,11 @@ function quantise(
       const [right, bottom] = [Math.min(SIDE, width - left), Math.min(SIDE, height - top)];
       for (let y = 0; y < bottom; y++) {
         for (let x = 0; x < right; x++)
-          result[(top + y) * width + left + x] = block[y * SIDE + x]! + 0.5;
+          result[(top + y) * width + left + x] = block[y * SIDE + x]! + CENTRE;
       }
     }
   }
-  return result;
+  return roundTo8Bits(result);
 }
 
 /** Writes the transpose of matrix · block: called twice, it transforms columns and rows. */
@@ -101,24 +103,24 @@ function transform(matrix: Float64Array, block: Float64Array, target: Float64Arr
 }
 
 /** Where the pixels of whole blocks along an axis are read. */
-const mirroredPlaces = (length: number): Int32Array =>
-  Int32Array.from({ length: SIDE * Math.ceil(length / SIDE) }, (_, i) => mirrored(i, length));
+const placesOf = (length: number): Int32Array =>
+  Int32Array.from({ length: SIDE * Math.ceil(length / SIDE) }, (_, i) => Math.min(i, length - 1));
 
-/** Y, Cb and Cr of JFIF, each in [0,1]. */
+/** Y, Cb and Cr of JFIF, each in [0,1], rounded to 8 bits as in the file. */
 function toYcc([r, g, b]: readonly Float32Array[]): Float32Array[] {
   const luma = r!.map((red, i) => 0.299 * red + 0.587 * g![i]! + 0.114 * b![i]!);
   return [
     luma,
-    luma.map((y, i) => 0.5 + (b![i]! - y) / 1.772),
-    luma.map((y, i) => 0.5 + (r![i]! - y) / 1.402),
-  ];
+    luma.map((y, i) => CENTRE + (b![i]! - y) / 1.772),
+    luma.map((y, i) => CENTRE + (r![i]! - y) / 1.402),
+  ].map(roundTo8Bits);
 }
 
 function toRgbValues(y: Float32Array, blue: Float32Array, red: Float32Array): Float32Array {
   const { length } = y;
   const data = new Float32Array(3 * length);
   for (let i = 0; i < length; i++) {
-    const [cb, cr] = [blue[i]! - 0.5, red[i]! - 0.5];
+    const [cb, cr] = [blue[i]! - CENTRE, red[i]! - CENTRE];
     data[i] = y[i]! + 1.402 * cr;
     data[length + i] = y[i]! - 0.344136 * cb - 0.714136 * cr;
     data[2 * length + i] = y[i]! + 1.772 * cb;

@@ -4,6 +4,7 @@ import type { PatchBatch } from '../../data/images.ts';
 import { Random } from '../../data/random.ts';
 import { drawDrawing } from './drawings.ts';
 import { throughJpeg } from './jpeg.ts';
+import { channelOrders, pick } from './palette.ts';
 import { crop, noiseLevel, roundTo8Bits, toByte, toGray, toRgb } from './planes.ts';
 import {
   drawnAs,
@@ -115,7 +116,7 @@ export class TrafficPatchSampler {
     const { random } = this;
     const { size, channels, noisyDrawings = 0, recoloured = 0 } = this.options;
     const drawn = kind.source === 'drawing' || random.uniform() < noisyDrawings;
-    const source = pickFrom(drawn ? this.drawings : this.photographs, random);
+    const source = pick(drawn ? this.drawings : this.photographs, random);
     const margin = Math.min(kind.margin, source.width - size, source.height - size);
     const window = cut(source, size + margin, channels, random);
     if (channels === 3 && random.uniform() < recoloured) recolour(window, random);
@@ -131,9 +132,6 @@ export class TrafficPatchSampler {
 }
 
 const gaussianKind: Kind = kinds.find(({ name }) => name === 'gaussian')!;
-
-const pickFrom = <T>(values: readonly T[], random: Random): T =>
-  values[random.integer(values.length)]!;
 
 function stored(image: Planes, channels: 1 | 3): Stored {
   const { width, height, data } = channels === 1 ? toGray(image) : toRgb(image);
@@ -167,18 +165,9 @@ function cut(image: Stored, size: number, channels: 1 | 3, random: Random): Plan
   return { channels, width: size, height: size, data: result };
 }
 
-const ORDERS = [
-  [0, 1, 2],
-  [0, 2, 1],
-  [1, 0, 2],
-  [1, 2, 0],
-  [2, 0, 1],
-  [2, 1, 0],
-] as const;
-
 /** Exchanges the channels, and takes colours towards gray or further from it, in place. */
 function recolour({ data }: Planes, random: Random): void {
-  const [r, g, b] = pickFrom(ORDERS, random);
+  const [r, g, b] = pick(channelOrders, random);
   const saturation = 2 * random.uniform();
   const { length } = data;
   const pixels = length / 3;

@@ -153,7 +153,7 @@ export function denoiseTraffic(options: TrafficOptions): Traffic {
     async draw(i) {
       const source = sources[i % sources.length]!;
       const random = new Random(mix(start + 1) + i);
-      const image = 'drawing' in source ? drawRequested(random) : source.photograph.image;
+      const image = 'drawing' in source ? drawLike(photographs, random) : source.photograph.image;
       const kind = pickKind(kindsOf('drawing' in source ? 'drawing' : 'photograph'), random);
       const form = drawForm(image, kind.source, channels, random);
       const { clean, noisy, jpeg } = drawnAs(form, image, kind, random, trafficSigma);
@@ -185,8 +185,11 @@ function shuffledSources(photographs: readonly Photograph[], random: Random): So
     .map(({ source }) => source);
 }
 
-const drawRequested = (random: Random): Planes =>
-  drawDrawing([256 + random.integer(385), 192 + random.integer(289)], random);
+/** A drawing as large as one of the photographs. */
+function drawLike(photographs: readonly Photograph[], random: Random): Planes {
+  const { width, height } = photographs[random.integer(photographs.length)]!.image;
+  return drawDrawing([width, height], random);
+}
 
 function drawForm(
   image: Planes,
