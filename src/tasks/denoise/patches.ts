@@ -59,12 +59,12 @@ interface Stored {
 }
 
 /**
- * Draws batches of patches at random places of random images, in the eight symmetries of the square; buffers are reused. What
- * follows depends on the state of `random` alone. JPEG is imitated (`throughJpeg`): files are written and read
- * asynchronously.
+ * Draws batches of patches at random places of random images, in the eight symmetries of the square; buffers are reused. The
+ * state of `random` is all that is needed to go on with the same batches. JPEG is imitated (`throughJpeg`), so that `next`
+ * stays synchronous.
  */
 export class TrafficPatchSampler {
-  /** No patch is sought whose noise is weaker than this, of 255: such are drawn again with Gaussian noise above it. */
+  /** Patches whose noise is weaker than this, of 255, are drawn again with Gaussian noise above it; see `leastSigma`. */
   leastSigma = 0;
   private readonly batch: PatchBatch;
   private readonly photographs: readonly Stored[];
@@ -123,7 +123,9 @@ export class TrafficPatchSampler {
     const form: Form =
       channels === 1 ? 'gray' : !drawn && random.uniform() < GRAY_SHARE ? 'gray as RGB' : 'colour';
     const { clean, noisy, jpeg } = drawnAs(form, window, kind, random, range);
-    const [left, top] = [random.integer(margin + 1), random.integer(margin + 1)];
+    // JPEG's blocks may begin anywhere; other noise is cut from the middle, out of reach of the window's border.
+    const offset = (): number => (jpeg ? random.integer(margin + 1) : margin >> 1);
+    const [left, top] = [offset(), offset()];
     const inner = (planes: Planes): Planes =>
       margin === 0 ? planes : crop(planes, left, top, { width: size, height: size });
     const pair = { clean: inner(clean), noisy: inner(jpeg ? throughJpeg(noisy, jpeg) : noisy) };

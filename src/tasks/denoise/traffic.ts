@@ -24,7 +24,7 @@ export interface Kind {
   /** Its share of the traffic. */
   readonly weight: number;
   readonly source: 'photograph' | 'drawing';
-  /** Pixels around a patch that its noise depends on. */
+  /** By how many pixels a window must be larger than a patch for the noise not to depend on the window's border. */
   readonly margin: number;
   readonly draw: (image: Planes, random: Random, sigma: SigmaRange) => Drawn;
 }

@@ -20,8 +20,11 @@ export const flat = (value: number, channels: 1 | 3, side: number): Planes => ({
   data: roundTo8Bits(new Float32Array(channels * side * side).fill(value)),
 });
 
-export const madeUpPhotos = (count: number): Photograph[] =>
-  Array.from({ length: count }, (_, k) => ({ name: `photo ${k}`, image: madeUpPhoto(k) }));
+export const madeUpPhotos = (count: number, width?: number, height?: number): Photograph[] =>
+  Array.from({ length: count }, (_, k) => ({
+    name: `photo ${k}`,
+    image: madeUpPhoto(k, 3, width, height),
+  }));
 
 export const isByte = (value: number): boolean =>
   value >= 0 && value <= 1 && Math.abs(255 * value - Math.round(255 * value)) < 1e-4;

@@ -11,7 +11,7 @@ import {
 } from '../../../src/tasks/denoise/traffic.ts';
 import { isByte, isGray, isSame, madeUpPhoto, madeUpPhotos } from './images.ts';
 
-const photographs = madeUpPhotos(38);
+const photographs = madeUpPhotos(38, 60, 56);
 const traffic = denoiseTraffic({ photographs, part: 'training', seed: 1 });
 const DRAWS = 40 * 20;
 
