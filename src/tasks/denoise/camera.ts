@@ -3,7 +3,7 @@ import type { Planes } from '../../codecs/images.ts';
 import { fillFromTable } from '../../data/normal-table.ts';
 import type { Random } from '../../data/random.ts';
 import { demosaic, PAD, sitesOf, type DemosaicMethod } from './demosaic.ts';
-import { convolve, gaussianKernel, mirrored, planesOf, toByte, toGray, toRgb } from './planes.ts';
+import { convolve, gaussianKernel, mirrored, planesOf, toByte, toGray } from './planes.ts';
 
 export interface CameraSettings {
   /** Electrons of a white pixel: its photon noise is one over the root of it. */
@@ -58,36 +58,41 @@ export function takePhoto(
   random: Random,
 ): { clean: Planes; noisy: Planes } {
   const { width, height } = image;
-  const scene = toRgb(image);
-  const light = toLight(scene.data);
-  const layers = planesOf({ ...scene, data: light });
-  if (settings.lensBlur > 0) {
-    const kernel = gaussianKernel(settings.lensBlur);
-    for (const plane of layers) convolve(plane, width, height, kernel);
-  }
-  const mosaic = rawNoise(layers, width, height, settings, random);
+  const light = toLight(image.data);
+  const layers = planesOf({ ...image, data: light });
+  blur(layers, width, height, settings.lensBlur);
+  const [red, green = red, blue = red] = layers as [Float32Array, Float32Array?, Float32Array?];
+  const mosaic = rawNoise([red, green, blue], width, height, settings, random);
   const noise = demosaic(mosaic, width, settings.demosaic, settings.phase);
   mixColours(noise, settings.matrix);
-  if (settings.smoothing > 0) {
-    const kernel = gaussianKernel(settings.smoothing);
-    for (const plane of noise) convolve(plane, width, height, kernel);
-  }
-  const noisyLight = new Float32Array(light.length);
-  noise.forEach((plane, c) => noisyLight.set(plane, c * plane.length));
-  for (let i = 0; i < light.length; i++) noisyLight[i]! += light[i]!;
-  const developed = (data: Float32Array): Planes => {
-    const colour: Planes = { channels: 3, width, height, data: toSrgb(data) };
-    return image.channels === 1 ? toGray(colour) : colour;
-  };
+  blur(noise, width, height, settings.smoothing);
+  const data = new Float32Array(3 * width * height);
+  [red, green, blue].forEach((plane, c) => addTo(data, c * plane.length, plane, noise[c]!));
+  const noisy: Planes = { channels: 3, width, height, data: toSrgb(data) };
   return {
-    clean: settings.lensBlur > 0 ? developed(light) : image,
-    noisy: developed(noisyLight),
+    clean: settings.lensBlur > 0 ? { ...image, data: toSrgb(light) } : image,
+    noisy: image.channels === 1 ? toGray(noisy) : noisy,
   };
+}
+
+function blur(
+  planes: readonly Float32Array[],
+  width: number,
+  height: number,
+  radius: number,
+): void {
+  if (radius === 0) return;
+  const kernel = gaussianKernel(radius);
+  for (const plane of planes) convolve(plane, width, height, kernel);
+}
+
+function addTo(target: Float32Array, from: number, a: Float32Array, b: Float32Array): void {
+  for (let i = 0; i < a.length; i++) target[from + i] = a[i]! + b[i]!;
 }
 
 /** What noise adds to the white-balanced raw values, [H+2·PAD,W+2·PAD]. */
 function rawNoise(
-  light: readonly Float32Array[],
+  light: readonly [Float32Array, Float32Array, Float32Array],
   width: number,
   height: number,
   { electrons, readNoise, gains, phase }: CameraSettings,
@@ -101,17 +106,17 @@ function rawNoise(
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
       const c = sites[2 * (y & 1) + (x & 1)]!;
-      const raw = light[c]![i]! / gainOf[c];
+      const raw = light[c][i]! / gainOf[c];
       const seen = raw + normal[i]! * Math.sqrt(raw / electrons + constant);
       normal[i] = gainOf[c] * (Math.min(1, seen) - raw);
     }
   }
   const across = width + 2 * PAD;
   const padded = new Float32Array(across * (height + 2 * PAD));
-  for (let y = -PAD; y < height + PAD; y++) {
-    const row = mirrored(y, height) * width;
-    for (let x = -PAD; x < width + PAD; x++)
-      padded[(y + PAD) * across + x + PAD] = normal[row + mirrored(x, width)]!;
+  const columns = Int32Array.from({ length: across }, (_, x) => mirrored(x - PAD, width));
+  for (let y = 0, to = 0; y < height + 2 * PAD; y++) {
+    const row = mirrored(y - PAD, height) * width;
+    for (let x = 0; x < across; x++) padded[to++] = normal[row + columns[x]!]!;
   }
   return padded;
 }
