@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/data/random.ts';
 import { box, Canvas, disc, polygon, stroke } from '../../../src/tasks/denoise/canvas.ts';
 import { drawDrawing } from '../../../src/tasks/denoise/drawings.ts';
-import { mosaic } from '../../../src/tasks/denoise/mosaic.ts';
+import { largePhotographs, mosaic } from '../../../src/tasks/denoise/mosaic.ts';
 import { planesOf } from '../../../src/tasks/denoise/planes.ts';
 import { isByte, isSame, madeUpPhoto, moments } from './images.ts';
 
@@ -103,6 +103,12 @@ describe('mosaic', () => {
     const small = (seed: number): Float32Array => mosaic(images, 700, 300, new Random(seed)).data;
     expect(isSame(small(2), small(2))).toBe(true);
     expect(isSame(small(2), small(3))).toBe(false);
+  });
+
+  it('has recipes up to 12 megapixels, each with a seed of its own', () => {
+    const sizes = largePhotographs.map(({ width, height }) => width * height);
+    expect(Math.max(...sizes)).toBe(12e6);
+    expect(new Set(largePhotographs.map(({ seed }) => seed)).size).toBe(largePhotographs.length);
   });
 
   it('has flat, blurred and textured parts', () => {

@@ -29,7 +29,7 @@ export const madeUpPhotos = (count: number, width?: number, height?: number): Ph
 export const isByte = (value: number): boolean =>
   value >= 0 && value <= 1 && Math.abs(255 * value - Math.round(255 * value)) < 1e-4;
 
-/** Equal numbers; `toEqual` is slow on long arrays, and compares whole buffers where arrays share one. */
+/** Equal numbers; `toEqual` takes seconds on long arrays. */
 export const isSame = (a: Float32Array, b: Float32Array): boolean =>
   a.length === b.length && a.every((value, i) => value === b[i]);
 
