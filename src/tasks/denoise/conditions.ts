@@ -89,8 +89,7 @@ export const jpegFile = (image: Planes, { quality, chroma }: JpegOptions): Promi
   encodeImage(
     { ...image, format: 'jpeg', bits: 8, alpha: undefined, source: undefined },
     'jpeg',
-    quality,
-    chroma,
+    { quality, chroma },
   );
 
 /** The image after it was written as a JPEG and read back. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readImage, type Planes } from '../../codecs/images.ts';
-import { endings } from '../../data/images.ts';
+import { imageFile } from '../../codecs/formats.ts';
 import { roundTo8Bits } from './planes.ts';
 
 /** Where requests are used. `test` is a folder of its own; the others share one and have no image in common. */
@@ -32,7 +32,7 @@ export async function readPhotographs(folder: string, part: Part): Promise<Photo
     throw new Error(`There is no folder ${folder}.`);
   });
   const photographs: Photograph[] = [];
-  for (const name of entries.filter((entry) => endings.test(entry)).sort()) {
+  for (const name of entries.filter((entry) => imageFile.test(entry)).sort()) {
     const file = join(folder, name);
     if (part !== 'test' && partOf(await readFile(file)) !== part) continue;
     const { channels, width, height, data } = await readImage(file).catch((error: unknown) => {
