@@ -24,7 +24,7 @@ const reproductions: Readonly<Record<string, Reproduction>> = {
 };
 
 const parts = (reproduction: Reproduction): string =>
-  reproduction.parts.map(({ name, about }) => `    ${name.padEnd(14)}${about}`).join('\n');
+  reproduction.parts.map(({ name, about }) => `    ${name.padEnd(16)}${about}`).join('\n');
 
 export const usage = `npm run reproduce -- TASK [PART …]
   --data DIR   clean test images, for the tasks that need them   --quick     a fraction of it all, to see that it runs

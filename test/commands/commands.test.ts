@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
@@ -93,27 +93,15 @@ beforeAll(async () => {
       create: { width: 32, height: 24, channels: 3, background: '#888', noise },
     }).toFile(join(place, 'images', `${i}.png`));
   }
-  await mkdir(join(place, 'photos'));
-  await sharp('docs/samples/clean.jpg')
-    .resize(128, 128)
-    .toFile(join(place, 'photos', 'a.png'));
   await mkdir(join(place, 'broken'));
   await writeFile(join(place, 'broken', 'a.png'), 'no image');
 });
 
 /** Runs a command in the temporary folder, as `npm run` would in the repository. */
 function command(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const script = { bench: 'scripts/bench/cli.ts', reproduce: 'scripts/paper/cli.ts' }[args[0]!];
-  const line = script
-    ? [resolve('scripts/run.mjs'), script, ...args.slice(1)]
-    : [resolve('dist/cli.js'), ...args];
-  // A reproduction is about the committed bundles; what is trained here stays here.
-  const env =
-    args[0] === 'reproduce' && !['recognize', 'few-shot'].includes(args[1]!)
-      ? { ...process.env, MODELS_DIR: resolve('models') }
-      : process.env;
+  const cli = resolve('dist/cli.js');
   return new Promise((done) => {
-    execFile(process.execPath, line, { cwd: place, env }, (error, out, err) => {
+    execFile(process.execPath, [cli, ...args], { cwd: place }, (error, out, err) => {
       done({ code: error ? Number(error.code ?? 1) : 0, out, err });
     });
   });
@@ -286,95 +274,6 @@ describe('train and evaluate', () => {
   }, 60_000);
 });
 
-describe('reproduce', () => {
-  it('measures the parts that are asked for, prints them, and writes them with their plots into one report', async () => {
-    const { code, out } = await command(
-      'reproduce',
-      'sparse-recovery',
-      'depth',
-      '--quick',
-      '--out',
-      'report',
-    );
-    expect(code).toBe(0);
-    expect(out).toMatch(/\| depth 3 +\| +3\.00 \| +−\d+\.\d\d \|/);
-    expect(await readdir(join(place, 'report'))).toEqual([
-      'depth-histogram.svg',
-      'depth.md',
-      'depth.svg',
-      'report.md',
-    ]);
-    const report = await readFile(join(place, 'report', 'report.md'), 'utf8');
-    expect(report).toContain(out.trim());
-  }, 60_000);
-
-  it('measures denoising on a folder of images, part by part', async () => {
-    const { code, out } = await command(
-      'reproduce',
-      'denoise',
-      '--quick',
-      '--data',
-      'photos',
-      '--learn',
-      'photos',
-      '--out',
-      'denoising',
-    );
-    expect(code).toBe(0);
-    for (const heading of [
-      'Gray images',
-      'What depth buys',
-      'The published form',
-      'The price of compute',
-      'Colour images',
-      'Noise of other kinds',
-      'Where depth goes',
-    ]) {
-      expect(out).toContain(`## ${heading}\n`);
-    }
-    expect(out).toMatch(/DnCNN-stop, published +\| +– \| +– \| 27\.61/);
-    expect(out).toMatch(/denoise-gray, every image at depth 12 +(\| \d\d\.\d\d ){7}/);
-    expect(out).toMatch(/\| λ = 8 dB +(\| +-?[\d.]+ ){3}\| +\d+ % \|/);
-    const plots = [
-      'depth-by-noise.svg',
-      'map-depth.svg',
-      'map-noisy.png',
-      'prices.svg',
-      'quality-over-time.svg',
-    ];
-    expect(await readdir(join(place, 'denoising'))).toEqual(expect.arrayContaining(plots));
-  }, 60_000);
-});
-
-describe('compressed sensing', () => {
-  it('of images is reproduced beside FISTA, with a picture', async () => {
-    const { code, out } = await command(
-      'reproduce',
-      'sparse-recovery',
-      'natural-images',
-      '--quick',
-      '--data',
-      'photos',
-      '--out',
-      'sensing',
-    );
-    expect(code).toBe(0);
-    const [, ...figures] = /\| \*\*mean\*\*(.*)\|/.exec(out)![1]!.split('|').map(Number);
-    expect(figures).toHaveLength(7);
-    const [, ista = 0, , fista = 0, full = 0, adaptive = 0, depth = 0] = figures;
-    // Both on their way to the same minimum.
-    expect(Math.abs(fista - ista)).toBeLessThan(1);
-    expect(full).toBeGreaterThan(20);
-    expect(full - adaptive).toBeLessThan(0.3);
-    expect(depth).toBeGreaterThanOrEqual(1);
-    expect(await readdir(join(place, 'sensing'))).toEqual(
-      expect.arrayContaining(['natural-images.jpg', 'natural-images-depth.svg']),
-    );
-    const { width, height } = await sharp(join(place, 'sensing', 'natural-images.jpg')).metadata();
-    expect([width, height]).toEqual([3 * 128 + 16, 128]);
-  }, 60_000);
-});
-
 describe('few-shot', () => {
   it('learns to learn from a folder of class folders, with classes held out to measure on, and is evaluated on others', async () => {
     const of = ['few-shot', '--data', 'classes'];
@@ -428,8 +327,8 @@ describe('few-shot', () => {
   }, 60_000);
 });
 
-describe('few-shot, compared', () => {
-  it('the model that stops stands beside the same of fixed steps, with intervals, steps by shots, and the transductive figures', async () => {
+describe('few-shot of fixed steps', () => {
+  it('learns a model of fixed steps beside the one that stops', async () => {
     const of = [
       'train',
       'few-shot',
@@ -460,35 +359,11 @@ describe('few-shot, compared', () => {
       row!.full_depth_quality,
       row!.full_depth_ms_per_sample,
     ]);
-
-    const reproduced = await command(
-      ...[
-        'reproduce',
-        'few-shot',
-        '--model',
-        'few-shot-characters',
-        '--data',
-        'characters',
-        '--quick',
-        '--out',
-        'few-shot',
-      ],
-    );
-    expect(reproduced).toMatchObject({ code: 0 });
-    expect(reproduced.out).toMatch(
-      /\| tasks +\| +MAML, 2 steps, ours \| MAML-stop, ours \| MAML-stop, all 2 steps \| mean steps \|/,
-    );
-    expect(reproduced.out).toMatch(
-      /\| 2-way, 1 shot +\| +\d+\.\d\d ± \d+\.\d\d \| +\d+\.\d\d ± \d+\.\d\d \|/,
-    );
-    expect(reproduced.out).toMatch(/\| 1 shot +(\| +\d+\.\d\d ){4}\|/);
-    expect(reproduced.out).toMatch(/normalised together \|\n.*\n\| 2-way, 1 shot/);
-    expect(await readdir(join(place, 'few-shot'))).toContain('steps.svg');
   }, 180_000);
 });
 
 describe('recognition', () => {
-  it('learns the classes of a folder, is evaluated by any rule, and reproduces its tables on other images', async () => {
+  it('learns the classes of a folder and is evaluated by any rule', async () => {
     const of = ['recognize', '--data', 'classes'];
     const trained = await command(
       'train',
@@ -528,62 +403,18 @@ describe('recognition', () => {
       task: 'recognize',
       rows: [{ mean_depth: 2, max_depth: 2, n: 5 }],
     });
-    const reproduced = await command('reproduce', ...of, '--out', 'recognition');
-    expect(reproduced).toMatchObject({ code: 0 });
-    for (const heading of [
-      'Every exit',
-      'Over-thinking',
-      'Weights of the exits',
-      'At the accuracy of the last exit',
-      'By threshold',
-      'How the models were learnt',
-    ])
-      expect(reproduced.out).toContain(`## ${heading}\n`);
-    expect(reproduced.out).toMatch(/\| patience +\| +0\.\d+ \| +\d+\.\d\d \|/);
-    expect(await readdir(join(place, 'recognition'))).toEqual(
-      expect.arrayContaining([
-        'accuracy-over-flops.svg',
-        'accuracy-over-time.svg',
-        'exits.svg',
-        'training.svg',
-      ]),
-    );
   }, 120_000);
 });
 
-it.each(['train', 'evaluate', 'reproduce', 'bench'])(
-  '%s --help says how it is used',
-  async (name) => {
-    const { code, out } = await command(name, '--help');
-    expect(code).toBe(0);
-    expect(out).toMatch(new RegExp(`^npm run ${name}`));
-  },
-);
+it.each(['train', 'evaluate'])('%s --help says how it is used', async (name) => {
+  const { code, out } = await command(name, '--help');
+  expect(code).toBe(0);
+  expect(out).toMatch(new RegExp(`^npm run ${name}`));
+});
 
 describe('a command that cannot work says what to change before it begins', () => {
   it.each<[string, RegExp, string[]]>([
     ['no task', /Say what to train/, ['train']],
-    ['nothing to reproduce', /nothing to reproduce for dreaming/, ['reproduce', 'dreaming']],
-    [
-      'no test images',
-      /denoise needs a folder of clean test images/,
-      ['reproduce', 'denoise', 'gray'],
-    ],
-    [
-      'no images to learn from',
-      /prices needs .*--learn DIR/,
-      ['reproduce', 'denoise', 'prices', '--data', 'photos'],
-    ],
-    [
-      'no images to sense',
-      /natural-images needs a folder of clean test images/,
-      ['reproduce', 'sparse-recovery', 'natural-images'],
-    ],
-    [
-      'an unknown part',
-      /sparse-recovery has no part speed/,
-      ['reproduce', 'sparse-recovery', 'speed'],
-    ],
     ['an unknown task', /no training for dreaming/, ['train', 'dreaming']],
     ['an unknown flag', /--speed/, ['train', 'sparse-recovery', '--speed', '9']],
     [
@@ -683,16 +514,6 @@ describe('a command that cannot work says what to change before it begins', () =
       ['train', 'few-shot', '--data', 'classes', '--config', 'third.json'],
     ],
     [
-      'no such few-shot model',
-      /no model nobody for few-shot/,
-      ['reproduce', 'few-shot', '--model', 'nobody', '--data', 'classes'],
-    ],
-    [
-      'a model where none can be chosen',
-      /cannot be chosen for denoise/,
-      ['reproduce', 'denoise', '--model', 'denoise-gray'],
-    ],
-    [
       'class folders that are not there',
       /no folder nowhere/,
       ['train', 'few-shot', '--data', 'nowhere'],
@@ -719,7 +540,6 @@ describe('a command that cannot work says what to change before it begins', () =
       /There is no model nobody/,
       ['evaluate', 'sparse-recovery', '--model', 'nobody'],
     ],
-    ['an unknown benchmark', /no benchmark sprint/, ['bench', 'sprint']],
     ['an unknown command', /There is no command fly; there are train, evaluate\./, ['fly']],
   ])('%s', async (_, says, args) => {
     const { code, err, out } = await command(...args);
