@@ -3,7 +3,7 @@ import { Engine } from '../../src/engine/engine.ts';
 import { matrixOf } from '../../src/evaluation/measure.ts';
 import { builtUrl } from '../../src/util/built-url.ts';
 import { defaultBundle, mixedMeasurements } from './material.ts';
-import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { alternate, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { startService } from './service.ts';
 
 const SAMPLES = 64;
@@ -31,7 +31,7 @@ async function requests({ modelsDir }: BenchOptions): Promise<Row> {
       if (!answer.ok) throw new Error(`The service answered ${answer.status}.`);
     };
     const bytes = 4 * matrix.rows;
-    const time = await inTurn(
+    const time = await alternate(
       () => send(all),
       async () => {
         for (let i = 0; i < SAMPLES; i++) await send(all.subarray(i * bytes, (i + 1) * bytes));
@@ -44,7 +44,7 @@ async function requests({ modelsDir }: BenchOptions): Promise<Row> {
       what,
       value: round(time.second / time.first),
       unit: '×',
-      reach: '≥ 5',
+      target: '≥ 5',
     };
   } finally {
     await service.close();
@@ -70,7 +70,7 @@ async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
   const engines = { on: await start(true), off: await start(false) };
   const latencies: Record<keyof typeof engines, number[]> = { on: [], off: [] };
   const each = 30;
-  const crowd = (side: keyof typeof engines) => async (): Promise<void> => {
+  const concurrentCallers = (side: keyof typeof engines) => async (): Promise<void> => {
     const caller = async (i: number): Promise<void> => {
       const data = measurements.slice(i * matrix.rows, (i + 1) * matrix.rows);
       for (let k = 0; k < each; k++) {
@@ -81,7 +81,7 @@ async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
     };
     await Promise.all(Array.from({ length: SAMPLES }, (_, i) => caller(i)));
   };
-  const time = await inTurn(crowd('on'), crowd('off'), 3);
+  const time = await alternate(concurrentCallers('on'), concurrentCallers('off'), 3);
   await Promise.all(Object.values(engines).map((engine) => engine.close()));
   const p99 = (values: number[]): number =>
     values.sort((a, b) => a - b)[Math.floor(0.99 * values.length)]!;
@@ -92,14 +92,14 @@ async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
       what: `${what}: samples a second`,
       value: round(time.second / time.first),
       unit: '×',
-      reach: '≥ 4',
+      target: '≥ 4',
     },
     {
       benchmark: 'batching',
       what: `${what}: p99 latency`,
       value: round(p99(latencies.on) / p99(latencies.off)),
       unit: '×',
-      reach: '≤ 1',
+      target: '≤ 1',
     },
   ];
 }

@@ -59,12 +59,12 @@ export async function bench(args: string[]): Promise<void> {
 /** As Markdown that also reads well on a terminal. */
 const table = (rows: readonly Row[]): string =>
   markdownTable([
-    ['benchmark', 'what', 'measured', 'reach', 'detail'],
-    ...rows.map(({ benchmark, what, value, unit, reach, detail }) => [
+    ['benchmark', 'what', 'measured', 'target', 'detail'],
+    ...rows.map(({ benchmark, what, value, unit, target, detail }) => [
       benchmark,
       what,
       `${value} ${unit}`,
-      reach,
+      target,
       detail,
     ]),
   ]);

@@ -6,8 +6,8 @@ import { metricFor } from '../../src/evaluation/evaluate.ts';
 import type { Metric } from '../../src/evaluation/quality.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { StoppingParameters } from '../../src/stopping/parameters.ts';
-import { cleanImages, defaultBundle, madeUpTasks } from './material.ts';
-import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { cleanImages, defaultBundle, syntheticTasks } from './material.ts';
+import { alternate, round, type Bench, type BenchOptions, type Row } from './row.ts';
 
 const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
 const IMAGES = 6;
@@ -27,18 +27,18 @@ export const depth: Bench = {
     );
     const images = (await cleanImages(options)).slice(0, IMAGES);
     return [
-      ...(await against(options, recovery, signals.conditions(recovery.manifest, 1), 1)),
-      ...(await against(options, recovery, signals.conditions(recovery.manifest, 1), 64)),
-      ...(await against(
+      ...(await compareDepths(options, recovery, signals.conditions(recovery.manifest, 1), 1)),
+      ...(await compareDepths(options, recovery, signals.conditions(recovery.manifest, 1), 64)),
+      ...(await compareDepths(
         options,
         denoise,
         denoiseConditions(images, denoise.manifest, SIGMAS, 1, true),
         1,
       )),
-      ...(await against(
+      ...(await compareDepths(
         options,
         fewShot,
-        madeUpTasks(fewShot.manifest).conditions(fewShot.manifest, 1),
+        syntheticTasks(fewShot.manifest).conditions(fewShot.manifest, 1),
         1,
       )),
       ...[recovery, denoise, fewShot].map(overhead),
@@ -47,7 +47,7 @@ export const depth: Bench = {
 };
 
 /** All samples of all conditions, `batch` in one request, by turns with each rule. */
-async function against(
+async function compareDepths(
   { modelsDir }: BenchOptions,
   { manifest }: Bundle,
   conditions: readonly Condition[],
@@ -66,10 +66,10 @@ async function against(
       cases.slice(i * batch, (i + 1) * batch),
     );
     const pass = (stopping: StoppingParameters) => (): Promise<Outcome> =>
-      through(engine, name, requests, stopping, metric);
+      runAll(engine, name, requests, stopping, metric);
     const [adaptive, full] = [pass({}), pass({ rule: 'fixed', depth: manifest.depth })];
     const seen = { adaptive: await adaptive(), full: await full() };
-    const time = await inTurn(adaptive, full, 3);
+    const time = await alternate(adaptive, full, 3);
     const lost = metric.loss(metric.total(seen.full.parts), metric.total(seen.adaptive.parts));
     const what = `${name}, ${batch === 1 ? 'one sample' : `${batch} samples`} a request`;
     const meanDepth = seen.adaptive.depths.reduce((a, b) => a + b, 0) / seen.adaptive.depths.length;
@@ -79,7 +79,7 @@ async function against(
         what: `${what}: time, adaptive over full`,
         value: round(time.first / time.second),
         unit: '×',
-        reach: metric.name === 'accuracy' ? '≤ 0.75' : '≤ 0.7',
+        target: metric.name === 'accuracy' ? '≤ 0.75' : '≤ 0.7',
         detail: `mean depth ${meanDepth.toFixed(1)} of ${manifest.depth}`,
       },
       {
@@ -87,7 +87,7 @@ async function against(
         what: `${what}: quality given up`,
         value: round(lost, 2),
         unit: metric.name === 'accuracy' ? 'points' : 'dB',
-        reach: '≤ 0.1',
+        target: '≤ 0.1',
       },
     ];
   } finally {
@@ -100,7 +100,7 @@ interface Outcome {
   readonly depths: number[];
 }
 
-async function through(
+async function runAll(
   engine: Engine,
   name: string,
   requests: readonly Condition['cases'][],
@@ -131,5 +131,5 @@ function overhead({ manifest: { name, flops } }: Bundle): Row {
     sums.share = Math.max(sums.share, (sums.others + (flops.heads[i] ?? 0)) / sums.layers);
   });
   const what = `${name}: policies and read-out over layers, FLOPs, the worst exit`;
-  return { benchmark: 'depth', what, value: round(100 * sums.share), unit: '%', reach: '≤ 10' };
+  return { benchmark: 'depth', what, value: round(100 * sums.share), unit: '%', target: '≤ 10' };
 }

@@ -11,7 +11,7 @@ import {
   toPng,
   perform,
 } from './material.ts';
-import { inTurn, round, type Bench, type Row } from './row.ts';
+import { alternate, round, type Bench, type Row } from './row.ts';
 import { startService } from './service.ts';
 
 export const isolation: Bench = {
@@ -42,7 +42,7 @@ export const isolation: Bench = {
     const starts = (between - began) / (performance.now() - between);
     const recover = (engine: Engine) => () =>
       perform(engine, 'sparse-recovery', 'application/octet-stream', new Uint8Array(vector.buffer));
-    const crowd = (engine: Engine) => () =>
+    const concurrentCallers = (engine: Engine) => () =>
       Promise.all(Array.from({ length: 64 }, recover(engine)));
     const image = (engine: Engine) => () => perform(engine, 'denoise', 'image/png', png);
     try {
@@ -51,7 +51,7 @@ export const isolation: Bench = {
         work: (engine: Engine) => () => Promise<unknown>,
         rounds: number,
       ): Promise<Row> => {
-        const { first, second } = await inTurn(work(processes), work(threads), rounds);
+        const { first, second } = await alternate(work(processes), work(threads), rounds);
         const detail = `${first.toFixed(1)} and ${second.toFixed(1)} ms`;
         return {
           benchmark: 'isolation',
@@ -63,7 +63,7 @@ export const isolation: Bench = {
       };
       return [
         await row('one recovery', recover, 200),
-        await row('64 recoveries at once', crowd, 20),
+        await row('64 recoveries at once', concurrentCallers, 20),
         await row('one image of 512×512', image, 8),
         {
           benchmark: 'isolation',

@@ -38,7 +38,7 @@ export function mixedMeasurements(matrix: Matrix, count: number, seed = 1): Floa
 }
 
 /** Few-shot tasks of made-up characters, 20-way with 1 to 5 shots; a part of their queries goes wrong, as in real ones. */
-export function madeUpTasks({ inputs }: Manifest, count = 24): TestData {
+export function syntheticTasks({ inputs }: Manifest, count = 24): TestData {
   const side = Number(inputs.find(({ name }) => name === 'query')!.shape[3]);
   const characters = drawCharacters(60, 10, side, new Random(1));
   return fewShotTasks(characters, 'made-up characters', {

@@ -5,7 +5,7 @@ import type { Sample } from '../../src/engine/types.ts';
 import { matrixOf, startEngine } from '../../src/evaluation/measure.ts';
 import type { StoppingParameters } from '../../src/stopping/parameters.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare } from './material.ts';
-import { inTurn, round, type Bench, type Row } from './row.ts';
+import { alternate, round, type Bench, type Row } from './row.ts';
 
 const SIDES = [256, 1024];
 const SIGMAS = [15, 25, 35, 45, 55];
@@ -61,8 +61,8 @@ export const providers: Bench = {
                 for (const request of requests) await engine.run(name, request, stopping);
               };
             const full: StoppingParameters = { rule: 'fixed', depth };
-            const against = await inTurn(pass(cpu, full), pass(gpu, full), 5);
-            const adaptive = await inTurn(pass(gpu, {}), pass(gpu, full), 5);
+            const cpuOverGpu = await alternate(pass(cpu, full), pass(gpu, full), 5);
+            const adaptive = await alternate(pass(gpu, {}), pass(gpu, full), 5);
             const row = (said: string, value: number): Row => ({
               benchmark: 'providers',
               what: `${what}: ${said}`,
@@ -72,7 +72,7 @@ export const providers: Bench = {
             rows.push(
               row(
                 `time, ${availableParallelism()} cores over ${provider}`,
-                against.first / against.second,
+                cpuOverGpu.first / cpuOverGpu.second,
               ),
               row(`time on ${provider}, adaptive over full`, adaptive.first / adaptive.second),
             );

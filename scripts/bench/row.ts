@@ -7,7 +7,7 @@ export interface Row {
   readonly value: number;
   readonly unit: string;
   /** What is aimed at, in words such as `≤ 0.7`. */
-  readonly reach?: string;
+  readonly target?: string;
   readonly detail?: string;
 }
 
@@ -27,7 +27,7 @@ export interface Bench {
 }
 
 /** Runs both sides in turn, `rounds` times after one that is not counted; ms of each side's median round. */
-export async function inTurn(
+export async function alternate(
   first: () => Promise<unknown>,
   second: () => Promise<unknown>,
   rounds: number,

@@ -113,13 +113,13 @@ const start = ({ modelsDir }: BenchOptions, name: string, workers: number): Prom
   });
 
 /** The least time to measure at, ms: short requests are repeated. */
-const LEAST = 500;
+const MIN_MEASURING_MS = 500;
 
 /** Rounds in which every worker has one request: the median after the first, three at least, ms for each request of a round. */
 async function timed(workers: number, request: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   const start = performance.now();
-  while (times.length < 4 || performance.now() - start < LEAST) {
+  while (times.length < 4 || performance.now() - start < MIN_MEASURING_MS) {
     const begin = performance.now();
     await Promise.all(Array.from({ length: workers }, request));
     times.push((performance.now() - begin) / workers);

@@ -71,7 +71,7 @@ async function lag(service: Service, what: string, work: () => Promise<unknown>)
     what: `${what}: event loop delay, p99`,
     value: round(value),
     unit: 'ms',
-    reach: '≤ 50',
+    target: '≤ 50',
   };
 }
 
@@ -107,7 +107,7 @@ async function memory(
     what,
     value: round(late / early),
     unit: '×',
-    reach: '≤ 1.05',
+    target: '≤ 1.05',
     detail,
   };
 }

@@ -24,7 +24,7 @@ export function runsOf({ training }: Manifest): Run[] {
 }
 
 /** Steps and minutes of Stage I in all runs that were kept. */
-export const learntIn = (manifest: Manifest): string =>
+export const trainingTime = (manifest: Manifest): string =>
   runsOf(manifest)
     .flatMap(({ stages }) => stages?.['stage-1'] ?? [])
     .map(

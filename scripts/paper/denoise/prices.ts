@@ -9,7 +9,7 @@ import { curves } from '../../plots/curves.ts';
 import type { DenoiseConfig } from '../../../src/training/denoise.ts';
 import { readWeights } from '../../../src/training/from-bundle.ts';
 import { trainDenoise } from '../../../src/training/run.ts';
-import { withLearnt } from '../learn.ts';
+import { withTrainedModels } from '../training-jobs.ts';
 import { decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { GRAY, SEED, SIGMAS, withModels, type Setting } from './setting.ts';
@@ -36,21 +36,21 @@ async function run(
   const manifest = setting.manifests[0]!;
   const usual = manifest.training.config as DenoiseConfig | undefined;
   if (!usual) throw new Error(`The manifest of ${manifest.name} does not say how it was trained.`);
-  const { images: lessons } = await readImageFolder(learn, 1);
+  const { images: trainingImages } = await readImageFolder(learn, 1);
   const from = await readWeights(join(modelsDir, manifest.name));
   const images = setting.images.filter((_, i) => i % EVERY === 0);
-  const asked = quick ? PRICES.slice(-2) : PRICES;
+  const lambdas = quick ? PRICES.slice(-2) : PRICES;
   const nameOf = (lambda: number): string => `price-${lambda}`;
   const configOf = (lambda: number): DenoiseConfig => ({
     ...usual,
     stageOne: { ...usual.stageOne, steps: 0 },
     stageTwo: { ...usual.stageTwo, lambda, steps: quick ? 2 : 300 },
   });
-  return withLearnt(
-    asked.map((lambda) => ({
+  return withTrainedModels(
+    lambdas.map((lambda) => ({
       name: nameOf(lambda),
       task: 'denoise' as const,
-      train: (options) => trainDenoise(configOf(lambda), lessons, options),
+      train: (options) => trainDenoise(configOf(lambda), trainingImages, options),
       from,
     })),
     (what, share) => onProgress(what, 0.5 * share),
@@ -64,8 +64,8 @@ async function run(
         traced.push(...(await trace(setting.engine, manifest, cases, psnr, 1)));
       }
       const policies: Policy[] = [];
-      for (const [i, lambda] of asked.entries()) {
-        onProgress(`λ = ${lambda} dB`, 0.8 + (0.2 * i) / asked.length);
+      for (const [i, lambda] of lambdas.entries()) {
+        onProgress(`λ = ${lambda} dB`, 0.8 + (0.2 * i) / lambdas.length);
         const cases = denoiseConditions(images, manifest, SIGMAS, SEED).flatMap(
           (condition) => condition.cases,
         );
@@ -102,8 +102,8 @@ async function section(
     ...cost(traced, () => i),
     label: String(exit),
   }));
-  const learnt = policies.map(({ lambda, traced: asked }) => ({
-    ...cost(asked, (sample) => exitAt(sample, 0.5)),
+  const byPrice = policies.map(({ lambda, traced: samples }) => ({
+    ...cost(samples, (sample) => exitAt(sample, 0.5)),
     label: `λ = ${lambda} dB`,
   }));
   const row = ({ label, depth, x, y }: (typeof fixed)[number]) => [
@@ -123,7 +123,7 @@ async function section(
         columns: ['', 'mean depth', 'PSNR, dB', 'lost, dB', 'time'],
         rows: [
           ...fixed.map((at) => row({ ...at, label: `every image at depth ${at.label}` })),
-          ...learnt.map(row),
+          ...byPrice.map(row),
         ],
       },
     ],
@@ -137,7 +137,7 @@ async function section(
           y: { title: 'PSNR, dB' },
           curves: [
             { name: 'every image at one depth', points: fixed },
-            { name: 'policies, by λ', points: learnt, line: false },
+            { name: 'policies, by λ', points: byPrice, line: false },
           ],
         }),
       },

@@ -3,7 +3,7 @@ import { loadBundles } from '../../../src/bundle/read.ts';
 import { denoiseConditions } from '../../../src/evaluation/data.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { learntIn } from '../training.ts';
+import { trainingTime } from '../training.ts';
 import { GRAY, PUBLISHED_FORM, SEED, withModels, type Setting } from './setting.ts';
 import { published } from './published.ts';
 import { measuredRows, sigmaColumns } from './tables.ts';
@@ -57,7 +57,7 @@ async function run(
       heading: HEADING,
       text:
         `${PUBLISHED_FORM} works at full resolution, with batch normalisation, and may stop at every layer; its layers learnt in ` +
-        `${learntIn(manifests[0]!)}, ours in ${learntIn(manifests[1]!)}. PSNR, dB, mean over ${images.length} images of ${folder}, every second one, ` +
+        `${trainingTime(manifests[0]!)}, ours in ${trainingTime(manifests[1]!)}. PSNR, dB, mean over ${images.length} images of ${folder}, every second one, ` +
         `seed ${SEED}; the published values are of all.`,
       tables: [{ columns: ['', ...sigmaColumns(LEVELS)], rows }],
     },

@@ -3,7 +3,7 @@ import type { Measurement } from '../../../src/bundle/manifest.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
 import { startEngine } from '../../../src/evaluation/measure.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { compared, percent, testTasks, type Compared } from './setting.ts';
+import { loadModels, percent, testTasks, type ModelPair } from './setting.ts';
 
 export const accuracy: Part = {
   name: 'accuracy',
@@ -15,7 +15,7 @@ export const accuracy: Part = {
 const TASKS = 600;
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const models = await compared(options);
+  const models = await loadModels(options);
   const conditions = await testTasks(models, options, models.rows, TASKS);
   const manifests = [models.stop, ...(models.fixed ? [models.fixed] : [])];
   const engine = await startEngine(
@@ -40,7 +40,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
 }
 
 function section(
-  { stop, fixed, rows }: Compared,
+  { stop, fixed, rows }: ModelPair,
   [adaptive, always]: readonly Measurement[][],
 ): Section {
   const published = rows.some((row) => row.published);

@@ -10,7 +10,7 @@ import type { ReproduceOptions } from '../report.ts';
 /** Seed of the test tasks. */
 const SEED = 31_337;
 /** The model that is compared where none is named, on the data of the published table. */
-const USUAL = 'few-shot-omniglot';
+const DEFAULT_MODEL = 'few-shot-omniglot';
 
 export interface Row extends Setting {
   readonly name: string;
@@ -26,7 +26,7 @@ const omniglot: readonly Row[] = [
   { name: '5-way, 5 shots', ways: 5, shots: [5, 5], published: { maml: 99.1, stop: 99.68 } },
 ];
 
-export interface Compared {
+export interface ModelPair {
   /** MAML-stop, … */
   readonly stop: Manifest;
   /** … and MAML that always takes all its steps, learnt by the same code for as long: NAME-fixed, where it is there. */
@@ -37,7 +37,10 @@ export interface Compared {
 }
 
 /** @throws a sentence where the model is not there, or is none for few-shot learning that this project trained */
-export async function compared({ modelsDir, model = USUAL }: ReproduceOptions): Promise<Compared> {
+export async function loadModels({
+  modelsDir,
+  model = DEFAULT_MODEL,
+}: ReproduceOptions): Promise<ModelPair> {
   const { bundles } = await loadBundles(modelsDir);
   const found = (name: string) =>
     bundles.find(({ manifest }) => manifest.task === 'few-shot' && manifest.name === name)
@@ -47,7 +50,9 @@ export async function compared({ modelsDir, model = USUAL }: ReproduceOptions): 
   const config = stop.training.config as FewShotConfig | undefined;
   if (!config) throw new Error(`The manifest of ${model} does not say how it was trained.`);
   const rows =
-    model === USUAL ? omniglot : settingsFor([Math.max(...config.ways)], config.shots).map(named);
+    model === DEFAULT_MODEL
+      ? omniglot
+      : settingsFor([Math.max(...config.ways)], config.shots).map(named);
   return { stop, ...(fixed && { fixed }), config, rows };
 }
 
@@ -61,7 +66,7 @@ export const shotsName = (shots: number): string => `${shots} shot${shots > 1 ? 
 
 /** Tasks of classes that no training has seen, `count` of each setting. */
 export async function testTasks(
-  { stop, config }: Compared,
+  { stop, config }: ModelPair,
   { data, quick }: Pick<ReproduceOptions, 'data' | 'quick'>,
   settings: readonly Setting[],
   count: number,

@@ -4,7 +4,7 @@ import { accuracy } from '../../../src/evaluation/quality.ts';
 import { exitAt, qualityAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
 import { histograms } from '../../plots/histograms.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { compared, shotsName, testTasks } from './setting.ts';
+import { loadModels, shotsName, testTasks } from './setting.ts';
 
 export const steps: Part = {
   name: 'steps',
@@ -16,7 +16,7 @@ export const steps: Part = {
 const TASKS = 120;
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const models = await compared(options);
+  const models = await loadModels(options);
   const { stop, config } = models;
   const [least, most] = config.shots;
   const ways = Math.max(...config.ways);

@@ -9,7 +9,7 @@ import { readWeights } from '../../../src/training/from-bundle.ts';
 import { fewShotFamily } from '../../../src/training/few-shot.ts';
 import { unroll } from '../../../src/training/unroll.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { compared, percent, testTasks } from './setting.ts';
+import { loadModels, percent, testTasks } from './setting.ts';
 
 export const transductive: Part = {
   name: 'transductive',
@@ -21,7 +21,7 @@ export const transductive: Part = {
 const TASKS = 200;
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const models = await compared(options);
+  const models = await loadModels(options);
   const weights = await readWeights(join(options.modelsDir, models.stop.name));
   const conditions = await testTasks(models, options, models.rows, TASKS);
   const rows: string[][] = models.rows.map(({ name }) => [name]);

@@ -3,8 +3,8 @@ import { accuracy, halfWidth95 } from '../../../src/evaluation/quality.ts';
 import { curves } from '../../plots/curves.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { flopsUpTo } from './cost.ts';
-import { look, recognizers, type Seen } from './setting.ts';
-import { calibrationError, right } from './signals.ts';
+import { traceImages, recognitionModels, type ImageTrace } from './setting.ts';
+import { calibrationError, isCorrect } from './signals.ts';
 
 export const exits: Part = {
   name: 'exits',
@@ -13,26 +13,26 @@ export const exits: Part = {
 };
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const [model] = await recognizers(options.modelsDir);
-  const { manifest, folder, seen, ms } = await look(options, model);
+  const [model] = await recognitionModels(options.modelsDir);
+  const { manifest, folder, traces, ms } = await traceImages(options, model);
   const last = manifest.exits.length - 1;
-  const percent = (pick: (one: Seen) => boolean): number[] =>
-    seen.map((one) => (pick(one) ? 100 : 0));
-  const share = (pick: (one: Seen) => boolean): number =>
+  const percent = (pick: (one: ImageTrace) => boolean): number[] =>
+    traces.map((one) => (pick(one) ? 100 : 0));
+  const share = (pick: (one: ImageTrace) => boolean): number =>
     accuracy.total(percent(pick).map((value) => [value, 1] as const));
-  const known = manifest.exits.map((_, i) => share((one) => right(one, i)));
+  const known = manifest.exits.map((_, i) => share((one) => isCorrect(one, i)));
   const flops = manifest.exits.map((_, i) => flopsUpTo(manifest, i));
-  const oracle = share((one) => manifest.exits.some((_, i) => right(one, i)));
+  const oracle = share((one) => manifest.exits.some((_, i) => isCorrect(one, i)));
   const overThought = share(
-    (one) => !right(one, last) && manifest.exits.some((_, i) => right(one, i)),
+    (one) => !isCorrect(one, last) && manifest.exits.some((_, i) => isCorrect(one, i)),
   );
-  const wasted = share((one) => right(one, last) && right(one, 0));
-  const errors = manifest.exits.map((_, i) => calibrationError(seen, i));
-  const interval = halfWidth95(percent((one) => right(one, last)));
+  const wasted = share((one) => isCorrect(one, last) && isCorrect(one, 0));
+  const errors = manifest.exits.map((_, i) => calibrationError(traces, i));
+  const interval = halfWidth95(percent((one) => isCorrect(one, last)));
   return [
     {
       heading: 'Every exit',
-      text: `${manifest.name} on ${seen.length} images of ${folder}; the 95 % interval of an accuracy is ± ${interval.toFixed(1)} points. Calibration error: the mean distance between confidence and accuracy, 15 bins.`,
+      text: `${manifest.name} on ${traces.length} images of ${folder}; the 95 % interval of an accuracy is ± ${interval.toFixed(1)} points. Calibration error: the mean distance between confidence and accuracy, 15 bins.`,
       tables: [
         {
           columns: ['exit', 'FLOPs, share', 'ms', 'accuracy, %', 'calibration error, %'],

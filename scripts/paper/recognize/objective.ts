@@ -3,8 +3,8 @@ import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { accuracy } from '../../../src/evaluation/quality.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { runsOf } from '../training.ts';
-import { look, recognizers, type Setting } from './setting.ts';
-import { right } from './signals.ts';
+import { traceImages, recognitionModels, type Setting } from './setting.ts';
+import { isCorrect } from './signals.ts';
 
 export const objective: Part = {
   name: 'objective',
@@ -13,18 +13,18 @@ export const objective: Part = {
 };
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const [model, ...others] = await recognizers(options.modelsDir);
+  const [model, ...others] = await recognitionModels(options.modelsDir);
   const alike = others.filter(({ flops }) => JSON.stringify(flops) === JSON.stringify(model.flops));
   const settings: Setting[] = [];
-  for (const manifest of [model, ...alike]) settings.push(await look(options, manifest));
-  const share = ({ seen }: Setting, pick: (one: Setting['seen'][number]) => boolean): string =>
-    accuracy.total(seen.map((one) => [pick(one) ? 100 : 0, 1] as const)).toFixed(2);
-  const atSome = (one: Setting['seen'][number]): boolean =>
-    one.scores.some((_, exit) => right(one, exit));
+  for (const manifest of [model, ...alike]) settings.push(await traceImages(options, manifest));
+  const share = ({ traces }: Setting, pick: (one: Setting['traces'][number]) => boolean): string =>
+    accuracy.total(traces.map((one) => [pick(one) ? 100 : 0, 1] as const)).toFixed(2);
+  const atSome = (one: Setting['traces'][number]): boolean =>
+    one.scores.some((_, exit) => isCorrect(one, exit));
   return [
     {
       heading: 'Weights of the exits',
-      text: `Accuracy in % on ${settings[0]!.seen.length} images of ${settings[0]!.folder}, of every exit by what the layers were learnt with.`,
+      text: `Accuracy in % on ${settings[0]!.traces.length} images of ${settings[0]!.folder}, of every exit by what the layers were learnt with.`,
       tables: [
         {
           columns: [
@@ -34,7 +34,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
           rows: [
             ...model.exits.map((exit, i) => [
               `layer ${exit}`,
-              ...settings.map((setting) => share(setting, (one) => right(one, i))),
+              ...settings.map((setting) => share(setting, (one) => isCorrect(one, i))),
             ]),
             ['some exit (the oracle)', ...settings.map((setting) => share(setting, atSome))],
             [

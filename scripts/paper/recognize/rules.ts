@@ -5,8 +5,15 @@ import { exitAt, qualityAt, type Judged } from '../../../src/evaluation/trace.ts
 import { curves } from '../../plots/curves.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { flopsUpTo } from './cost.ts';
-import { look, recognizers, type Setting } from './setting.ts';
-import { certainty, confidence, learnt, patience, judgedBy, type Signal } from './signals.ts';
+import { traceImages, recognitionModels, type Setting } from './setting.ts';
+import {
+  certainty,
+  confidence,
+  stopProbability,
+  patience,
+  toJudged,
+  type Signal,
+} from './signals.ts';
 
 export const rules: Part = {
   name: 'rules',
@@ -21,7 +28,7 @@ interface Rule {
 }
 
 const all: readonly Rule[] = [
-  { name: 'learnt policy', signal: learnt, policy: true },
+  { name: 'learnt policy', signal: stopProbability, policy: true },
   { name: 'confidence', signal: confidence },
   { name: 'entropy', signal: certainty },
   { name: 'patience', signal: patience },
@@ -38,8 +45,8 @@ const THRESHOLDS = [
 ];
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
-  const [model] = await recognizers(options.modelsDir);
-  const setting = await look(options, model);
+  const [model] = await recognitionModels(options.modelsDir);
+  const setting = await traceImages(options, model);
   return [atLastExit(setting), await overall(setting)];
 }
 
@@ -62,10 +69,10 @@ const mean = (
 
 /** Thresholds chosen on every other image, figures from the rest. */
 function atLastExit(setting: Setting): Section {
-  const { manifest, seen } = setting;
+  const { manifest, traces } = setting;
   const last = manifest.exits.length - 1;
-  const tuning = seen.filter((_, i) => i % 2 === 0);
-  const test = seen.filter((_, i) => i % 2 === 1);
+  const tuning = traces.filter((_, i) => i % 2 === 0);
+  const test = traces.filter((_, i) => i % 2 === 1);
   const plain = costsOf(setting);
   const row = (
     name: string,
@@ -81,7 +88,7 @@ function atLastExit(setting: Setting): Section {
     `${((100 * mean(judged, costs.flops, pick)) / plain.flops[last]!).toFixed(0)} %`,
     `${((100 * mean(judged, costs.ms, pick)) / plain.ms[last]!).toFixed(0)} %`,
   ];
-  const judged = judgedBy(test, learnt);
+  const judged = toJudged(test, stopProbability);
   return {
     heading: 'At the accuracy of the last exit',
     text: `Each rule's threshold is the cheapest that gives up at most ${TOLERANCE} points on every other image; the figures come from the ${test.length} others. FLOPs and time are shares of all layers'; time is that of one image a request, with the policy in every layer.`,
@@ -92,12 +99,12 @@ function atLastExit(setting: Setting): Section {
           ...all.map(({ name, signal, policy }) => {
             const costs = costsOf(setting, policy);
             const tau = cheapestThreshold(
-              [judgedBy(tuning, signal)],
+              [toJudged(tuning, signal)],
               costs.flops,
               accuracy,
               TOLERANCE,
             );
-            return row(name, tau.toFixed(3), judgedBy(test, signal), costs, (one) =>
+            return row(name, tau.toFixed(3), toJudged(test, signal), costs, (one) =>
               exitAt(one, tau),
             );
           }),
@@ -111,12 +118,12 @@ function atLastExit(setting: Setting): Section {
 }
 
 async function overall(setting: Setting): Promise<Section> {
-  const { manifest, seen } = setting;
+  const { manifest, traces } = setting;
   const last = manifest.exits.length - 1;
   const plain = costsOf(setting);
   const lines = (cost: keyof Costs) => [
     ...all.map(({ name, signal, policy }) => {
-      const judged = judgedBy(seen, signal);
+      const judged = toJudged(traces, signal);
       const costs = costsOf(setting, policy)[cost];
       return {
         name,
@@ -128,7 +135,7 @@ async function overall(setting: Setting): Promise<Section> {
     {
       name: 'every image at one depth',
       points: manifest.exits.map((exit, i) => ({
-        ...pointAt(judgedBy(seen, learnt), plain[cost], plain[cost][last]!, () => i),
+        ...pointAt(toJudged(traces, stopProbability), plain[cost], plain[cost][last]!, () => i),
         label: String(exit),
       })),
     },
@@ -145,7 +152,7 @@ async function overall(setting: Setting): Promise<Section> {
   });
   return {
     heading: 'By threshold',
-    text: `All ${seen.length} images, each rule at thresholds from ${THRESHOLDS[0]} to ${THRESHOLDS.at(-1)}.`,
+    text: `All ${traces.length} images, each rule at thresholds from ${THRESHOLDS[0]} to ${THRESHOLDS.at(-1)}.`,
     figures: [
       await plot(
         'flops',

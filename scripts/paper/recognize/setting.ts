@@ -11,7 +11,7 @@ import { softmax } from '../../../src/util/softmax.ts';
 import type { ReproduceOptions } from '../report.ts';
 
 /** One image. */
-export interface Seen {
+export interface ImageTrace {
   readonly truth: number;
   /** The probabilities of the classes at every exit. */
   readonly scores: readonly Float32Array[];
@@ -22,7 +22,7 @@ export interface Seen {
 export interface Setting {
   readonly manifest: Manifest;
   readonly folder: string;
-  readonly seen: readonly Seen[];
+  readonly traces: readonly ImageTrace[];
   /** Compute up to every exit, ms, of a caller alone: the median over some of the images. */
   readonly ms: readonly number[];
 }
@@ -33,7 +33,7 @@ const TOGETHER = 64;
 const TIMED = 500;
 
 /** The models for recognition, the one that serves where none is named first. @throws a sentence where there is none */
-export async function recognizers(modelsDir: string): Promise<[Manifest, ...Manifest[]]> {
+export async function recognitionModels(modelsDir: string): Promise<[Manifest, ...Manifest[]]> {
   const { bundles } = await loadBundles(modelsDir);
   const models = bundles.map(({ manifest }) => manifest).filter(({ task }) => task === 'recognize');
   const [first, ...others] = models.sort((a, b) => Number(b.default) - Number(a.default));
@@ -45,7 +45,7 @@ export async function recognizers(modelsDir: string): Promise<[Manifest, ...Mani
 }
 
 /** @throws a sentence where there is no folder of images */
-export async function look(
+export async function traceImages(
   { data, modelsDir, quick, onProgress }: ReproduceOptions,
   manifest: Manifest,
 ): Promise<Setting> {
@@ -62,34 +62,34 @@ export async function look(
   const chosen = cases.filter((_, i) => i % every === 0);
   const engine = await startEngine(modelsDir, [manifest.name]);
   try {
-    const seen: Seen[] = [];
+    const traces: ImageTrace[] = [];
     for (let from = 0; from < chosen.length; from += TOGETHER) {
       const some = chosen.slice(from, from + TOGETHER);
-      const rows = await atEveryExit(
+      const rows = await runEveryExit(
         engine,
         manifest,
         some.map(({ sample }) => sample),
       );
-      rows.forEach((row, i) => seen.push({ truth: some[i]!.truth[0]!, ...row }));
+      rows.forEach((row, i) => traces.push({ truth: some[i]!.truth[0]!, ...row }));
       onProgress(manifest.name, from / chosen.length);
     }
     const timed = chosen.slice(0, TIMED).map(({ sample }) => sample);
     return {
       manifest,
       folder: basename(data),
-      seen,
-      ms: await timesAlone(engine, manifest, timed),
+      traces,
+      ms: await singleImageTimes(engine, manifest, timed),
     };
   } finally {
     await engine.close();
   }
 }
 
-async function atEveryExit(
+async function runEveryExit(
   engine: Engine,
   { name, exits, outputs }: Manifest,
   samples: readonly Sample[],
-): Promise<Omit<Seen, 'truth'>[]> {
+): Promise<Omit<ImageTrace, 'truth'>[]> {
   const runs: RunResult['samples'][] = [];
   for (const depth of exits)
     runs.push((await engine.run(name, samples, { rule: 'fixed', depth })).samples);
@@ -99,7 +99,7 @@ async function atEveryExit(
   }));
 }
 
-async function timesAlone(
+async function singleImageTimes(
   engine: Engine,
   { name, exits }: Manifest,
   samples: readonly Sample[],

@@ -1,12 +1,12 @@
 /** What a stop rule can go by at an exit: numbers from 0 to 1, larger where it had better stop. */
 import { argmax } from '../../../src/evaluation/quality.ts';
 import type { Judged } from '../../../src/evaluation/trace.ts';
-import type { Seen } from './setting.ts';
+import type { ImageTrace } from './setting.ts';
 
 /** One number at every exit but the last. */
-export type Signal = (seen: Seen) => readonly number[];
+export type Signal = (trace: ImageTrace) => readonly number[];
 
-export const learnt: Signal = ({ pi }) => pi;
+export const stopProbability: Signal = ({ pi }) => pi;
 
 /** The largest probability. */
 export const confidence: Signal = ({ scores }) =>
@@ -31,30 +31,30 @@ export const patience: Signal = ({ scores }) => {
   });
 };
 
-export const right = ({ scores, truth }: Seen, exit: number): boolean =>
+export const isCorrect = ({ scores, truth }: ImageTrace, exit: number): boolean =>
   argmax(scores[exit]!) === truth;
 
 /** The images as thresholds are tried on: the signal in the place of π, accuracy as what an exit is worth. */
-export const judgedBy = (seen: readonly Seen[], signal: Signal): Judged[] =>
-  seen.map((one) => ({
+export const toJudged = (traces: readonly ImageTrace[], signal: Signal): Judged[] =>
+  traces.map((one) => ({
     pi: signal(one),
-    parts: one.scores.map((_, exit) => [right(one, exit) ? 100 : 0, 1] as const),
+    parts: one.scores.map((_, exit) => [isCorrect(one, exit) ? 100 : 0, 1] as const),
   }));
 
 /**
  * Expected calibration error at one exit, percent: the mean distance between confidence and accuracy over bins of equal
  * width, each weighted by its share of the images (Guo et al. 2017).
  */
-export function calibrationError(seen: readonly Seen[], exit: number, bins = 15): number {
+export function calibrationError(traces: readonly ImageTrace[], exit: number, bins = 15): number {
   const sums = Array.from({ length: bins }, () => ({ confidence: 0, right: 0 }));
-  for (const one of seen) {
+  for (const one of traces) {
     const row = one.scores[exit]!;
     const p = row[argmax(row)]!;
     const bin = sums[Math.min(bins - 1, Math.floor(p * bins))]!;
     bin.confidence += p;
-    bin.right += right(one, exit) ? 1 : 0;
+    bin.right += isCorrect(one, exit) ? 1 : 0;
   }
   return (
-    (100 * sums.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0)) / seen.length
+    (100 * sums.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0)) / traces.length
   );
 }

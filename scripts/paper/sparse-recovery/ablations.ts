@@ -13,9 +13,9 @@ import {
   type RecoveryConfig,
 } from '../../../src/training/sparse-recovery.ts';
 import { decibels } from '../numbers.ts';
-import { withLearnt } from '../learn.ts';
+import { withTrainedModels } from '../training-jobs.ts';
 import type { Figure, Part, ReproduceOptions, Section, Table } from '../report.ts';
-import { recoveryLesson } from './lesson.ts';
+import { recoveryJob } from './recovery-job.ts';
 import { meanDepth, testSet, traceAll } from './setting.ts';
 
 export const ablations: Part = {
@@ -53,7 +53,7 @@ const policies: Readonly<Record<string, Change>> = {
   }),
 };
 
-interface Learnt {
+interface TracedModel {
   readonly config: RecoveryConfig;
   readonly traced: Traced[][];
 }
@@ -67,21 +67,26 @@ async function run({ quick, onProgress }: ReproduceOptions): Promise<Section[]> 
     stageTwo: { ...usual.stageTwo, steps: quick ? 2 : 600, lambda: LAMBDA },
   };
   const matrix = measurementMatrix(ROWS, COLUMNS, new Random(3));
-  const [same, ...others] = Object.keys(layers) as [string, ...string[]];
-  const [first, ...changed] = Object.keys(policies) as [string, ...string[]];
-  const lessons = [
-    { words: first, name: 'first', matrix, config: { ...base, ...policies[first]!(base) } },
-    ...others.map((words, i) => ({
-      words,
+  const [usualLayers, ...otherLayers] = Object.keys(layers) as [string, ...string[]];
+  const [usualPolicy, ...otherPolicies] = Object.keys(policies) as [string, ...string[]];
+  const jobs = [
+    {
+      label: usualPolicy,
+      name: 'first',
+      matrix,
+      config: { ...base, ...policies[usualPolicy]!(base) },
+    },
+    ...otherLayers.map((label, i) => ({
+      label,
       name: `layers-${i}`,
       matrix,
-      config: { ...base, ...layers[words]!(base) },
+      config: { ...base, ...layers[label]!(base) },
     })),
     // Policies learn on the layers of the first.
-    ...changed.map((words, i) => {
-      const config = { ...base, ...policies[words]!(base) };
+    ...otherPolicies.map((label, i) => {
+      const config = { ...base, ...policies[label]!(base) };
       return {
-        words,
+        label,
         name: `policy-${i}`,
         matrix,
         from: 'first',
@@ -90,37 +95,37 @@ async function run({ quick, onProgress }: ReproduceOptions): Promise<Section[]> 
     }),
   ];
   const conditions = testSet(matrix, quick ? 10 : 1000);
-  return withLearnt(lessons.map(recoveryLesson), onProgress, async (engine) => {
-    const learnt = new Map<string, Learnt>();
-    for (const { words, name, config } of lessons) {
-      learnt.set(words, {
+  return withTrainedModels(jobs.map(recoveryJob), onProgress, async (engine) => {
+    const models = new Map<string, TracedModel>();
+    for (const { label, name, config } of jobs) {
+      models.set(label, {
         config,
         traced: await traceAll(engine, engine.manifests.get(name)!, conditions),
       });
     }
-    const usualOne = learnt.get(first)!;
-    learnt.set(same, usualOne);
-    return [stageOneSection(learnt, base), await stageTwoSection(learnt, usualOne)];
+    const usualModel = models.get(usualPolicy)!;
+    models.set(usualLayers, usualModel);
+    return [stageOneSection(models, base), await stageTwoSection(models, usualModel)];
   });
 }
 
 type Pick = (sample: Traced) => number;
-const exitsOf = ({ config }: Learnt): number[] =>
+const exitsOf = ({ config }: TracedModel): number[] =>
   Array.from({ length: config.depth }, (_, i) => i + 1);
-const at = (learnt: Learnt, pick: Pick): [string, string] => [
-  decibels(qualityAt(learnt.traced.flat(), nmse, pick)),
-  meanDepth(learnt.traced, exitsOf(learnt), pick).toFixed(2),
+const at = (model: TracedModel, pick: Pick): [string, string] => [
+  decibels(qualityAt(model.traced.flat(), nmse, pick)),
+  meanDepth(model.traced, exitsOf(model), pick).toFixed(2),
 ];
 
 function stageOneSection(
-  learnt: ReadonlyMap<string, Learnt>,
+  models: ReadonlyMap<string, TracedModel>,
   { stageOne, batch, depth }: RecoveryConfig,
 ): Section {
   const depths = [2, 4, 6, 8, depth];
-  const rows = Object.keys(layers).map((words) => {
-    const one = learnt.get(words)!;
+  const rows = Object.keys(layers).map((label) => {
+    const one = models.get(label)!;
     return [
-      words,
+      label,
       ...depths.map((d) => at(one, () => d - 1)[0]),
       ...at(one, (sample) => exitAt(sample, 0.5)),
       ...at(one, bestExit),
@@ -148,10 +153,10 @@ function stageOneSection(
 }
 
 async function stageTwoSection(
-  learnt: ReadonlyMap<string, Learnt>,
-  first: Learnt,
+  models: ReadonlyMap<string, TracedModel>,
+  first: TracedModel,
 ): Promise<Section> {
-  const rows = Object.keys(policies).map((words) => policyRow(words, learnt.get(words)!));
+  const rows = Object.keys(policies).map((label) => policyRow(label, models.get(label)!));
   const table: Table = {
     columns: [
       'policy',
@@ -172,12 +177,12 @@ async function stageTwoSection(
     heading: 'Ablations: how the policy learns',
     text,
     tables: [table],
-    figures: [await qualityOverDepth(learnt), await againstOracle(first)],
+    figures: [await qualityOverDepth(models), await againstOracle(first)],
   };
 }
 
-function policyRow(words: string, learnt: Learnt): string[] {
-  const { config, traced } = learnt;
+function policyRow(label: string, model: TracedModel): string[] {
+  const { config, traced } = model;
   const multiclass = config.stageTwo.policy === 'multiclass';
   const pick: Pick = multiclass
     ? (sample) => mostLikely(softmax(sample))
@@ -192,16 +197,16 @@ function policyRow(words: string, learnt: Learnt): string[] {
       (sum, sample) => sum + q(sample).reduce((total, p, t) => total + p * (t + 1), 0),
       0,
     ) / samples.length;
-  const [quality, depth] = at(learnt, pick);
-  const fixed = interpolated(learnt, Number(depth));
+  const [quality, depth] = at(model, pick);
+  const fixed = interpolated(model, Number(depth));
   return [
-    words,
+    label,
     quality,
     depth,
     decibels(fixed),
     decibels(sampled),
     sampledDepth.toFixed(2),
-    ...at(learnt, oracleExit(config)),
+    ...at(model, oracleExit(config)),
   ];
 }
 
@@ -237,7 +242,7 @@ function softmax({ pi }: Traced): number[] {
 }
 
 /** NMSE of all samples at one depth, between two whole depths in proportion. */
-function interpolated({ traced }: Learnt, depth: number): number {
+function interpolated({ traced }: TracedModel, depth: number): number {
   const whole = Math.floor(depth);
   const one = (d: number): number => qualityAt(traced.flat(), nmse, () => d - 1);
   return whole === depth
@@ -245,17 +250,17 @@ function interpolated({ traced }: Learnt, depth: number): number {
     : one(whole) + (depth - whole) * (one(whole + 1) - one(whole));
 }
 
-async function qualityOverDepth(learnt: ReadonlyMap<string, Learnt>): Promise<Figure> {
-  const first = learnt.get(Object.keys(policies)[0]!)!;
-  const point = (one: Learnt, pick: Pick) => {
+async function qualityOverDepth(models: ReadonlyMap<string, TracedModel>): Promise<Figure> {
+  const first = models.get(Object.keys(policies)[0]!)!;
+  const point = (one: TracedModel, pick: Pick) => {
     const [y, x] = at(one, pick).map(Number) as [number, number];
     return { x, y };
   };
   const thresholds = Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
-  const sweep = (words: string) => ({
-    name: words,
+  const sweep = (label: string) => ({
+    name: label,
     points: thresholds
-      .map((tau) => point(learnt.get(words)!, (sample) => exitAt(sample, tau)))
+      .map((tau) => point(models.get(label)!, (sample) => exitAt(sample, tau)))
       .sort((a, b) => a.x - b.x),
   });
   const prices = [0, 1, 2, 4, 8, 16, 32].map((lambda) => ({
@@ -282,7 +287,7 @@ async function qualityOverDepth(learnt: ReadonlyMap<string, Learnt>): Promise<Fi
 }
 
 /** Of the samples whose oracle would stop at a depth, where the policy stops. */
-async function againstOracle({ config, traced }: Learnt): Promise<Figure> {
+async function againstOracle({ config, traced }: TracedModel): Promise<Figure> {
   const sums = Array.from({ length: config.depth }, () => new Array<number>(config.depth).fill(0));
   for (const sample of traced.flat()) {
     const star = posterior(config, sample);

@@ -13,10 +13,10 @@ import { nmse } from '../../../src/evaluation/quality.ts';
 import { exitAt, type Traced } from '../../../src/evaluation/trace.ts';
 import { recoveryDefaults } from '../../../src/training/sparse-recovery.ts';
 import { requireModel } from '../models.ts';
-import { withLearnt } from '../learn.ts';
+import { withTrainedModels } from '../training-jobs.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { ista, iterate, vamp } from './baselines.ts';
-import { recoveryLesson } from './lesson.ts';
+import { recoveryJob } from './recovery-job.ts';
 import {
   BEST,
   countFor,
@@ -70,7 +70,7 @@ async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions):
         qualities(traced, pick)[0]!,
         meanDepth(traced, manifest.exits, pick).toFixed(2),
         qualities(traced, () => manifest.exits.length - 1)[0]!,
-        ...(await untaught(matrix, conditions, signal.sparsity ?? SPARSITY)).map(
+        ...(await runBaselines(matrix, conditions, signal.sparsity ?? SPARSITY)).map(
           ([quality]) => quality!,
         ),
       ]);
@@ -100,7 +100,7 @@ async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions):
 }
 
 /** VAMP that is told the sparsity, and FISTA with 100 iterations. */
-async function untaught(
+async function runBaselines(
   matrix: Matrix,
   conditions: readonly Condition[],
   sparsity: number,
@@ -160,30 +160,30 @@ async function otherMatrices({ quick, onProgress }: ReproduceOptions): Promise<S
     stageOne: { ...usual.stageOne, steps: quick ? 3 : 600 },
     stageTwo: { ...usual.stageTwo, steps: quick ? 3 : 600 },
   };
-  const made = matrices.map(([words, name, make]) => ({
+  const cases = matrices.map(([words, name, make]) => ({
     words,
     name,
     matrix: make(new Random(7)),
   }));
-  const lessons = made.map(({ name, matrix }) => ({ name, matrix, config }));
-  const rows = await withLearnt(
-    lessons.map(recoveryLesson),
+  const jobs = cases.map(({ name, matrix }) => ({ name, matrix, config }));
+  const rows = await withTrainedModels(
+    jobs.map(recoveryJob),
     (what, share) => onProgress(what, 0.5 + 0.5 * share),
     async (engine) => {
       const all: string[][] = [];
-      for (const { words, name, matrix } of made) {
+      for (const { words, name, matrix } of cases) {
         const manifest: Manifest = engine.manifests.get(name)!;
         const conditions = testSet(matrix, countFor(quick) / 2);
         const traced = await traceAll(engine, manifest, conditions);
         const threshold = cheapestThreshold(traced, manifest.exits, nmse, 0.1);
         const pick = (sample: Traced): number => exitAt(sample, threshold);
-        const [told, fista] = await untaught(matrix, conditions, SPARSITY);
+        const [oracleVamp, fista] = await runBaselines(matrix, conditions, SPARSITY);
         all.push([
           words,
           qualities(traced, pick)[0]!,
           meanDepth(traced, manifest.exits, pick).toFixed(2),
           ...qualities(traced, () => manifest.exits.length - 1),
-          told![0]!,
+          oracleVamp![0]!,
           fista![0]!,
         ]);
       }

@@ -4,7 +4,7 @@ import { exitAt, type Traced } from '../../../src/evaluation/trace.ts';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import type { Matrix } from '../../../src/families/matrix.ts';
 import { requireModel } from '../models.ts';
-import { learntIn } from '../training.ts';
+import { trainingTime } from '../training.ts';
 import type { Part, ReproduceOptions, Section, Table } from '../report.ts';
 import { ista, iterate, vamp, type Iteration } from './baselines.ts';
 import {
@@ -60,7 +60,10 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
     const conditions = testSet(matrix, countFor(quick));
     const measurements = measurementsOf(conditions);
     const count = conditions.reduce((sum, { cases }) => sum + cases.length, 0);
-    const steps = async (iteration: Iteration, most: number): Promise<(at: number) => string[]> => {
+    const runIteration = async (
+      iteration: Iteration,
+      most: number,
+    ): Promise<(at: number) => string[]> => {
       const signals = await iterate(iteration, measurements, count, most);
       return (at) => qualitiesOf(conditions, signals[at - 1]!);
     };
@@ -71,10 +74,10 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
     ] as const) {
       // prettier-ignore
       onProgress(name, momentum ? 0.15 : 0);
-      const at = await steps(ista(matrix, PENALTY, momentum), 100);
+      const at = await runIteration(ista(matrix, PENALTY, momentum), 100);
       for (const most of [20, 100]) {
         const penalty = await bestPenalty(matrix, momentum, most, quick);
-        const best = await steps(ista(matrix, penalty, momentum), most);
+        const best = await runIteration(ista(matrix, penalty, momentum), most);
         rows.push([`${name}, ${most} iterations`, String(most), ...at(most)]);
         rows.push([
           `${name}, ${most} iterations, its best ρ, ${penalty}`,
@@ -106,7 +109,7 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       ];
     };
     onProgress('VAMP', 0.9);
-    const told = await steps(vamp(matrix, SPARSITY), 16);
+    const oracleVamp = await runIteration(vamp(matrix, SPARSITY), 16);
     rows.push(
       model(PUBLISHED.fixed, 'LISTA, 20 layers', 20),
       model(PUBLISHED.stop, 'LISTA-stop, at most 20', 'policy'),
@@ -115,12 +118,15 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       ...[7, 8, 9, 12].map((at): Row => [
         `VAMP told the prior, ${at} iterations`,
         String(at),
-        ...told(at),
+        ...oracleVamp(at),
       ]),
       ...[7, 8, 9, best.depth].map((at) => model(BEST, `ours, ${at} layers`, at)),
       model(BEST, 'ours, with its policy', 'policy'),
     );
-    return [section(rows, count, engine.manifests), needed(traced.get(BEST)!, told)];
+    return [
+      section(rows, count, engine.manifests),
+      layersForQuality(traced.get(BEST)!, oracleVamp),
+    ];
   } finally {
     await engine.close();
   }
@@ -154,9 +160,9 @@ function section(
   count: number,
   manifests: ReadonlyMap<string, Manifest>,
 ): Section {
-  const learnt = (words: string, name: string): string => {
+  const trainedIn = (words: string, name: string): string => {
     const manifest = manifests.get(name);
-    return manifest ? ` ${words} learnt in ${learntIn(manifest)}.` : '';
+    return manifest ? ` ${words} learnt in ${trainingTime(manifest)}.` : '';
   };
   const columns = [
     '',
@@ -185,8 +191,8 @@ function section(
       `ISTA and FISTA take steps of 1/λ_max(AᵀA) with ρ = 0.1, and with the ρ that suits them best on ${TRIED_ON} of these signals at each ` +
       'noise level. VAMP is told the prior and estimates the noise; ours is told neither. ' +
       'LISTA is trained with the usual loss, of its last layer.' +
-      learnt('LISTA', PUBLISHED.fixed) +
-      learnt('The layers of LISTA-stop', PUBLISHED.stop) +
+      trainedIn('LISTA', PUBLISHED.fixed) +
+      trainedIn('The layers of LISTA-stop', PUBLISHED.stop) +
       (Object.values(PUBLISHED).every((name) => manifests.has(name))
         ? ''
         : ' **There are rows without figures**, because their bundles are not in the folder of models.') +
@@ -201,9 +207,9 @@ function section(
 }
 
 /** Layers of ours, at one depth for all and by the policy, and iterations of VAMP for the same quality or better. */
-function needed(
+function layersForQuality(
   { manifest: { exits }, samples }: { manifest: Manifest; samples: Traced[][] },
-  told: (at: number) => string[],
+  oracleVamp: (at: number) => string[],
 ): Section {
   const value = (text: string): number => Number(text);
   const thresholds = Array.from({ length: 199 }, (_, i) => (i + 1) / 200);
@@ -223,7 +229,7 @@ function needed(
   const fixed = exits.map((depth, i) => ({ depth, mixed: value(qualities(samples, () => i)[0]!) }));
   const iterations = Array.from({ length: 16 }, (_, i) => ({
     depth: i + 1,
-    mixed: value(told(i + 1)[0]!),
+    mixed: value(oracleVamp(i + 1)[0]!),
   }));
   const rows = [-20, -22.4, -25, -26, -27, -27.3, -27.4, -27.5].map((target) => [
     target,

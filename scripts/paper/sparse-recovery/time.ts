@@ -10,9 +10,9 @@ import { readWeights } from '../../../src/training/from-bundle.ts';
 import { recoveryDefaults } from '../../../src/training/sparse-recovery.ts';
 import { requireModel } from '../models.ts';
 import { decibels } from '../numbers.ts';
-import { withLearnt } from '../learn.ts';
+import { withTrainedModels } from '../training-jobs.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { recoveryLesson } from './lesson.ts';
+import { recoveryJob } from './recovery-job.ts';
 import { BEST, testSet } from './setting.ts';
 
 export const time: Part = {
@@ -61,7 +61,7 @@ async function measureAgainstTime(
   const matrix = await matrixOf({ name: BEST }, modelsDir);
   const from = await readWeights(join(modelsDir, BEST));
   const usual = recoveryDefaults.vamp;
-  const lessons = PRICES.map((lambda) => ({
+  const jobs = PRICES.map((lambda) => ({
     name: `price-${lambda}`,
     matrix,
     from,
@@ -73,11 +73,11 @@ async function measureAgainstTime(
     },
   }));
   const conditions = testSet(matrix, quick ? 4 : 100);
-  return withLearnt(
-    lessons.map(recoveryLesson),
+  return withTrainedModels(
+    jobs.map(recoveryJob),
     (what, share) => onProgress(what, 0.5 * share),
-    async (learnt) => {
-      const rules = rulesOf(engine, learnt);
+    async (priced) => {
+      const rules = rulesOf(engine, priced);
       const measured = await measure(rules, conditions, quick ? 1 : 3, (share) =>
         onProgress('measuring', 0.5 + 0.5 * share),
       );
@@ -87,7 +87,7 @@ async function measureAgainstTime(
   );
 }
 
-function rulesOf(engine: Engine, learnt: Engine): Rule[] {
+function rulesOf(engine: Engine, priced: Engine): Rule[] {
   const { exits, threshold = 0.5 } = engine.manifests.get(BEST)!;
   const best = { engine, model: BEST };
   return [
@@ -112,7 +112,7 @@ function rulesOf(engine: Engine, learnt: Engine): Rule[] {
     ...PRICES.map((lambda): Rule => {
       const model = `price-${lambda}`;
       return {
-        engine: learnt,
+        engine: priced,
         model,
         name: `λ = ${lambda} dB, threshold 0.5`,
         group: 'price',

@@ -45,4 +45,4 @@ it('compares the model that stops with the one that always takes all steps', asy
   expect(printed).toMatch(/\| 1 shot +(\| +\d+\.\d\d ){5}\|/);
   expect(printed).toMatch(/normalised together \|\n.*\n\| 2-way, 1–2 shots/);
   expect(await readdir(out)).toContain('steps.svg');
-}, 60_000);
+}, 180_000);

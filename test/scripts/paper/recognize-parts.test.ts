@@ -40,4 +40,4 @@ it('measures every exit and every rule on a folder of class folders', async () =
       'training.svg',
     ]),
   );
-}, 60_000);
+}, 180_000);

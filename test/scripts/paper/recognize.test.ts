@@ -6,7 +6,7 @@ import {
   certainty,
   confidence,
   patience,
-  judgedBy,
+  toJudged,
 } from '../../../scripts/paper/recognize/signals.ts';
 import { manifest } from '../../tasks/fixtures.ts';
 
@@ -32,7 +32,7 @@ describe('what a stop rule can go by', () => {
   });
 
   it('takes the place of π in the one comparison', () => {
-    const [judged] = judgedBy([one], confidence);
+    const [judged] = toJudged([one], confidence);
     expect(exitAt(judged!, 0.6)).toBe(1);
     expect(exitAt(judged!, 0.8)).toBe(2);
     expect(judged!.parts.map(([value]) => value)).toEqual([100, 0, 100]);

@@ -10,7 +10,7 @@ import { readWeights } from '../../src/training/from-bundle.ts';
 import type { RunOptions, Trained } from '../../src/training/run.ts';
 import type { Weights } from '../../src/training/weights.ts';
 
-export interface Lesson {
+export interface TrainingJob {
   /** The bundle's name. */
   readonly name: string;
   readonly task: TaskName;
@@ -22,16 +22,16 @@ export interface Lesson {
 }
 
 /** Learns each in turn, serves them all, and removes them afterwards. */
-export async function withLearnt<T>(
-  lessons: readonly Lesson[],
+export async function withTrainedModels<T>(
+  jobs: readonly TrainingJob[],
   onProgress: (what: string, share: number) => void,
   use: (engine: Engine) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'stopwise-'));
   try {
-    for (const [i, lesson] of lessons.entries()) {
-      await learn(lesson, folder, (what, share) =>
-        onProgress(`${lesson.name}, ${what}`, (i + share) / lessons.length),
+    for (const [i, job] of jobs.entries()) {
+      await trainOne(job, folder, (what, share) =>
+        onProgress(`${job.name}, ${what}`, (i + share) / jobs.length),
       );
     }
     const engine = await startEngine(folder);
@@ -45,8 +45,8 @@ export async function withLearnt<T>(
   }
 }
 
-async function learn(
-  { name, task, train, from, files = new Map() }: Lesson,
+async function trainOne(
+  { name, task, train, from, files = new Map() }: TrainingJob,
   folder: string,
   onProgress: (what: string, share: number) => void,
 ): Promise<void> {

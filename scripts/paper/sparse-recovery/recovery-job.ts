@@ -2,17 +2,17 @@ import { writeNpy } from '../../../src/codecs/npy.ts';
 import type { Matrix } from '../../../src/data/sparse-recovery.ts';
 import { trainRecovery } from '../../../src/training/run.ts';
 import type { RecoveryConfig } from '../../../src/training/sparse-recovery.ts';
-import type { Lesson } from '../learn.ts';
+import type { TrainingJob } from '../training-jobs.ts';
 
 /** A network that learns to recover signals through a matrix. */
-export const recoveryLesson = ({
+export const recoveryJob = ({
   config,
   matrix,
   ...rest
-}: Pick<Lesson, 'name' | 'from'> & {
+}: Pick<TrainingJob, 'name' | 'from'> & {
   readonly config: RecoveryConfig;
   readonly matrix: Matrix;
-}): Lesson => ({
+}): TrainingJob => ({
   ...rest,
   task: 'sparse-recovery',
   train: (options) => trainRecovery(config, matrix, options),
