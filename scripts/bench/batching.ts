@@ -1,4 +1,4 @@
-/** What batching buys: many samples in one request, and samples of many requests joined by the engine. */
+/** Gain of batching: many samples in one request, and samples of many requests batched by the engine. */
 import { Engine } from '../../src/engine/engine.ts';
 import { matrixOf } from '../../src/evaluation/measure.ts';
 import { builtUrl } from '../../src/util/built-url.ts';
@@ -51,7 +51,7 @@ async function requests({ modelsDir }: BenchOptions): Promise<Row> {
   }
 }
 
-/** Callers that each send one sample after the other, all at once, for a while. */
+/** Concurrent callers that each send one sample at a time. */
 async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
   const { manifest } = await defaultBundle(modelsDir, 'sparse-recovery');
   const matrix = await matrixOf(manifest, modelsDir);

@@ -1,4 +1,4 @@
-/** `bench`: the benchmarks, each a ratio within one run. */
+/** `bench`: benchmarks; most are ratios within one run. */
 import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { markdownTable } from 'markdown-table';
@@ -24,8 +24,8 @@ const benches: readonly Bench[] = [
 ];
 
 export const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--json]
-  --data DIR    clean images for the denoising rows; the sample picture where absent
-  --plots DIR   where curves are drawn
+  --data DIR    clean images for the denoising rows (default: the sample image)
+  --plots DIR   folder for plots
 ${benches.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}`;
 
 export async function bench(args: string[]): Promise<void> {
@@ -56,7 +56,7 @@ export async function bench(args: string[]): Promise<void> {
   else console.log(table(rows));
 }
 
-/** As Markdown that also reads well on a terminal. */
+/** A Markdown table, padded for the terminal. */
 const table = (rows: readonly Row[]): string =>
   markdownTable([
     ['benchmark', 'what', 'measured', 'target', 'detail'],

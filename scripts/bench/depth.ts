@@ -1,4 +1,4 @@
-/** What depth buys: time and quality of the adaptive rule against the same bundle run to its full depth. */
+/** Time and quality of adaptive depth against full depth of the same bundle. */
 import type { Bundle } from '../../src/bundle/read.ts';
 import { denoiseConditions, type Condition } from '../../src/evaluation/data.ts';
 import { freshSignals, matrixOf, startEngine } from '../../src/evaluation/measure.ts';
@@ -46,7 +46,7 @@ export const depth: Bench = {
   },
 };
 
-/** All samples of all conditions, `batch` in one request, by turns with each rule. */
+/** Runs all samples, `batch` per request, with each rule in turn. */
 async function compareDepths(
   { modelsDir }: BenchOptions,
   { manifest }: Bundle,
@@ -57,7 +57,7 @@ async function compareDepths(
   const engine = await startEngine(modelsDir, [name]);
   const metric = metricFor(manifest.task);
   try {
-    // Dealt out in turn, so that every request mixes the conditions.
+    // Interleaved, so that every request mixes the conditions.
     const longest = Math.max(...conditions.map(({ cases }) => cases.length));
     const cases = Array.from({ length: longest }, (_, i) =>
       conditions.map(({ cases: list }) => list[i]!),
@@ -84,7 +84,7 @@ async function compareDepths(
       },
       {
         benchmark: 'depth',
-        what: `${what}: quality given up`,
+        what: `${what}: quality lost`,
         value: round(lost, 2),
         unit: metric.name === 'accuracy' ? 'points' : 'dB',
         target: '≤ 0.1',
@@ -122,7 +122,7 @@ async function runAll(
   return outcome;
 }
 
-/** The most that policies and read-outs up to an exit add to the layers up to it, from the manifest. */
+/** Largest FLOPs of policies and read-out up to an exit relative to the layers, from the manifest. */
 function overhead({ manifest: { name, flops } }: Bundle): Row {
   const sums = { layers: 0, others: 0, share: 0 };
   flops.segments.forEach((layers, i) => {

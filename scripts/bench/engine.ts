@@ -1,4 +1,4 @@
-/** What stopping costs and what serving adds: the engine against one graph, the published network, tiles, HTTP and codecs. */
+/** Overheads: the engine against one graph, the published network, tiles, HTTP and codecs. */
 import type { Bundle } from '../../src/bundle/read.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Array32, Sample } from '../../src/engine/types.ts';
@@ -27,7 +27,7 @@ import { alternate, round, type Bench, type BenchOptions, type Row } from './row
 import { startService } from './service.ts';
 import { median } from '../../src/util/median.ts';
 
-/** As the engine's worker has them, and the service's by default. */
+/** As in the engine's workers by default. */
 const THREADS = 1;
 
 export const engine: Bench = {
@@ -72,7 +72,7 @@ const fullDepth =
   () =>
     running.run(name, [sample], { rule: 'fixed', depth });
 
-/** The whole path with all policies, read out at the end. */
+/** One graph of all layers, optionally with all policies; its output is the final read-out. */
 async function wholeGraph(family: Family, weights: Weights, policies: boolean): Promise<Session> {
   const inputs = Object.fromEntries(
     Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
@@ -93,7 +93,7 @@ async function againstGraph(
 ): Promise<Row> {
   const family = await readFamily(bundle.directory);
   const trained = await readWeights(bundle.directory);
-  // The constants lie outside the graphs; a fresh family computes them again.
+  // Constants are not among the stored weights; a fresh family computes them.
   const weights = new Map([...initialWeights(family, new Random(1).normal), ...trained]);
   const session = await wholeGraph(family, weights, true);
   const feeds = Object.fromEntries(
@@ -109,7 +109,7 @@ async function againstGraph(
   return { benchmark: 'engine', what, value: round(time.first / time.second), unit: '×', target };
 }
 
-/** 20 convolutions at full resolution, as published; the weights do not matter for the time. */
+/** The published network: 20 convolutions at full resolution. Random weights, since only time is measured. */
 async function againstPublished(running: Engine, bundle: Bundle, image: Array32): Promise<Row> {
   const { family } = definePublishedDncnn({ ...defaultPublishedDncnn, channels: 1 });
   const session = await wholeGraph(family, initialWeights(family, new Random(1).normal), false);
@@ -129,7 +129,7 @@ async function againstPublished(running: Engine, bundle: Bundle, image: Array32)
   };
 }
 
-/** Compute of a large image in tiles, against that of the same image as one sample. */
+/** Compute time of a large image in tiles against the same image as one sample. */
 async function tiles(running: Engine, { manifest }: Bundle, clean: Planes): Promise<Row> {
   const side = 3 * defaultTiles.size;
   const image = noisySquare(clean, side, 35);
@@ -155,7 +155,7 @@ async function tiles(running: Engine, { manifest }: Bundle, clean: Planes): Prom
   };
 }
 
-/** What is not compute in a request over HTTP: parsing, decoding, encoding, messages. */
+/** Share of an HTTP request that is not compute: parsing, decoding, encoding, messages. */
 async function serving(options: BenchOptions): Promise<Row> {
   const clean = (await cleanImages(options))[0]!;
   const body = Buffer.from(await toPng(noisySquare(clean, 512, 35)));

@@ -1,4 +1,4 @@
-/** What workers in processes of their own cost, beside threads: messages are copied instead of handed over. */
+/** Worker processes against worker threads: messages between processes are copied, not transferred. */
 import { Engine } from '../../src/engine/engine.ts';
 import type { Isolation } from '../../src/engine/handle.ts';
 import { matrixOf } from '../../src/evaluation/measure.ts';
@@ -79,7 +79,7 @@ export const isolation: Bench = {
   },
 };
 
-/** Of the service as it starts with all models, with its default number of workers. */
+/** Resident memory after start, with all models and the default number of workers. */
 async function memory(modelsDir: string): Promise<Row> {
   const after = async (kind: Isolation): Promise<number> => {
     const service = await startService(modelsDir, { ISOLATION: kind });

@@ -1,4 +1,4 @@
-/** What the benchmarks feed to the models: mixed signals and images. */
+/** Inputs of the benchmarks: signals, tasks and images. */
 import { fileURLToPath } from 'node:url';
 import { channelsOf, type Manifest } from '../../src/bundle/manifest.ts';
 import { loadBundles, type Bundle } from '../../src/bundle/read.ts';
@@ -16,7 +16,7 @@ import type { BenchOptions } from './row.ts';
 
 const SAMPLE = fileURLToPath(new URL('../../docs/samples/clean.jpg', import.meta.url));
 
-/** The bundle that serves a task where no model is named; for denoising the gray one. */
+/** The default bundle of a task; for denoising the gray one. @throws Error if there is none. */
 export async function defaultBundle(modelsDir: string, task: Manifest['task']): Promise<Bundle> {
   const { bundles } = await loadBundles(modelsDir);
   const found = bundles.find(
@@ -29,7 +29,7 @@ export async function defaultBundle(modelsDir: string, task: Manifest['task']): 
   return found;
 }
 
-/** `count` measurement vectors of 20, 30 and 40 dB mixed, one after the other. */
+/** `count` measurement vectors with SNRs of 20, 30 and 40 dB mixed, concatenated: [count,m]. */
 export function mixedMeasurements(matrix: Matrix, count: number, seed = 1): Float32Array {
   return new SignalSampler(matrix, new Random(seed), count, {
     sparsity: 0.1,
@@ -37,11 +37,11 @@ export function mixedMeasurements(matrix: Matrix, count: number, seed = 1): Floa
   }).next().measurements;
 }
 
-/** Few-shot tasks of made-up characters, 20-way with 1 to 5 shots; a part of their queries goes wrong, as in real ones. */
+/** Few-shot tasks of synthetic characters, 20-way with 1 to 5 shots. */
 export function syntheticTasks({ inputs }: Manifest, count = 24): TestData {
   const side = Number(inputs.find(({ name }) => name === 'query')!.shape[3]);
   const characters = drawCharacters(60, 10, side, new Random(1));
-  return fewShotTasks(characters, 'made-up characters', {
+  return fewShotTasks(characters, 'synthetic characters', {
     settings: [{ ways: 20, shots: [1, 5] }],
     count,
     queries: 5,
@@ -49,14 +49,14 @@ export function syntheticTasks({ inputs }: Manifest, count = 24): TestData {
   });
 }
 
-/** Clean gray images: those of the folder, or the sample picture. */
+/** Clean gray images from the folder, or the sample image. */
 export async function cleanImages({ images }: BenchOptions): Promise<Planes[]> {
   return images === undefined
     ? [await readImage(SAMPLE, 1)]
     : (await readImageFolder(images, 1)).images;
 }
 
-/** A square of `size` from the middle of a gray image, mirrored where the image is smaller, with noise of σ (of 255). */
+/** Central square of a gray image (mirrored if the image is smaller) with Gaussian noise of σ (of 255), clipped. */
 export function noisySquare(
   { data, width, height }: Planes,
   size: number,

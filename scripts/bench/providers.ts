@@ -1,4 +1,4 @@
-/** What a GPU buys: every provider that is worth trying here against the CPU, and adaptive depth on it. */
+/** GPU execution providers against the CPU, and adaptive against full depth on each. */
 import { availableParallelism } from 'node:os';
 import { whyNotWorth } from '../../src/engine/warm-up.ts';
 import type { Sample } from '../../src/engine/types.ts';

@@ -1,4 +1,4 @@
-/** What a benchmark says: figures that are ratios, or rates, measured on both sides in one run. */
+/** The result of a benchmark: ratios or rates, with both sides measured in one run. */
 import { median } from '../../src/util/median.ts';
 
 export interface Row {
@@ -6,27 +6,27 @@ export interface Row {
   readonly what: string;
   readonly value: number;
   readonly unit: string;
-  /** What is aimed at, in words such as `≤ 0.7`. */
+  /** Target, such as `≤ 0.7`. */
   readonly target?: string;
   readonly detail?: string;
 }
 
 export interface BenchOptions {
   readonly modelsDir: string;
-  /** Clean images for the denoising rows; the repository's sample picture where absent. */
+  /** Folder of clean images for the denoising rows; by default the sample image of the repository. */
   readonly images?: string;
-  /** A folder for the plots of those that draw some. */
+  /** Folder for plots. */
   readonly plots?: string;
 }
 
 export interface Bench {
   readonly name: string;
-  /** What is compared with what, in a sentence. */
+  /** One sentence: what is compared with what. */
   readonly about: string;
   run(options: BenchOptions): Promise<Row[]>;
 }
 
-/** Runs both sides in turn, `rounds` times after one that is not counted; ms of each side's median round. */
+/** Runs both sides alternately for one warm-up round and `rounds` measured ones. @returns median round of each side, ms. */
 export async function alternate(
   first: () => Promise<unknown>,
   second: () => Promise<unknown>,

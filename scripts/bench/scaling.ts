@@ -1,4 +1,4 @@
-/** How the service grows: time over pixels, samples a second over the samples of a request and over connections, by workers. */
+/** Scaling by number of workers: time over pixels; samples per second over samples per request and over connections. */
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const SIDES = [64, 128, 256, 512, 1024, 2048];
 const SAMPLES = [1, 4, 16, 64, 256];
 const CONNECTIONS = [1, 4, 16, 64];
 
-/** A measured figure for each number of workers: `points[i].y` at `points[i].x`. */
+/** The measured curve for each number of workers. */
 type ByWorkers = ReadonlyMap<number, Curve['points']>;
 
 export const scaling: Bench = {
@@ -112,10 +112,10 @@ const start = ({ modelsDir }: BenchOptions, name: string, workers: number): Prom
     shed: false,
   });
 
-/** The least time to measure at, ms: short requests are repeated. */
+/** Least measuring time, ms; short requests are repeated. */
 const MIN_MEASURING_MS = 500;
 
-/** Rounds in which every worker has one request: the median after the first, three at least, ms for each request of a round. */
+/** Runs rounds of one request per worker. @returns ms per request: median of at least three rounds after a warm-up round. */
 async function timed(workers: number, request: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   const start = performance.now();
@@ -127,7 +127,7 @@ async function timed(workers: number, request: () => Promise<unknown>): Promise<
   return median(times.slice(1));
 }
 
-/** Whole requests without HTTP: PNG in, PNG out, at the calibrated threshold. */
+/** Requests without HTTP: PNG in, PNG out, at the calibrated threshold. */
 async function overPixels(options: BenchOptions): Promise<ByWorkers> {
   const { manifest } = await defaultBundle(options.modelsDir, 'denoise');
   const clean = (await cleanImages(options))[0]!;

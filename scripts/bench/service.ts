@@ -1,4 +1,4 @@
-/** The service in a process of its own, as `npm start` runs it, for load over a socket. */
+/** Starts the service as `npm start` does, to load it over a socket. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url';
 
 export interface Service {
   readonly url: string;
-  /** The value of a metric without labels, or of its first series. */
+  /** Value of the first series of a metric. */
   metric(name: string): Promise<number>;
-  /** Resident memory of its process and those of its workers, bytes, as Linux tells it. */
+  /** Resident memory of its process and worker processes, bytes, from /proc. */
   memory(): Promise<number>;
   close(): Promise<void>;
 }
@@ -78,7 +78,7 @@ export interface Load {
   readonly seconds: number;
 }
 
-/** Answers a second and the 99th percentile of the latency, ms; the load must be answered with 2xx. */
+/** Applies a load. @returns requests per second and p99 latency, ms. @throws Error on errors and answers other than 2xx. */
 export async function load(
   { url }: Service,
   { path, body, contentType, connections, seconds }: Load,

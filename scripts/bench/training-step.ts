@@ -1,4 +1,4 @@
-/** How much of the machine's convolution speed a training step keeps. */
+/** Speed of a training step relative to a forward convolution. */
 import { availableParallelism } from 'node:os';
 import { Random } from '../../src/data/random.ts';
 import { countFlops } from '../../src/graph/flops.ts';

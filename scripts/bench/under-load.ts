@@ -1,4 +1,4 @@
-/** The service under load over a socket: how long its event loop is held up, and whether its memory grows. */
+/** The service under load over a socket: event loop delay and memory growth. */
 import { matrixOf } from '../../src/evaluation/measure.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
 import { round, type Bench, type Row } from './row.ts';
@@ -61,7 +61,7 @@ export const underLoad: Bench = {
   },
 };
 
-/** Reading the metric resets it: what is read afterwards is of this load alone. */
+/** Event loop delay, p99, during `work`; reading the metric first resets it. */
 async function lag(service: Service, what: string, work: () => Promise<unknown>): Promise<Row> {
   await service.metric(LAG);
   await work();

@@ -1,4 +1,4 @@
-/** Denoising: the paper's third experiment, and past it. */
+/** Denoising: the paper's third experiment and further measurements. */
 import { color } from './denoise/color.ts';
 import { gray } from './denoise/gray.ts';
 import { map } from './denoise/map.ts';

@@ -1,7 +1,7 @@
 import type { Manifest } from '../../src/bundle/manifest.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 
-/** The manifest of a bundle without which a part cannot be measured. @throws Error that names the bundle and says why it is not served */
+/** The manifest of a bundle that a part requires. @throws Error if the bundle is missing or was refused */
 export function requireModel(
   { manifests, refused }: Engine,
   name: string,

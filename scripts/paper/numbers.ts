@@ -1,4 +1,4 @@
-/** A figure in decibels as tables print it. */
+/** Formats decibels for a table. */
 export const decibels = (value: number): string => value.toFixed(2);
 
 /** How often each value occurs. */

@@ -1,4 +1,4 @@
-/** Recognition: the paper's fourth experiment, how often early exits know better, and which rule makes the most of them. */
+/** Recognition: the paper's fourth experiment, how often an early exit is right where the last is wrong, and a comparison of stop rules. */
 import { exits } from './recognize/exits.ts';
 import { objective } from './recognize/objective.ts';
 import { rules } from './recognize/rules.ts';

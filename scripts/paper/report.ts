@@ -1,23 +1,23 @@
-/** What a reproduction gives: sections with tables and plots, and how they are written as Markdown. */
+/** Reports: sections with tables and figures, and their Markdown form. */
 import { markdownTable } from 'markdown-table';
 
 export interface Table {
-  /** The first column is text, the others are aligned as numbers. */
+  /** The first column is aligned left, the others right. */
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number | undefined)[])[];
 }
 
 export interface Section {
   readonly heading: string;
-  /** How it was measured, and what there is to see; Markdown. */
+  /** How it was measured and what it shows; Markdown. */
   readonly text?: string;
   readonly tables?: readonly Table[];
-  /** Plots and pictures, written beside the report. */
+  /** Written into the folder of the report. */
   readonly figures?: readonly Figure[];
 }
 
 export interface Figure {
-  /** Such as `time.svg`; its ending says what it is. */
+  /** File name, such as `time.svg`. */
   readonly file: string;
   readonly caption: string;
   readonly content: string | Uint8Array;
@@ -25,35 +25,35 @@ export interface Figure {
 
 export interface ReproduceOptions {
   readonly modelsDir: string;
-  /** A folder of clean test images, for the tasks that need one. */
+  /** Folder of clean test images, for tasks that need one. */
   readonly data?: string;
-  /** A folder of clean images, other than the test's, that policies learn from. */
+  /** Folder of clean training images for policies, disjoint from the test images. */
   readonly learn?: string;
-  /** The bundle that is measured, where a reproduction lets it be named. */
+  /** Bundle to measure, where `Reproduction.byName` allows it. */
   readonly model?: string;
-  /** A fraction of samples and steps: to see that it runs, not to believe its figures. */
+  /** Few samples and steps: a smoke test whose figures mean nothing. */
   readonly quick: boolean;
   /** @param share of the part that is done, 0..1 */
   readonly onProgress: (what: string, share: number) => void;
 }
 
-/** A piece of a reproduction that can be asked for by itself. */
+/** One part of a reproduction; it can be run alone. */
 export interface Part {
   readonly name: string;
   readonly about: string;
-  /** The folder without which it is left out, unless it is asked for by name. */
+  /** Option it needs; without it the part is skipped unless requested by name. */
   readonly needs?: 'data' | 'learn';
   run(options: ReproduceOptions): Promise<Section[]>;
 }
 
 export interface Reproduction {
   readonly title: string;
-  /** Whether the bundle that is measured may be named. */
+  /** Whether `--model` may choose the bundle. */
   readonly byName?: true;
   readonly parts: readonly Part[];
 }
 
-/** A section as Markdown; figures are named by their files. */
+/** Renders a section as Markdown; figures are linked by file name. */
 export function toMarkdown({ heading, text, tables = [], figures = [] }: Section): string {
   const blocks = [
     `## ${heading}`,

@@ -1,4 +1,4 @@
-/** `reproduce`: the paper's tables and plots for a task, ours beside the published values, as Markdown and SVG. */
+/** `reproduce`: the paper's tables and plots for a task, with our values beside the published ones. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -27,9 +27,9 @@ const parts = (reproduction: Reproduction): string =>
   reproduction.parts.map(({ name, about }) => `    ${name.padEnd(16)}${about}`).join('\n');
 
 export const usage = `npm run reproduce -- TASK [PART …]
-  --data DIR   clean test images, for the tasks that need them   --quick     a fraction of it all, to see that it runs
-  --learn DIR  clean images that policies learn from, for the price of compute (denoise)
-  --out DIR    where report and plots go (default reports/TASK)   --model NAME   another bundle than few-shot-omniglot (few-shot)
+  --data DIR   test images, for the tasks that need them        --quick        smoke test with few samples and steps
+  --learn DIR  clean training images for the part prices (denoise)
+  --out DIR    report and plots (default reports/TASK)          --model NAME   bundle to measure (few-shot; default few-shot-omniglot)
 ${Object.entries(reproductions)
   .map(([task, reproduction]) => `  ${task}\n${parts(reproduction)}`)
   .join('\n')}`;
@@ -43,8 +43,8 @@ const options = {
 } as const;
 
 /**
- * Measures the parts that are asked for, or all; prints each as soon as it is there. The report in the folder holds every
- * part that was ever measured into it, the others as they were.
+ * Measures the parts in `args`, or all, and prints each when it is done. `report.md` in the output folder holds the latest
+ * result of every part measured so far.
  */
 export async function reproduce(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
@@ -52,12 +52,12 @@ export async function reproduce(args: string[]): Promise<void> {
   const reproduction = reproductions[task];
   if (!reproduction)
     throw new Error(
-      `${task ? `There is nothing to reproduce for ${task}` : 'Say what to reproduce'}:\n${usage}`,
+      `${task ? `There is nothing to reproduce for ${task}` : 'Name the task to reproduce'}:\n${usage}`,
     );
   const unknown = wanted.find((name) => !reproduction.parts.some((part) => part.name === name));
   if (unknown !== undefined) throw new Error(`${task} has no part ${unknown}:\n${usage}`);
   if (values.model !== undefined && !reproduction.byName)
-    throw new Error(`The bundle that is measured cannot be chosen for ${task}.`);
+    throw new Error(`--model cannot be chosen for ${task}.`);
   const chosen = reproduction.parts.filter(({ name, needs }) =>
     wanted.length === 0 ? !needs || values[needs] !== undefined : wanted.includes(name),
   );

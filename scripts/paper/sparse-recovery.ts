@@ -1,4 +1,4 @@
-/** Sparse recovery: the paper's first experiment, and past it. */
+/** Sparse recovery: the paper's first experiment and further measurements. */
 import type { Reproduction } from './report.ts';
 import { ablations } from './sparse-recovery/ablations.ts';
 import { depth } from './sparse-recovery/depth.ts';

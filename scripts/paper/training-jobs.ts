@@ -1,4 +1,4 @@
-/** Models that are learnt for a table alone: into a temporary folder, from which an engine serves them as any other. */
+/** Models that are trained for one table only, in a temporary folder that an engine serves. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,13 +15,13 @@ export interface TrainingJob {
   readonly name: string;
   readonly task: TaskName;
   readonly train: (options: RunOptions) => Promise<Trained>;
-  /** Weights to start from, or the name of an earlier one whose weights they are. */
+  /** Initial weights, or the name of an earlier job that gives them. */
   readonly from?: Weights | string;
   /** The task's own files in the bundle. */
   readonly files?: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Learns each in turn, serves them all, and removes them afterwards. */
+/** Runs the jobs in order, passes an engine with all their models to `use`, and deletes the models afterwards. */
 export async function withTrainedModels<T>(
   jobs: readonly TrainingJob[],
   onProgress: (what: string, share: number) => void,

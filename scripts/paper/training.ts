@@ -1,21 +1,21 @@
-/** How models were learnt, as their manifests tell it. */
+/** How the models were trained, according to their manifests. */
 import type { Manifest, TaskName } from '../../src/bundle/manifest.ts';
 import { loadBundles } from '../../src/bundle/read.ts';
 import { curves } from '../plots/curves.ts';
 import type { Spent } from '../../src/training/loop.ts';
 import type { Part, Section } from './report.ts';
 
-/** One run of the training; what the manifest's free form says of it. */
+/** One training run. The manifest does not constrain these fields, so all are optional. */
 interface Run {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly data?: string;
   readonly seed?: number;
   readonly stages?: Readonly<Record<string, Omit<Spent, 'curve'> & Partial<Pick<Spent, 'curve'>>>>;
-  /** The run that it went on from; in older manifests the name of its model. */
+  /** The run whose weights it started from; older manifests have the name of its model instead. */
   readonly from?: Run | string;
 }
 
-/** The runs behind a model, the first one first. */
+/** All training runs behind a model, oldest first. */
 export function runsOf({ training }: Manifest): Run[] {
   const runs: Run[] = [];
   for (let run: Run | string | undefined = training; run; run = runs[0]!.from)
@@ -23,7 +23,7 @@ export function runsOf({ training }: Manifest): Run[] {
   return runs;
 }
 
-/** Steps and minutes of Stage I in all runs that were kept. */
+/** Steps and minutes of Stage I of all recorded runs, as text. */
 export const trainingTime = (manifest: Manifest): string =>
   runsOf(manifest)
     .flatMap(({ stages }) => stages?.['stage-1'] ?? [])
@@ -33,7 +33,7 @@ export const trainingTime = (manifest: Manifest): string =>
     )
     .join(', ');
 
-/** The models of a task, the default one first, that were learnt here. */
+/** The part `training`: a table of all models of a task, the default one first. */
 export const training = (task: TaskName): Part => ({
   name: 'training',
   about: 'Steps, time and learning curves of the models.',
@@ -50,8 +50,7 @@ async function section(models: readonly Manifest[]): Promise<Section> {
   const rows = models.flatMap((manifest) =>
     runsOf(manifest).flatMap(({ config, data, seed, stages = {} }, i) => {
       const name = `${manifest.name}, run ${i + 1}`;
-      if (Object.keys(stages).length === 0)
-        return [[`${name}, of which nothing was kept`, '', '', '', '']];
+      if (Object.keys(stages).length === 0) return [[`${name}, not recorded`, '', '', '', '']];
       return Object.entries(stages).map(([stage, { steps, seconds, provider }], k) => [
         k === 0 ? `${name}: ${data}, seed ${seed}` : '',
         stage,
@@ -66,7 +65,7 @@ async function section(models: readonly Manifest[]): Promise<Section> {
     .map((manifest) => ({ name: manifest.name, lines: curvesOf(manifest) }))
     .find(({ lines }) => lines.length > 0);
   return {
-    heading: 'How the models were learnt',
+    heading: 'Training',
     tables: [{ columns: ['', 'stage', 'steps', 'batch', 'minutes'], rows }],
     ...(shown && {
       figures: [
@@ -85,7 +84,7 @@ async function section(models: readonly Manifest[]): Promise<Section> {
   };
 }
 
-/** Stage I of every run that kept its curve, one after the other. */
+/** Stage I of every run with a recorded curve, on a common time axis in hours. */
 function curvesOf(manifest: Manifest) {
   let hours = 0;
   return runsOf(manifest).flatMap(({ stages }, i) => {

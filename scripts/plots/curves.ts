@@ -3,14 +3,14 @@ import { toSvg } from './render.ts';
 export interface Axis {
   readonly title: string;
   readonly scale?: 'linear' | 'log';
-  /** Upside down: for figures of which less is better. */
+  /** Reverses the axis, for values where less is better. */
   readonly reverse?: boolean;
 }
 
 export interface Curve {
   readonly name: string;
   readonly points: readonly { readonly x: number; readonly y: number; readonly label?: string }[];
-  /** Points alone where false. */
+  /** Draws points only if false. */
   readonly line?: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface CurvesOptions {
 const scaleOf = ({ scale }: Axis) =>
   scale === 'log' ? ({ type: 'log' } as const) : ({ type: 'linear', zero: false } as const);
 
-/** One quantity over another, a line with its points for each curve; points with a label carry it beside them. */
+/** Line plot: one line with points per curve; labels are drawn beside their points. @returns SVG. */
 export function curves({ title, x, y, curves: all }: CurvesOptions): Promise<string> {
   const values = (some: readonly Curve[]) =>
     some.flatMap(({ name, points }) => points.map((point) => ({ ...point, name })));

@@ -1,8 +1,8 @@
 import { toSvg } from './render.ts';
 
 /**
- * A table of numbers as colours.
- * @param values row after row, the first at the top
+ * Heat map. @returns SVG
+ * @param values rows from top to bottom
  */
 export function heatMap(options: {
   readonly title: string;
@@ -10,7 +10,7 @@ export function heatMap(options: {
   readonly y: string;
   readonly value: string;
   readonly values: readonly (readonly number[])[];
-  /** What the axes say of each column and row; numbers from 1 where absent. */
+  /** Axis labels; by default numbers from 1. */
   readonly columns?: readonly string[];
   readonly rows?: readonly string[];
 }): Promise<string> {

@@ -2,11 +2,11 @@ import { toSvg } from './render.ts';
 
 export interface Histogram {
   readonly name: string;
-  /** How often each value was seen. */
+  /** Count of each value. */
   readonly counts: ReadonlyMap<number, number>;
 }
 
-/** One histogram below the other over the same whole numbers `from`..`to`, as shares of each one's whole. */
+/** Stacked histograms over the integers `from`..`to`, each normalised to shares. @returns SVG. */
 export function histograms(options: {
   readonly title: string;
   readonly x: string;
@@ -23,7 +23,7 @@ export function histograms(options: {
       share: (counts.get(from + i) ?? 0) / Math.max(whole, 1),
     }));
   });
-  // Unlike elsewhere, null would not keep the order that they have.
+  // For facets, `sort: null` does not keep the given order.
   const sort = options.histograms.map(({ name }) => name);
   return toSvg({
     title,

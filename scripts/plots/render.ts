@@ -2,7 +2,7 @@
 import { parse, View } from 'vega';
 import { compile, type Config, type TopLevelSpec } from 'vega-lite';
 
-/** Colours that stay apart for those who see few (Okabe & Ito 2008), on white, so that a plot reads on dark pages too. */
+/** Colour-blind safe palette (Okabe & Ito 2008); white background, so that plots are legible on dark pages. */
 const config: Config = {
   background: 'white',
   padding: 10,
@@ -18,7 +18,7 @@ const config: Config = {
 
 export type Spec = TopLevelSpec;
 
-/** The SVG of a vega-lite specification. */
+/** Renders a vega-lite specification as SVG. */
 export async function toSvg(spec: Spec): Promise<string> {
   const view = new View(parse(compile(spec, { config }).spec), { renderer: 'none' });
   try {

@@ -14,7 +14,7 @@ export const color: Part = {
   run: (options) => withModels(options, 3, [COLOR, GRAY], (setting) => run(setting, options)),
 };
 
-/** Levels at which channels are denoised apart, which takes three times as long. */
+/** Levels for denoising each channel alone, which takes three times as long. */
 const APART = [35, 45, 55];
 
 async function run(
@@ -25,7 +25,7 @@ async function run(
   const tables: Table[] = [];
   for (const clipped of [false, true]) {
     const conditions = denoiseConditions(images, colour, SIGMAS, SEED, clipped);
-    const what = clipped ? 'noise as in an 8-bit file' : 'noise as it is';
+    const what = clipped ? 'noise as in an 8-bit file' : 'unclipped noise';
     let done = 0;
     const measured = await evaluate(engine, colour, conditions, {}, () =>
       onProgress(what, (done++ / (images.length * SIGMAS.length) + Number(clipped)) / 2),
@@ -40,7 +40,7 @@ async function run(
     );
   }
   tables.push({
-    columns: ['noise as it is', ...sigmaColumns(APART)],
+    columns: ['unclipped noise', ...sigmaColumns(APART)],
     rows: [[`${single.name} on each channel, all ${single.depth} layers`, ...apart]],
   });
   return [
@@ -52,7 +52,7 @@ async function run(
   ];
 }
 
-/** Mean PSNR, dB, of the gray model at full depth on the three channels of each image. */
+/** Mean PSNR, dB, of the gray model at full depth on each of the three channels. */
 async function channelByChannel(
   { engine, manifests }: Setting,
   cases: readonly Case[],

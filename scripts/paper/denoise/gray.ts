@@ -1,4 +1,4 @@
-/** The table of the paper on gray images, and what depth buys in time. */
+/** The paper's table for gray images, and quality against time. */
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { denoiseConditions } from '../../../src/evaluation/data.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
@@ -28,7 +28,7 @@ async function run(
   const traced: Traced[][] = [];
   for (const { label, cases } of denoiseConditions(images, manifest, SIGMAS, SEED)) {
     onProgress(`σ ${label.sigma}`, done / total);
-    // One image a request: the times are those of a caller.
+    // One image per request, so the times are those of a single caller.
     traced.push(await trace(engine, manifest, cases, psnr, 1));
     done += cases.length;
   }
@@ -43,7 +43,7 @@ async function run(
   return [
     {
       heading: 'Gray images',
-      text: `${about} The noise is Gaussian, not clipped; levels with a star were never seen in training, neither by the published models nor by ours.`,
+      text: `${about} The noise is Gaussian, not clipped; levels with a star are in no training, neither of the published models nor of ours.`,
       tables: [
         {
           columns: ['', ...sigmaColumns(SIGMAS)],
@@ -59,7 +59,7 @@ async function run(
     },
     {
       heading: 'Gray images, noise as in an 8-bit file',
-      text: `${about} The noisy image is clipped to [0, 255] and rounded, as files hold it; that is no longer Gaussian.`,
+      text: `${about} The noisy image is clipped to [0, 255] and rounded, as in a file, so the noise is no longer Gaussian.`,
       tables: [{ columns: ['', ...sigmaColumns(SIGMAS)], rows: measuredRows(manifest, clipped) }],
     },
     await depthAndTime(manifest, traced),
@@ -87,8 +87,8 @@ async function depthAndTime(manifest: Manifest, traced: readonly Traced[][]): Pr
   ];
   const policy = calibrated(manifest);
   return {
-    heading: 'What depth buys',
-    text: `All levels from σ ${SIGMAS[0]} to ${SIGMAS.at(-1)} mixed, one image a request; time as a share of the full depth's, by the median of each exit in this run.`,
+    heading: 'Quality against time',
+    text: `All levels from σ ${SIGMAS[0]} to ${SIGMAS.at(-1)} mixed, one image per request; time is a share of full depth, from the median time of each exit.`,
     tables: [
       {
         columns: ['', 'mean depth', 'PSNR, dB', 'time'],

@@ -1,4 +1,4 @@
-/** Where in an image depth is spent: a policy that sees small windows, one by one. */
+/** Stop depth of small windows of one image. */
 import { encodeImage } from '../../../src/codecs/images.ts';
 import { crop, denoiseConditions } from '../../../src/evaluation/data.ts';
 import { heatMap } from '../../plots/heat-map.ts';
@@ -7,11 +7,11 @@ import { GRAY, SEED, withModels, type Setting } from './setting.ts';
 
 export const map: Part = {
   name: 'map',
-  about: 'The depth that windows of one image take, as a map.',
+  about: 'Stop depth of the windows of one image, as a map.',
   run: (options) => withModels(options, 1, [GRAY], (setting) => run(setting, options)),
 };
 
-/** Side of a window, and from one to the next, pixels. */
+/** Side and stride of the windows, pixels. */
 const WINDOW = 64;
 const STEP = 16;
 const SIGMA = 35;

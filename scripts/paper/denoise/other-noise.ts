@@ -1,4 +1,4 @@
-/** Noise that no model here was trained on: what happens, honestly. */
+/** Kinds of noise that are not in training. */
 import { decodeImage, encodeImage, type Planes } from '../../../src/codecs/images.ts';
 import { Random } from '../../../src/data/random.ts';
 import { fitting, type Case } from '../../../src/evaluation/data.ts';
@@ -10,8 +10,7 @@ import { GRAY, SEED, withModels, type Setting } from './setting.ts';
 
 export const otherNoise: Part = {
   name: 'other-noise',
-  about:
-    'JPEG artefacts, the noise of counted photons, and impulses: what happens beyond Gaussian noise.',
+  about: 'JPEG artefacts, Poisson noise and impulses, none of which are in training.',
   run: (options) => withModels(options, 1, [GRAY], (setting) => run(setting, options)),
 };
 
@@ -50,7 +49,7 @@ async function compressed(clean: Planes, quality: number): Promise<Float32Array>
   return (await decodeImage(file, Number.POSITIVE_INFINITY)).data;
 }
 
-/** A Poisson number by counting uniform factors (Knuth 1969); for means up to some hundred. */
+/** Draws a Poisson number (Knuth 1969, multiplication method); exp(−mean) must not underflow, so mean < 700. */
 function poisson(mean: number, random: Random): number {
   const bound = Math.exp(-mean);
   let count = 0;
@@ -86,9 +85,12 @@ async function run(
   return [
     {
       heading: 'Noise of other kinds',
-      text: `${manifest.name} on ${images.length} images of ${folder}, seed ${SEED}; PSNR, dB. It was trained on Gaussian noise alone.`,
+      text: `${manifest.name} on ${images.length} images of ${folder}, seed ${SEED}; PSNR, dB. It was trained on Gaussian noise only.`,
       tables: [
-        { columns: ['', 'as sent', 'answered', 'mean depth', `at depth ${manifest.depth}`], rows },
+        {
+          columns: ['', 'noisy input', 'denoised', 'mean depth', `at depth ${manifest.depth}`],
+          rows,
+        },
       ],
     },
   ];

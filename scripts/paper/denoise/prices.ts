@@ -1,4 +1,4 @@
-/** The price of compute, λ: policies that learnt under other prices, on the same layers. */
+/** Policies trained with other prices of compute λ, on the same layers. */
 import { join } from 'node:path';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { readImageFolder } from '../../../src/data/images.ts';
@@ -17,14 +17,14 @@ import { costs } from './tables.ts';
 
 export const prices: Part = {
   name: 'prices',
-  about: 'Quality over time for policies that learnt under other prices of compute.',
+  about: 'Quality over time of policies trained with other prices of compute.',
   needs: 'learn',
   run: (options) => withModels(options, 1, [GRAY], (setting) => run(setting, options)),
 };
 
-/** Prices λ of the whole path, dB. */
+/** Prices λ of the full depth, dB. */
 const PRICES = [0, 0.4, 1, 2, 4, 8];
-/** Every so many of the test images: what is compared is between rules. */
+/** Only every EVERY-th test image: the rules are compared with each other, not with published values. */
 const EVERY = 8;
 
 async function run(
@@ -32,7 +32,7 @@ async function run(
   { learn, modelsDir, quick, onProgress }: ReproduceOptions,
 ): Promise<Section[]> {
   if (learn === undefined)
-    throw new Error('prices needs a folder of clean images that policies learn from: --learn DIR.');
+    throw new Error('prices needs a folder of clean training images: --learn DIR.');
   const manifest = setting.manifests[0]!;
   const usual = manifest.training.config as DenoiseConfig | undefined;
   if (!usual) throw new Error(`The manifest of ${manifest.name} does not say how it was trained.`);
@@ -71,14 +71,14 @@ async function run(
         );
         const pis: number[][] = [];
         for (const { sample } of cases) {
-          // No number passes a threshold of 1: every exit is asked.
+          // π never exceeds 1, so every exit is evaluated.
           const { samples } = await engine.run(nameOf(lambda), [sample], {
             rule: 'threshold',
             threshold: 1,
           });
           pis.push(samples[0]!.pi.slice(0, manifest.exits.length - 1));
         }
-        // The layers are the same, and so are quality and time at every exit.
+        // The layers are shared, so quality and time at every exit are too.
         policies.push({ lambda, traced: traced.map((sample, s) => ({ ...sample, pi: pis[s]! })) });
       }
       return [await section(manifest, traced, policies, images.length)];
@@ -116,8 +116,8 @@ async function section(
   return {
     heading: 'The price of compute',
     text:
-      `Policies on the layers of ${manifest.name}, each learnt anew under a price λ of the whole path and asked at the threshold 0.5; ` +
-      `${count} of the images, all levels mixed. Time is a share of full depth’s, by the median of each exit.`,
+      `Policies on the layers of ${manifest.name}, each trained with its own price λ of the full depth and run at the threshold 0.5; ` +
+      `${count} of the images, all levels mixed. Time is a share of full depth, from the median time of each exit.`,
     tables: [
       {
         columns: ['', 'mean depth', 'PSNR, dB', 'lost, dB', 'time'],
@@ -132,7 +132,7 @@ async function section(
         file: 'prices.svg',
         caption: 'PSNR over time, by the price of compute',
         content: await curves({
-          title: 'Policies by the price of compute they learnt under',
+          title: 'Policies by the price of compute in training',
           x: { title: 'time, share of full depth' },
           y: { title: 'PSNR, dB' },
           curves: [

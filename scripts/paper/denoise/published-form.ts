@@ -1,4 +1,4 @@
-/** The network as published, learnt by the same code, beside ours. */
+/** DnCNN-stop as published, trained by the same code, beside ours. */
 import { loadBundles } from '../../../src/bundle/read.ts';
 import { denoiseConditions } from '../../../src/evaluation/data.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
@@ -10,7 +10,7 @@ import { measuredRows, sigmaColumns } from './tables.ts';
 
 export const publishedForm: Part = {
   name: 'published-form',
-  about: 'DnCNN-stop as published, learnt by the same code, beside ours: PSNR and time.',
+  about: 'DnCNN-stop as published, trained by the same code, beside ours: PSNR and time.',
   async run(options) {
     const { bundles } = await loadBundles(options.modelsDir);
     if (!bundles.some(({ manifest }) => manifest.name === PUBLISHED_FORM))
@@ -21,12 +21,12 @@ export const publishedForm: Part = {
 
 const HEADING = 'The published form';
 const howToLearn =
-  `It is measured where there is a bundle of it, which is not committed: \`npm run train -- denoise --form published --data DIR --name ` +
-  `${PUBLISHED_FORM}\` learns it.`;
+  `Its bundle is not committed. \`npm run train -- denoise --form published --data DIR --name ` +
+  `${PUBLISHED_FORM}\` trains it.`;
 
-/** Levels in training and one beyond. */
+/** Two levels from training and one beyond. */
 const LEVELS = [35, 55, 75];
-/** Every so many of the test images: the published form takes seconds for one. */
+/** Only every EVERY-th test image: the published form takes seconds for each. */
 const EVERY = 2;
 
 async function run(
@@ -56,9 +56,9 @@ async function run(
     {
       heading: HEADING,
       text:
-        `${PUBLISHED_FORM} works at full resolution, with batch normalisation, and may stop at every layer; its layers learnt in ` +
-        `${trainingTime(manifests[0]!)}, ours in ${trainingTime(manifests[1]!)}. PSNR, dB, mean over ${images.length} images of ${folder}, every second one, ` +
-        `seed ${SEED}; the published values are of all.`,
+        `${PUBLISHED_FORM} works at full resolution, with batch normalisation, and may stop at every layer. Its layers were trained for ` +
+        `${trainingTime(manifests[0]!)}, ours for ${trainingTime(manifests[1]!)}. PSNR, dB, mean over ${images.length} images of ${folder} (every second one), ` +
+        `seed ${SEED}; the published values are for all images.`,
       tables: [{ columns: ['', ...sigmaColumns(LEVELS)], rows }],
     },
   ];

@@ -1,4 +1,4 @@
-/** The setting of the published experiment, the same for every part. */
+/** The setting of the published experiment, shared by all parts. */
 import { basename } from 'node:path';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import type { Planes } from '../../../src/codecs/images.ts';
@@ -8,10 +8,10 @@ import { startEngine } from '../../../src/evaluation/measure.ts';
 import { requireModel } from '../models.ts';
 import type { ReproduceOptions } from '../report.ts';
 
-/** Noise levels, of 255. The models learn on 5 to 55; what lies beyond they have never seen. */
+/** Noise levels σ, of 255. The models are trained on 5 to 55. */
 export const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
 export const UNSEEN = 55;
-/** Seed of the test noise, which no calibration has seen. */
+/** Seed of the test noise; calibration uses another. */
 export const SEED = 31_337;
 export const GRAY = 'denoise-gray';
 export const COLOR = 'denoise-color';
@@ -25,7 +25,7 @@ export interface Setting {
   readonly manifests: readonly Manifest[];
 }
 
-/** Reads the test images, gray or in colour, and starts the models on which `work` measures. */
+/** Reads the test images, starts an engine with the models, and passes both to `work`. @throws Error without `data` or a model. */
 export async function withModels<T>(
   { data, modelsDir, quick }: ReproduceOptions,
   channels: 1 | 3,

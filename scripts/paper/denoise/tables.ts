@@ -1,4 +1,4 @@
-/** What the parts print alike: quality by noise level, at every fixed depth and with the policy. */
+/** Rows that several parts print: quality by noise level at every fixed depth and with the policy. */
 import type { Manifest, Measurement } from '../../../src/bundle/manifest.ts';
 import { psnr } from '../../../src/evaluation/quality.ts';
 import { exitAt, qualityAt, type Traced } from '../../../src/evaluation/trace.ts';
@@ -20,7 +20,7 @@ export const meanDepth = ({ exits }: Manifest, traced: readonly Traced[], pick: 
 export const sigmaColumns = (sigmas: readonly number[]): string[] =>
   sigmas.map((sigma) => `σ ${sigma}${sigma > UNSEEN ? '*' : ''}`);
 
-/** A row for every exit, one with the policy, and its mean depth; a column for each noise level. */
+/** A row for each exit, one for the policy and one for its mean depth; a column for each noise level. */
 export function ours(manifest: Manifest, traced: readonly (readonly Traced[])[]): Table['rows'] {
   const row = (name: string, pick: Pick) => [
     name,
@@ -37,8 +37,8 @@ export function ours(manifest: Manifest, traced: readonly (readonly Traced[])[])
 }
 
 /**
- * What leaving at picked exits costs and gives: `x` the time as a share of full depth's, by the median of each exit in `traced`,
- * `y` the PSNR in dB, and the mean depth.
+ * Cost and quality of stopping where `pick` says: `x` is the time as a share of full depth, from the median time of each exit in
+ * `traced`; `y` is the PSNR in dB; `depth` is the mean depth.
  */
 export function costs(manifest: Manifest, traced: readonly Traced[]) {
   const ms = manifest.exits.map((_, i) => median(traced.map((sample) => sample.ms[i]!)));
@@ -49,7 +49,7 @@ export function costs(manifest: Manifest, traced: readonly Traced[]) {
   });
 }
 
-/** Full depth, the policy, its mean depth and its share of the time; a column for each condition. */
+/** Rows: full depth, policy, its mean depth, its share of the time. A column for each condition. */
 export const measuredRows = (
   { name, depth, threshold = 0.5 }: Manifest,
   measured: readonly Measurement[],
@@ -61,7 +61,7 @@ export const measuredRows = (
   ],
   ['its mean depth', ...measured.map((row) => row.mean_depth.toFixed(2))],
   [
-    'its time, of that of all layers',
+    'its time, share of all layers',
     ...measured.map(
       (row) => `${((100 * row.ms_per_sample) / row.full_depth_ms_per_sample).toFixed(0)} %`,
     ),

@@ -1,4 +1,4 @@
-/** Accuracy on classes never seen, task-imbalanced and vanilla, beside the published values and MAML of fixed steps. */
+/** Accuracy on unseen classes, beside the published values and MAML with a fixed number of steps. Task-imbalanced and vanilla settings. */
 import type { Measurement } from '../../../src/bundle/manifest.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
 import { startEngine } from '../../../src/evaluation/measure.ts';
@@ -8,7 +8,7 @@ import { loadModels, percent, testTasks, type ModelPair } from './setting.ts';
 export const accuracy: Part = {
   name: 'accuracy',
   about:
-    'Accuracy, steps and time on 600 tasks of unseen classes, beside MAML of fixed steps and the published values.',
+    'Accuracy, steps and time on 600 tasks of unseen classes, beside MAML with a fixed number of steps and the published values.',
   run,
 };
 
@@ -53,15 +53,15 @@ function section(
     'mean steps',
     ...(fixed ? ['ms a task, MAML'] : []),
     'ms a task, MAML-stop',
-    'time, of all steps’',
+    'time, share of all steps',
   ];
   return {
     heading: 'Accuracy on unseen classes',
     text:
-      `Accuracy in %, with 95 % confidence intervals over ${adaptive![0]!.n} tasks a row. Ours is inductive: queries are normalised by the ` +
-      'support’s statistics.' +
+      `Accuracy in %, with 95 % confidence intervals over ${adaptive![0]!.n} tasks a row. Ours is inductive: queries are normalised with the ` +
+      'statistics of the support set.' +
       (published
-        ? ' The published values are of queries that are normalised together, which tells them something of each other.'
+        ? ' The published values are transductive: all queries of a task are normalised together.'
         : ''),
     tables: [
       {

@@ -1,4 +1,4 @@
-/** What every part compares: a model that stops, the same with all its steps always, and the tasks they are asked. */
+/** What all parts share: a model that stops early, its counterpart with a fixed number of steps, and the test tasks. */
 import { loadBundles } from '../../../src/bundle/read.ts';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { readClassFolders } from '../../../src/data/class-folders.ts';
@@ -9,12 +9,12 @@ import type { ReproduceOptions } from '../report.ts';
 
 /** Seed of the test tasks. */
 const SEED = 31_337;
-/** The model that is compared where none is named, on the data of the published table. */
+/** The default model; its test tasks are those of the published table. */
 const DEFAULT_MODEL = 'few-shot-omniglot';
 
 export interface Row extends Setting {
   readonly name: string;
-  /** Accuracy in % of MAML and MAML-stop as published, of queries that were normalised together; none on other data. */
+  /** Accuracy in % of MAML and MAML-stop as published, with queries normalised together; absent for other data. */
   readonly published?: { readonly maml: number; readonly stop: number };
 }
 
@@ -27,16 +27,16 @@ const omniglot: readonly Row[] = [
 ];
 
 export interface ModelPair {
-  /** MAML-stop, … */
+  /** MAML-stop. */
   readonly stop: Manifest;
-  /** … and MAML that always takes all its steps, learnt by the same code for as long: NAME-fixed, where it is there. */
+  /** The bundle NAME-fixed, if it exists: MAML with a fixed number of steps, trained by the same code for as long. */
   readonly fixed?: Manifest;
   readonly config: FewShotConfig;
-  /** Kinds of tasks, those of the published table for the usual model. */
+  /** Settings to measure; for the default model those of the published table. */
   readonly rows: readonly Row[];
 }
 
-/** @throws a sentence where the model is not there, or is none for few-shot learning that this project trained */
+/** @throws Error if the bundle is missing, is not for few-shot learning, or lacks its training configuration */
 export async function loadModels({
   modelsDir,
   model = DEFAULT_MODEL,
@@ -64,7 +64,7 @@ const named = ({ ways, shots: [least, most] }: Setting): Row => ({
 
 export const shotsName = (shots: number): string => `${shots} shot${shots > 1 ? 's' : ''}`;
 
-/** Tasks of classes that no training has seen, `count` of each setting. */
+/** Test tasks of the classes in `data`, `count` for each setting. @throws Error without `data`. */
 export async function testTasks(
   { stop, config }: ModelPair,
   { data, quick }: Pick<ReproduceOptions, 'data' | 'quick'>,
@@ -84,6 +84,6 @@ export async function testTasks(
   }).conditions(stop, SEED);
 }
 
-/** A mean and half the width of its interval, %. */
+/** A mean with the half-width of its 95 % confidence interval, %. */
 export const percent = (value: number, halfWidth: number | undefined): string =>
   `${value.toFixed(2)}${halfWidth === undefined ? '' : ` ± ${halfWidth.toFixed(2)}`}`;

@@ -1,4 +1,4 @@
-/** How many steps tasks take, by the number of images of a class, and what each step brings. */
+/** Gradient steps by the number of images per class, and the accuracy after each step. */
 import { startEngine } from '../../../src/evaluation/measure.ts';
 import { accuracy } from '../../../src/evaluation/quality.ts';
 import { exitAt, qualityAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
@@ -12,7 +12,7 @@ export const steps: Part = {
   run,
 };
 
-/** Tasks of each number of shots: as many in all as the accuracy is measured on. */
+/** Tasks for each number of shots; for 1 to 5 shots together as many as the accuracy is measured on. */
 const TASKS = 120;
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
@@ -51,7 +51,7 @@ async function section(
     list.reduce((sum, task) => sum + exitAt(task, threshold) + 1, 0) / list.length;
   return {
     heading: 'Steps',
-    text: `Accuracy in % after every step, over ${traced[0]!.length} tasks of each number of shots, and at the threshold ${threshold}.`,
+    text: `Accuracy in % after every step, over ${traced[0]!.length} tasks for each number of shots; the policy stops at the threshold ${threshold}.`,
     tables: [
       {
         columns: [

@@ -1,4 +1,4 @@
-/** The published way to normalise, all queries of a task together, beside ours. */
+/** Transductive normalisation as published (all queries of a task together) against ours (support set only). */
 import { join } from 'node:path';
 import type { Condition } from '../../../src/evaluation/data.ts';
 import { accuracy, halfWidth95 } from '../../../src/evaluation/quality.ts';
@@ -13,8 +13,7 @@ import { loadModels, percent, testTasks } from './setting.ts';
 
 export const transductive: Part = {
   name: 'transductive',
-  about:
-    'Accuracy where the queries of a task are normalised together, as published, against by the support.',
+  about: 'Accuracy with queries normalised together, as published, and with the support set only.',
   run,
 };
 
@@ -41,7 +40,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
     }
     await session.release();
   }
-  const columns = ['all steps', 'normalised by the support', 'normalised together'];
+  const columns = ['all steps', 'normalised with the support set', 'normalised together'];
   return [{ heading: 'Inductive and transductive', tables: [{ columns, rows }] }];
 }
 

@@ -1,6 +1,6 @@
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 
-/** Floating-point operations of a sample that leaves at exit `at`, from 0: layers and read-out, and the policy where one is asked. */
+/** FLOPs of a sample that stops at exit index `at`: layers and read-out, and the policies if `withPolicy`. */
 export function flopsUpTo(
   { flops: { segments, heads, policies } }: Manifest,
   at: number,

@@ -1,4 +1,4 @@
-/** What every exit knows: its accuracy, what the best exit of each image would reach, and how often depth does harm. */
+/** Accuracy of every exit, the oracle that picks the best exit per image, and how often more depth harms. */
 import { accuracy, halfWidth95 } from '../../../src/evaluation/quality.ts';
 import { curves } from '../../plots/curves.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
@@ -48,15 +48,18 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
     },
     {
       heading: 'Over-thinking',
-      text: 'An image is over-thought where the last exit is wrong and an earlier one was right. An oracle that picks the best exit of each image knows the truth; no rule can.',
+      text: 'An image is over-thought if the last exit is wrong and an earlier one is right. The oracle picks the best exit of each image; it needs the label, so no rule can reach it.',
       tables: [
         {
           columns: ['', '% of the images'],
           rows: [
             ['right at the last exit', known[last]!.toFixed(2)],
             ['right at some exit (the oracle)', oracle.toFixed(2)],
-            ['over-thought: wrong at the last, right before', overThought.toFixed(2)],
-            ['right at the first exit already, and at the last', wasted.toFixed(2)],
+            [
+              'over-thought: wrong at the last exit, right at an earlier one',
+              overThought.toFixed(2),
+            ],
+            ['right at the first and at the last exit', wasted.toFixed(2)],
           ],
         },
       ],

@@ -1,4 +1,4 @@
-/** What the oracle's weights do to the exits: the same network, learnt for as long with other weights of its exits. */
+/** How the weights of the exits in the loss change their accuracy: one network, trained equally long with each. */
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { accuracy } from '../../../src/evaluation/quality.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
@@ -8,7 +8,7 @@ import { isCorrect } from './signals.ts';
 
 export const objective: Part = {
   name: 'objective',
-  about: 'The exits of models learnt with uniform and with the oracle’s weights.',
+  about: 'Accuracy of the exits when trained with uniform and with oracle weights.',
   run,
 };
 
@@ -24,7 +24,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   return [
     {
       heading: 'Weights of the exits',
-      text: `Accuracy in % on ${settings[0]!.traces.length} images of ${settings[0]!.folder}, of every exit by what the layers were learnt with.`,
+      text: `Accuracy in % on ${settings[0]!.traces.length} images of ${settings[0]!.folder}, of every exit, by the weights of the exits in training.`,
       tables: [
         {
           columns: [
@@ -38,7 +38,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
             ]),
             ['some exit (the oracle)', ...settings.map((setting) => share(setting, atSome))],
             [
-              'thousand images learnt from',
+              'training images, thousands',
               ...settings.map(({ manifest }) => imagesLearntFrom(manifest).toFixed(0)),
             ],
           ],
@@ -53,10 +53,10 @@ function weightsOf(manifest: Manifest): string {
     beta?: number | 'uniform';
   };
   if (beta === undefined) return 'unknown weights';
-  return typeof beta === 'number' ? `the oracle’s weights, β = ${beta}` : `${beta} weights`;
+  return typeof beta === 'number' ? `oracle weights, β = ${beta}` : `${beta} weights`;
 }
 
-/** Images that the layers saw, in thousands, one counted each time it was seen. */
+/** Training images of Stage I in thousands, counted once per use. */
 const imagesLearntFrom = (manifest: Manifest): number =>
   runsOf(manifest).reduce(
     (sum, { config, stages }) =>

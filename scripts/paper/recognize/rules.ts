@@ -1,4 +1,4 @@
-/** Which rule makes the most of the exits: the learnt policy, confidence, entropy, patience, and one depth for all. */
+/** Comparison of stop rules: policy, confidence, entropy, patience and a fixed depth. */
 import { cheapestThreshold } from '../../../src/evaluation/calibrate.ts';
 import { accuracy } from '../../../src/evaluation/quality.ts';
 import { exitAt, qualityAt, type Judged } from '../../../src/evaluation/trace.ts';
@@ -28,13 +28,13 @@ interface Rule {
 }
 
 const all: readonly Rule[] = [
-  { name: 'learnt policy', signal: stopProbability, policy: true },
+  { name: 'policy', signal: stopProbability, policy: true },
   { name: 'confidence', signal: confidence },
   { name: 'entropy', signal: certainty },
   { name: 'patience', signal: patience },
 ];
 
-/** Accuracy that the rules may give up against the last exit, percentage points. */
+/** Accuracy that a rule may lose against the last exit, percentage points. */
 const TOLERANCE = 0.2;
 const THRESHOLDS = [
   ...Array.from({ length: 19 }, (_, i) => 0.05 * (i + 1)),
@@ -50,7 +50,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   return [atLastExit(setting), await overall(setting)];
 }
 
-/** Costs of leaving at each exit: operations, or ms. */
+/** Cost of stopping at each exit: FLOPs, and ms. */
 interface Costs {
   readonly flops: readonly number[];
   readonly ms: readonly number[];
@@ -67,7 +67,7 @@ const mean = (
   pick: (one: Judged) => number,
 ): number => judged.reduce((sum, one) => sum + costs[pick(one)]!, 0) / judged.length;
 
-/** Thresholds chosen on every other image, figures from the rest. */
+/** Thresholds are chosen on every second image, the figures are from the others. */
 function atLastExit(setting: Setting): Section {
   const { manifest, traces } = setting;
   const last = manifest.exits.length - 1;
@@ -91,7 +91,7 @@ function atLastExit(setting: Setting): Section {
   const judged = toJudged(test, stopProbability);
   return {
     heading: 'At the accuracy of the last exit',
-    text: `Each rule's threshold is the cheapest that gives up at most ${TOLERANCE} points on every other image; the figures come from the ${test.length} others. FLOPs and time are shares of all layers'; time is that of one image a request, with the policy in every layer.`,
+    text: `Each threshold is the cheapest that loses at most ${TOLERANCE} points on every second image; the figures are from the ${test.length} others. FLOPs and time are shares of all layers. Time is for one image per request and includes the policy of every layer.`,
     tables: [
       {
         columns: ['rule', 'threshold', 'accuracy, %', 'mean depth', 'FLOPs', 'time'],

@@ -1,4 +1,4 @@
-/** Every image at every exit, through the engine that serves: all tables and plots follow from it. */
+/** Runs every image to every exit through the engine; all tables and plots are computed from the result. */
 import { basename } from 'node:path';
 import { loadBundles } from '../../../src/bundle/read.ts';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
@@ -10,12 +10,12 @@ import { median } from '../../../src/util/median.ts';
 import { softmax } from '../../../src/util/softmax.ts';
 import type { ReproduceOptions } from '../report.ts';
 
-/** One image. */
+/** The result for one image. */
 export interface ImageTrace {
   readonly truth: number;
-  /** The probabilities of the classes at every exit. */
+  /** Class probabilities at every exit. */
   readonly scores: readonly Float32Array[];
-  /** π at every exit but the last. */
+  /** π at every exit except the last. */
   readonly pi: readonly number[];
 }
 
@@ -23,16 +23,16 @@ export interface Setting {
   readonly manifest: Manifest;
   readonly folder: string;
   readonly traces: readonly ImageTrace[];
-  /** Compute up to every exit, ms, of a caller alone: the median over some of the images. */
+  /** Compute time up to every exit for one image per request, ms: median over some of the images. */
   readonly ms: readonly number[];
 }
 
-/** Images of a quick run, images in a request, and images that are timed one by one. */
+/** Images in a quick run, images per request, and images timed one per request. */
 const QUICK = 200;
 const TOGETHER = 64;
 const TIMED = 500;
 
-/** The models for recognition, the one that serves where none is named first. @throws a sentence where there is none */
+/** The models for recognition, the default first. @throws Error if there is none */
 export async function recognitionModels(modelsDir: string): Promise<[Manifest, ...Manifest[]]> {
   const { bundles } = await loadBundles(modelsDir);
   const models = bundles.map(({ manifest }) => manifest).filter(({ task }) => task === 'recognize');
@@ -44,7 +44,7 @@ export async function recognitionModels(modelsDir: string): Promise<[Manifest, .
   return [first, ...others];
 }
 
-/** @throws a sentence where there is no folder of images */
+/** Runs the test images in `data` to every exit of a model. @throws Error without `data` */
 export async function traceImages(
   { data, modelsDir, quick, onProgress }: ReproduceOptions,
   manifest: Manifest,

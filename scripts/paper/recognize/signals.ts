@@ -1,25 +1,25 @@
-/** What a stop rule can go by at an exit: numbers from 0 to 1, larger where it had better stop. */
+/** Signals that a stop rule can compare with its threshold: numbers from 0 to 1, larger to stop. */
 import { argmax } from '../../../src/evaluation/quality.ts';
 import type { Judged } from '../../../src/evaluation/trace.ts';
 import type { ImageTrace } from './setting.ts';
 
-/** One number at every exit but the last. */
+/** A value for every exit except the last. */
 export type Signal = (trace: ImageTrace) => readonly number[];
 
 export const stopProbability: Signal = ({ pi }) => pi;
 
-/** The largest probability. */
+/** Largest class probability. */
 export const confidence: Signal = ({ scores }) =>
   scores.slice(0, -1).map((row) => row[argmax(row)]!);
 
-/** 1 − H/log K: 1 where one class has it all, 0 where all have the same. */
+/** 1 − H/log K of the class probabilities: 1 for a one-hot distribution, 0 for a uniform one. */
 export const certainty: Signal = ({ scores }) =>
   scores.slice(0, -1).map((row) => {
     const entropy = row.reduce((sum, p) => (p > 0 ? sum - p * Math.log(p) : sum), 0);
     return 1 - entropy / Math.log(row.length);
   });
 
-/** Patience (Zhou et al. 2020): how many exits in a row, up to this one, have given the same answer, as a share of all. */
+/** Patience (Zhou et al. 2020): number of consecutive exits up to this one with the same answer, divided by the number of exits. */
 export const patience: Signal = ({ scores }) => {
   let run = 0;
   let last = -1;
@@ -34,7 +34,7 @@ export const patience: Signal = ({ scores }) => {
 export const isCorrect = ({ scores, truth }: ImageTrace, exit: number): boolean =>
   argmax(scores[exit]!) === truth;
 
-/** The images as thresholds are tried on: the signal in the place of π, accuracy as what an exit is worth. */
+/** Input for threshold selection: the signal in place of π, accuracy (0 or 100) as the quality of an exit. */
 export const toJudged = (traces: readonly ImageTrace[], signal: Signal): Judged[] =>
   traces.map((one) => ({
     pi: signal(one),

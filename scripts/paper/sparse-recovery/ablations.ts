@@ -1,4 +1,4 @@
-/** What each piece of the method is worth: small networks, all equal but for what a row names. */
+/** Ablations on small networks: each row changes one thing. */
 import { Random } from '../../../src/data/random.ts';
 import { measurementMatrix } from '../../../src/data/sparse-recovery.ts';
 import type { Traced } from '../../../src/evaluation/trace.ts';
@@ -20,24 +20,24 @@ import { meanDepth, testSet, traceAll } from './setting.ts';
 
 export const ablations: Part = {
   name: 'ablations',
-  about: 'What each piece of the method is worth, on small networks.',
+  about: 'Ablations of the method on small networks.',
   run,
 };
 
 const [ROWS, COLUMNS] = [100, 200];
-/** The price of the whole path in the oracle, dB. */
+/** Price λ of the full depth, dB. */
 const LAMBDA = 2;
 
 type Change = (usual: RecoveryConfig) => Partial<RecoveryConfig>;
 
-/** How the layers learn: Stage I. */
+/** Variants of Stage I (layers). */
 const layers: Readonly<Record<string, Change>> = {
-  'weighted by the oracle': () => ({}),
-  'all layers alike': ({ stageOne }) => ({ stageOne: { ...stageOne, beta: 'uniform' } }),
-  'the last layer alone': ({ stageOne }) => ({ stageOne: { ...stageOne, beta: 'last' } }),
+  'oracle weights': () => ({}),
+  'uniform weights': ({ stageOne }) => ({ stageOne: { ...stageOne, beta: 'uniform' } }),
+  'last layer only': ({ stageOne }) => ({ stageOne: { ...stageOne, beta: 'last' } }),
 };
 
-/** How the policy learns: Stage II and III. The first is the same network as the first above. */
+/** Variants of Stages II and III (policy). The first is the same network as the first of `layers`. */
 const policies: Readonly<Record<string, Change>> = {
   'reverse KL, λ = 2 dB': () => ({}),
   'λ = 0': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 0 } }),
@@ -45,7 +45,7 @@ const policies: Readonly<Record<string, Change>> = {
   'λ = 4 dB': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 4 } }),
   'λ = 8 dB': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 8 } }),
   'forward KL': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, divergence: 'forward' } }),
-  'one choice among all exits': ({ stageTwo }) => ({
+  'multiclass policy': ({ stageTwo }) => ({
     stageTwo: { ...stageTwo, policy: 'multiclass' },
   }),
   'with joint fine-tuning': ({ stageThree, stageOne }) => ({
@@ -82,7 +82,7 @@ async function run({ quick, onProgress }: ReproduceOptions): Promise<Section[]> 
       matrix,
       config: { ...base, ...layers[label]!(base) },
     })),
-    // Policies learn on the layers of the first.
+    // These policies are trained on the layers of the first job.
     ...otherPolicies.map((label, i) => {
       const config = { ...base, ...policies[label]!(base) };
       return {
@@ -132,10 +132,10 @@ function stageOneSection(
     ];
   });
   return {
-    heading: 'Ablations: how the layers learn',
+    heading: 'Ablations: training of the layers',
     text:
       `Unfolded VAMP of ${depth} layers, ${ROWS}×${COLUMNS}, ${stageOne.steps} steps of ${batch} signals; NMSE in dB on 3000 signals, SNR 20, 30 and ` +
-      '40 dB mixed. The best exit knows the truth: it is the bound for every policy.',
+      '40 dB mixed. The best exit is chosen with the true signal and bounds every policy.',
     tables: [
       {
         columns: [
@@ -162,19 +162,19 @@ async function stageTwoSection(
       'policy',
       'threshold 0.5',
       'layers',
-      'one depth, as many',
+      'one depth, same layers',
       'sampled',
       'layers',
-      'the oracle',
+      'oracle',
       'layers',
     ],
     rows,
   };
   const text =
-    'Stops where π > 0.5 (the most likely exit for the choice among all), or by chance as π says; beside it all samples at one depth, ' +
-    'interpolated to as many layers; the oracle takes its own most likely exit, knowing the truth, at the price of its row.';
+    'The policy stops at π > 0.5 (multiclass: at the most likely exit); sampled: it stops with probability π. For comparison, all samples at ' +
+    'one depth, interpolated to the same mean depth. The oracle stops at the mode of its posterior, given the true signal and the λ of the row.';
   return {
-    heading: 'Ablations: how the policy learns',
+    heading: 'Ablations: training of the policy',
     text,
     tables: [table],
     figures: [await qualityOverDepth(models), await againstOracle(first)],
@@ -212,7 +212,7 @@ function policyRow(label: string, model: TracedModel): string[] {
 
 const scaled = ([a, b]: readonly [number, number], p: number): [number, number] => [a * p, b * p];
 
-/** The decibels that the oracle weighs. */
+/** Loss at every exit as in training: 10·log10(relative error + ENOUGH), dB. */
 const losses = ({ parts }: Traced): number[] =>
   parts.map(([error, power]) => 10 * Math.log10(error / power + ENOUGH));
 const mostLikely = (q: readonly number[]): number => q.indexOf(Math.max(...q));
@@ -234,14 +234,14 @@ const oracleExit =
   (sample) =>
     mostLikely(posterior(config, sample));
 
-/** q of one choice among all exits, from the logits of π. */
+/** q of the multiclass policy: softmax over the logits of π and 0 for the last exit. */
 function softmax({ pi }: Traced): number[] {
   const powers = [...pi.map((p) => p / Math.max(1 - p, 1e-12)), 1];
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);
 }
 
-/** NMSE of all samples at one depth, between two whole depths in proportion. */
+/** NMSE of all samples at one depth, linearly interpolated between integer depths. */
 function interpolated({ traced }: TracedModel, depth: number): number {
   const whole = Math.floor(depth);
   const one = (d: number): number => qualityAt(traced.flat(), nmse, () => d - 1);
@@ -278,7 +278,7 @@ async function qualityOverDepth(models: ReadonlyMap<string, TracedModel>): Promi
       },
       ...['reverse KL, λ = 2 dB', 'forward KL', 'with joint fine-tuning'].map(sweep),
       {
-        name: 'the oracle, by its price',
+        name: 'oracle, by λ',
         points: prices.map((config) => point(first, oracleExit(config))).sort((a, b) => a.x - b.x),
       },
     ],
@@ -286,7 +286,7 @@ async function qualityOverDepth(models: ReadonlyMap<string, TracedModel>): Promi
   return { file: 'ablations-depth.svg', caption: 'Quality over mean depth', content };
 }
 
-/** Of the samples whose oracle would stop at a depth, where the policy stops. */
+/** Heat map: share of samples by stop depth of the oracle posterior and of the policy. */
 async function againstOracle({ config, traced }: TracedModel): Promise<Figure> {
   const sums = Array.from({ length: config.depth }, () => new Array<number>(config.depth).fill(0));
   for (const sample of traced.flat()) {

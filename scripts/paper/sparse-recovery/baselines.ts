@@ -1,4 +1,4 @@
-/** Sparse recovery without learning: iterations as graphs of one step, run as often as asked for. */
+/** Sparse recovery without learning: ISTA, FISTA and VAMP as graphs of one iteration. */
 import { singularValues, transposed, type Matrix } from '../../../src/families/matrix.ts';
 import { square } from '../../../src/graph/functions.ts';
 import { toModel } from '../../../src/graph/model.ts';
@@ -26,20 +26,20 @@ export interface Iteration {
   readonly weights: Readonly<
     Record<string, { readonly data: Float32Array; readonly dims: readonly number[] }>
   >;
-  /** Every state's width, and what its elements are before the first iteration; `signal` is one of them. */
+  /** Width and initial value of each state; one of them is `signal`. */
   readonly states: Readonly<
     Record<
       string,
       { readonly width: number; readonly initial: (measurements: Float32Array) => number }
     >
   >;
-  /** A number that changes from one iteration to the next, read as `schedule`. */
+  /** Scalar input `schedule` of iteration i, from 0. */
   readonly schedule?: (iteration: number) => number;
-  /** From `measurements` [N,m], weights and states to the next states. */
+  /** From `measurements` [N,m], weights and states [N,width] to the next states. */
   readonly step: (read: Values) => Values;
 }
 
-/** The signals after each iteration, [N,n] each, from `count` measurement vectors one after the other. */
+/** Runs the iterations on `count` measurement vectors, concatenated. @returns the signals [N,n] after each iteration. */
 export async function iterate(
   iteration: Iteration,
   measurements: Float32Array,
@@ -98,7 +98,7 @@ function initialStates({ states }: Iteration, measurements: Float32Array, count:
 
 const stepSizes = new WeakMap<Matrix, number>();
 
-/** 1/λ_max(AᵀA), computed once for each matrix: it takes a singular value decomposition. */
+/** 1/λ_max(AᵀA), cached per matrix because it needs a singular value decomposition. */
 function stepSize(matrix: Matrix): number {
   const size = stepSizes.get(matrix) ?? 1 / singularValues(matrix).values[0]! ** 2;
   stepSizes.set(matrix, size);
@@ -140,8 +140,8 @@ export function ista(matrix: Matrix, penalty: number | Float32Array, momentum: b
 }
 
 /**
- * VAMP (Rangan, Schniter & Fletcher 2017) that is told the prior, Bernoulli–normal with the given sparsity and variance one;
- * the noise's variance is estimated for each sample by expectation maximisation (Fletcher & Schniter 2017).
+ * VAMP (Rangan, Schniter & Fletcher 2017) given the prior: Bernoulli–normal with this sparsity and variance one.
+ * The noise variance is estimated for each sample by expectation maximisation (Fletcher & Schniter 2017).
  */
 export function vamp(matrix: Matrix, sparsity: number): Iteration {
   const { rows, columns: n } = matrix;
@@ -167,7 +167,7 @@ export function vamp(matrix: Matrix, sparsity: number): Iteration {
     },
     step({ measurements, u, b, bt, powers, prediction, variance, noise: before }) {
       const residual = sub(matmul(measurements!, u!), matmul(prediction!, bt!));
-      // The noise's posterior, given the levels so far: its mean square is the next level.
+      // E step: the posterior of the noise. M step: its mean square is the next variance.
       const expected = mul(powers!, variance!);
       const trust = div(before!, add(expected, before!));
       const noise = reduceMean(add(square(mul(residual, trust)), mul(expected, trust)), [1], true);
@@ -188,7 +188,7 @@ export function vamp(matrix: Matrix, sparsity: number): Iteration {
   };
 }
 
-/** Mean and variance (averaged over the entries) of x given x + N(0, error), for x zero or standard normal. */
+/** Posterior mean [N,n] and variance averaged over entries [N,1] of x given x + N(0, error), for a Bernoulli–normal prior. */
 function posteriorMean(seen: Value, error: Value, odds: number): { mean: Value; posterior: Value } {
   const sum = add(error, 1);
   const evidence = add(

@@ -1,4 +1,4 @@
-/** Images measured block by block, and the methods that recover them: the engine that serves, and iterations without learning. */
+/** Images measured block by block, and methods to recover them: a served model, ISTA and FISTA. */
 import type { Planes } from '../../../src/codecs/images.ts';
 import { fromBlocks, toBlocks, toCoefficients, toPixels } from '../../../src/data/blocks.ts';
 import type { Matrix } from '../../../src/data/sparse-recovery.ts';
@@ -8,7 +8,7 @@ import { nmse } from '../../../src/evaluation/quality.ts';
 import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
 import { ista, iterate } from './baselines.ts';
 
-/** Blocks as signals, and what is measured of them, without noise. */
+/** Blocks as signals, with their noiseless measurements. */
 export interface Measured {
   readonly count: number;
   /** [count,n]. */
@@ -20,23 +20,23 @@ export interface Measured {
 export interface MeasuredImage extends Measured {
   readonly name: string;
   readonly image: Planes;
-  /** Blocks in a row. */
+  /** Blocks per row of the image. */
   readonly across: number;
 }
 
 export interface Recovered {
   /** [count,n]. */
   readonly signals: Float32Array;
-  /** Of every block; none where the method has no layers. */
+  /** Stop depth of every block; empty for a method without layers. */
   readonly depths: readonly number[];
 }
 
 export type Method = (measured: Measured) => Promise<Recovered>;
 
-/** Blocks that iterations take together: as many as are in memory after each. */
+/** Blocks per batch of ISTA and FISTA; bounds memory, since the signals after every iteration are kept. */
 const TOGETHER = 256;
 
-/** @throws where the image is smaller than a block */
+/** Cuts an image into blocks and measures them. @throws Error if the image is smaller than a block */
 export function measureImage(
   name: string,
   whole: Planes,
@@ -72,7 +72,7 @@ export function measureImage(
   };
 }
 
-/** The image that was recovered. */
+/** Reassembles the recovered blocks into an image. */
 export function toImage(
   { signals }: Recovered,
   { across, count }: MeasuredImage,
@@ -101,7 +101,7 @@ export function someBlocks(images: readonly Measured[], every: number): Measured
   };
 }
 
-/** By a model, through the engine that serves. */
+/** Recovery by a model, through the engine. */
 export const served =
   (engine: Engine, model: string, stopping: StoppingParameters): Method =>
   async ({ count, measurements }) => {
@@ -117,10 +117,10 @@ export const served =
   };
 
 export interface IterationOptions {
-  /** FISTA rather than ISTA. */
+  /** FISTA if true, ISTA if false. */
   readonly momentum: boolean;
   readonly iterations: number;
-  /** The size of each entry, [n]: ρ_j = penalty / scale_j, so that entries that are usually small are doubted more. */
+  /** Usual size of each coefficient, [n]: ρ_j = penalty / scale_j, so small coefficients are penalised more. */
   readonly scales: Float32Array;
 }
 
@@ -140,7 +140,7 @@ export const iterative =
     return { signals: joined(signals), depths: [] };
   };
 
-/** Of the penalties the one with the least error on these blocks. */
+/** The penalty with the least squared error on these blocks. */
 export async function bestPenalty(
   matrix: Matrix,
   options: IterationOptions,

@@ -1,4 +1,4 @@
-/** How deep the policy goes, beside the same network cut off at fixed depths. */
+/** Quality and depth of the policy over thresholds, and of the same network at fixed depths. */
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
 import { nmse } from '../../../src/evaluation/quality.ts';

@@ -1,4 +1,4 @@
-/** One real use: compressed sensing of natural images in blocks, a quarter as many measurements as pixels. */
+/** An application: compressed sensing of natural images in blocks, with a quarter as many measurements as pixels. */
 import { basename, join } from 'node:path';
 import { encodeImage, type Planes } from '../../../src/codecs/images.ts';
 import { cosineTransform } from '../../../src/data/blocks.ts';
@@ -38,12 +38,12 @@ const BASELINES = [false, true].flatMap((momentum) =>
     iterations,
   })),
 );
-/** Each baseline gets the one that is best for it on every EVERY-th block of these very images. */
+/** Candidates for ρ; each baseline gets the best one for every EVERY-th block of the test images. */
 const PENALTIES = [3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
 const EVERY = 16;
 const ADAPTIVE = 'adaptive';
 const SHOWN = 'FISTA, 300';
-/** The largest side of what is shown of an image, and the white between pictures, pixels. */
+/** Largest side of a shown image and gap between images, pixels. */
 const SIDE = 256;
 const GAP = 8;
 
@@ -95,7 +95,7 @@ interface Result {
 
 interface Row {
   readonly measured: MeasuredImage;
-  /** By method. */
+  /** Keyed by method. */
   readonly results: ReadonlyMap<string, Result>;
 }
 
@@ -132,10 +132,10 @@ async function section(
   return {
     heading: 'Compressed sensing of natural images',
     text:
-      `PSNR, dB, of the images of ${folder}, in blocks of ${side}×${side} pixels that know nothing of each other: ${m} Gaussian measurements of ` +
-      `each, without noise, in the basis of the cosine transform. ISTA and FISTA are told the size that each coefficient usually has ` +
-      `(ρ divided by it), and take the ρ that is best for them on these images: ${penalties.join(', ')}. Ours is \`${MODEL}\`, learnt ` +
-      'from other images; depth is its mean over the blocks.',
+      `PSNR, dB, of the images of ${folder}, in blocks of ${side}×${side} pixels that are recovered independently from ${m} noiseless Gaussian measurements of ` +
+      `each, in the basis of the cosine transform. ISTA and FISTA divide ρ by the usual size of each coefficient ` +
+      `and use the ρ that is best for them on these images: ${penalties.join(', ')}. Ours is \`${MODEL}\`, trained ` +
+      'on other images; depth is its mean over the blocks.',
     tables: [
       {
         columns: ['', ...methods, 'mean depth'],
@@ -159,7 +159,7 @@ async function section(
   };
 }
 
-/** The first image as it was, by FISTA and by ours, and where ours went deep. */
+/** The first image: original, FISTA and ours side by side, and the depth of each block. */
 async function figures({ measured: { name, image, across }, results }: Row): Promise<Figure[]> {
   const [fista, ours] = [results.get(SHOWN)!, results.get(ADAPTIVE)!];
   const content = await encodeImage(
@@ -178,12 +178,12 @@ async function figures({ measured: { name, image, across }, results }: Row): Pro
   return [
     {
       file: 'natural-images.jpg',
-      caption: `${name}: as it was, by FISTA (${decibels(fista.quality)} dB) and by ours (${decibels(ours.quality)} dB)`,
+      caption: `${name}: original, FISTA (${decibels(fista.quality)} dB) and ours (${decibels(ours.quality)} dB)`,
       content,
     },
     {
       file: 'natural-images-depth.svg',
-      caption: `${name}: the depth each block takes`,
+      caption: `${name}: stop depth of each block`,
       content: await heatMap({
         title: 'Depth of each block',
         x: 'column',
@@ -195,7 +195,7 @@ async function figures({ measured: { name, image, across }, results }: Row): Pro
   ];
 }
 
-/** The upper left of images of one size, one beside the other on white. */
+/** The upper left corners of images of equal size, side by side on white. */
 function sideBySide(images: readonly Planes[]): Planes {
   const parts = images.map((image) =>
     crop(image, 0, 0, Math.min(SIDE, image.width), Math.min(SIDE, image.height)),

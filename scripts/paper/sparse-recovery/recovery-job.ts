@@ -4,7 +4,7 @@ import { trainRecovery } from '../../../src/training/run.ts';
 import type { RecoveryConfig } from '../../../src/training/sparse-recovery.ts';
 import type { TrainingJob } from '../training-jobs.ts';
 
-/** A network that learns to recover signals through a matrix. */
+/** A training job for recovery through `matrix`. */
 export const recoveryJob = ({
   config,
   matrix,

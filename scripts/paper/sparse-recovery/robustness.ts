@@ -1,4 +1,4 @@
-/** Signals and matrices that are not those of the published experiment. */
+/** Signals and matrices other than those of the published experiment. */
 import { Random } from '../../../src/data/random.ts';
 import {
   measurementMatrix,
@@ -32,11 +32,11 @@ import {
 export const robustness: Part = {
   name: 'robustness',
   about:
-    'Other noise, sparsity and values than in training; other and worse matrices, each learnt anew.',
+    'Other noise, sparsity and values than in training; other matrices, with a model trained for each.',
   run: async (options) => [await otherSignals(options), await otherMatrices(options)],
 };
 
-/** Iterations that VAMP is given: far more than it needs where it works. */
+/** Iterations of VAMP; where it converges it needs far fewer. */
 const VAMP_ITERATIONS = 20;
 
 const signals: readonly (readonly [
@@ -48,8 +48,8 @@ const signals: readonly (readonly [
   ['25 dB', { snr: [25] }],
   ['35 dB', { snr: [35] }],
   ['50 dB', { snr: [50] }],
-  ['a twentieth not zero, 30 dB', { snr: [30], sparsity: 0.05 }],
-  ['15 % not zero, 30 dB', { snr: [30], sparsity: 0.15 }],
+  ['5 % nonzero, 30 dB', { snr: [30], sparsity: 0.05 }],
+  ['15 % nonzero, 30 dB', { snr: [30], sparsity: 0.15 }],
   ['Laplace, 30 dB', { snr: [30], values: 'laplace' }],
   ['±1, 30 dB', { snr: [30], values: 'sign' }],
 ];
@@ -76,10 +76,10 @@ async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions):
       ]);
     }
     return {
-      heading: 'Signals that were not in training',
+      heading: 'Signals outside the training distribution',
       text:
-        'NMSE in dB, 500 signals a row, the same network throughout; in training a tenth of the entries is normal, at 20, 30 and 40 dB. ' +
-        'VAMP is told the true sparsity in each row, but always that the values are normal.',
+        'NMSE in dB, 500 signals per row, one network for all rows. In training a tenth of the entries is nonzero, from N(0,1), at 20, 30 and 40 dB. ' +
+        'VAMP is given the true sparsity of each row and assumes normal values.',
       tables: [
         {
           columns: [
@@ -99,7 +99,7 @@ async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions):
   }
 }
 
-/** VAMP that is told the sparsity, and FISTA with 100 iterations. */
+/** Oracle VAMP, given the sparsity, and FISTA with 100 iterations: NMSE in dB, columns as in `qualitiesOf`. */
 async function runBaselines(
   matrix: Matrix,
   conditions: readonly Condition[],
@@ -120,7 +120,7 @@ async function runBaselines(
 
 const [ROWS, COLUMNS] = [128, 256];
 
-/** Neighbouring columns have this correlation. */
+/** Correlation of neighbouring columns. */
 const CORRELATION = 0.7;
 
 const matrices: readonly (readonly [
@@ -133,7 +133,7 @@ const matrices: readonly (readonly [
   [`neighbours correlated, ${CORRELATION}`, 'correlated', correlated],
 ];
 
-/** Normal columns, each like the one before it, of length one. */
+/** Gaussian matrix with correlated neighbouring columns of unit norm. */
 function correlated(random: Random): Matrix {
   const data = new Float32Array(ROWS * COLUMNS);
   for (let j = 0; j < COLUMNS; j++) {
@@ -193,8 +193,8 @@ async function otherMatrices({ quick, onProgress }: ReproduceOptions): Promise<S
   return {
     heading: `Other matrices, ${ROWS}×${COLUMNS}`,
     text:
-      `A network for each, learnt in ${config.stageOne.steps} and ${config.stageTwo.steps} steps of ${config.batch} signals. NMSE in dB, SNR 20, 30 and ` +
-      `40 dB mixed; VAMP is told the prior and takes ${VAMP_ITERATIONS} iterations, FISTA 100.`,
+      `A network for each matrix, trained for ${config.stageOne.steps} and ${config.stageTwo.steps} steps of ${config.batch} signals. NMSE in dB, SNR 20, 30 and ` +
+      `40 dB mixed; VAMP is given the prior and runs ${VAMP_ITERATIONS} iterations, FISTA 100.`,
     tables: [
       {
         columns: [

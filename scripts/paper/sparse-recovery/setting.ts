@@ -1,4 +1,4 @@
-/** The setting of the published experiment, and how a row of a table is measured in it. */
+/** The setting of the published experiment, and helpers to measure a row of a table. */
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import type { Matrix, SignalOptions } from '../../../src/data/sparse-recovery.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
@@ -9,13 +9,13 @@ import { decibels } from '../numbers.ts';
 
 export const SNRS = [20, 30, 40];
 export const SPARSITY = 0.1;
-/** Seed of the test signals, which no training and no calibration has seen. */
+/** Seed of the test signals; training and calibration use others. */
 export const SEED = 31_337;
-/** Our best form, and the coupled form of LISTA with support selection. */
+/** Our best model, and coupled LISTA with support selection. */
 export const BEST = 'sparse-recovery';
 export const COUPLED = 'sparse-recovery-lista';
 
-/** Signals a condition: those of the published experiment, or a few. */
+/** Signals per condition: as published, or a few for a quick run. */
 export const countFor = (quick: boolean): number => (quick ? 20 : 1000);
 
 export const testSet = (
@@ -25,7 +25,7 @@ export const testSet = (
 ): Condition[] =>
   recoveryConditions(matrix, signal.snr ?? SNRS, count, SEED, { sparsity: SPARSITY, ...signal });
 
-/** Every condition's samples at every exit. */
+/** Runs the samples of each condition to every exit. */
 export async function traceAll(
   engine: Engine,
   manifest: Manifest,
@@ -36,7 +36,7 @@ export async function traceAll(
   return traced;
 }
 
-/** NMSE in dB over all conditions together, then of each: the columns of the published table. */
+/** NMSE in dB over all conditions, then for each: the columns of the published table. */
 export function qualities(
   traced: readonly (readonly Traced[])[],
   pick: (sample: Traced) => number,
@@ -44,7 +44,7 @@ export function qualities(
   return [traced.flat(), ...traced].map((samples) => decibels(qualityAt(samples, nmse, pick)));
 }
 
-/** The same for plain signals: [N,n] of all conditions, one after the other. */
+/** The same for recovered signals [N,n] of all conditions, concatenated. */
 export function qualitiesOf(conditions: readonly Condition[], signals: Float32Array): string[] {
   const n = conditions[0]!.cases[0]!.truth.length;
   let at = 0;
@@ -54,7 +54,7 @@ export function qualitiesOf(conditions: readonly Condition[], signals: Float32Ar
   return [parts.flat(), ...parts].map((list) => decibels(nmse.total(list)));
 }
 
-/** All measurement vectors one after the other. */
+/** All measurement vectors, concatenated. */
 export function measurementsOf(conditions: readonly Condition[]): Float32Array {
   const all = conditions.flatMap(({ cases }) =>
     cases.map(({ sample }) => sample.measurements!.data),
@@ -65,7 +65,7 @@ export function measurementsOf(conditions: readonly Condition[]): Float32Array {
   return result;
 }
 
-/** Layers run in the mean. */
+/** Mean number of layers run. */
 export const meanDepth = (
   traced: readonly (readonly Traced[])[],
   exits: readonly number[],

@@ -1,4 +1,4 @@
-/** The published table, every row measured by us on one test set, and the layers that each quality takes. */
+/** The published table with every row measured on one test set, and the layers needed for a given quality. */
 import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
 import { exitAt, type Traced } from '../../../src/evaluation/trace.ts';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
@@ -30,17 +30,17 @@ export const table: Part = {
 
 /** Bundles of LISTA and LISTA-stop as published. They are 30 MB each, so they are not committed. */
 const PUBLISHED = { fixed: 'sparse-recovery-published-fixed', stop: 'sparse-recovery-published' };
-/** What trains them. With two threads the first took 15 minutes for the figures in docs/, the second 82. */
+/** Commands that train them, with the times of the figures in docs/: 15 and 82 minutes on two threads. */
 const TRAIN_PUBLISHED = `\`\`\`
 npm run train -- sparse-recovery --form published --config scripts/paper/sparse-recovery/lista.json --minutes 15 --name ${PUBLISHED.fixed}
 npm run train -- sparse-recovery --form published --minutes 82 --name ${PUBLISHED.stop}
 \`\`\``;
-/** ρ of the published experiment, and those of which the best is taken, by this many signals of each noise level. */
+/** ρ of the published experiment; candidates for the best ρ; signals per noise level to select it on. */
 const PENALTY = 0.1;
 const PENALTIES = [0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3];
 const TRIED_ON = 100;
 
-/** Mixed, 20, 30 and 40 dB, as published. */
+/** Published NMSE in dB: mixed, 20, 30 and 40 dB SNR. */
 const published: Readonly<Record<string, readonly string[]>> = {
   'ISTA, 20 iterations': ['−9.17', '−9.12', '−9.24', '−9.16'],
   'FISTA, 20 iterations': ['−11.12', '−10.98', '−11.19', '−11.19'],
@@ -116,7 +116,7 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       model(COUPLED, 'coupled LISTA, all 16 layers', 16),
       model(COUPLED, 'coupled LISTA, with its policy', 'policy'),
       ...[7, 8, 9, 12].map((at): Row => [
-        `VAMP told the prior, ${at} iterations`,
+        `oracle VAMP, ${at} iterations`,
         String(at),
         ...oracleVamp(at),
       ]),
@@ -132,7 +132,7 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
   }
 }
 
-/** The ρ with which that many iterations of ISTA or FISTA come nearest to the signals, noise levels mixed. */
+/** The ρ with the least NMSE after so many iterations of ISTA or FISTA, noise levels mixed. */
 async function bestPenalty(
   matrix: Matrix,
   momentum: boolean,
@@ -154,7 +154,7 @@ async function bestPenalty(
   return found.reduce((best, one) => (one.mixed < best.mixed ? one : best)).penalty;
 }
 
-/** @param manifests those that were measured: how the published forms among them were learnt is told */
+/** @param manifests of the models that were measured */
 function section(
   rows: readonly Row[],
   count: number,
@@ -162,7 +162,7 @@ function section(
 ): Section {
   const trainedIn = (words: string, name: string): string => {
     const manifest = manifests.get(name);
-    return manifest ? ` ${words} learnt in ${trainingTime(manifest)}.` : '';
+    return manifest ? ` ${words} trained for ${trainingTime(manifest)}.` : '';
   };
   const columns = [
     '',
@@ -177,7 +177,7 @@ function section(
     '40 dB',
   ];
   const limit: Row = [
-    'limit of Bayes, by state evolution',
+    'Bayes-optimal limit (state evolution)',
     '',
     '−27.85',
     '−23.4',
@@ -188,14 +188,14 @@ function section(
     heading: 'The published table',
     text:
       `NMSE in dB over ${count} signals (seed ${SEED}); matrix 250×500 of condition number 5, a tenth of the entries from N(0,1). ` +
-      `ISTA and FISTA take steps of 1/λ_max(AᵀA) with ρ = 0.1, and with the ρ that suits them best on ${TRIED_ON} of these signals at each ` +
-      'noise level. VAMP is told the prior and estimates the noise; ours is told neither. ' +
-      'LISTA is trained with the usual loss, of its last layer.' +
+      `ISTA and FISTA take steps of 1/λ_max(AᵀA) with ρ = 0.1, and with the best ρ on ${TRIED_ON} of these signals at each ` +
+      'noise level. Oracle VAMP is given the prior and estimates the noise level; ours is given neither. ' +
+      'LISTA is trained with the usual loss on its last layer.' +
       trainedIn('LISTA', PUBLISHED.fixed) +
       trainedIn('The layers of LISTA-stop', PUBLISHED.stop) +
       (Object.values(PUBLISHED).every((name) => manifests.has(name))
         ? ''
-        : ' **There are rows without figures**, because their bundles are not in the folder of models.') +
+        : ' **Some rows are empty** because their bundles are not in the folder of models.') +
       ` The bundles of LISTA and LISTA-stop are not committed (30 MB each). These commands train them:\n\n${TRAIN_PUBLISHED}`,
     tables: [
       {
@@ -206,7 +206,7 @@ function section(
   };
 }
 
-/** Layers of ours, at one depth for all and by the policy, and iterations of VAMP for the same quality or better. */
+/** Least layers of ours (fixed depth; policy) and iterations of VAMP that reach a given quality. */
 function layersForQuality(
   { manifest: { exits }, samples }: { manifest: Manifest; samples: Traced[][] },
   oracleVamp: (at: number) => string[],
@@ -238,12 +238,12 @@ function layersForQuality(
     least(policy, target),
   ]);
   const result: Table = {
-    columns: ['NMSE, dB, mixed', 'VAMP told the prior', 'ours, one depth', 'ours, policy (mean)'],
+    columns: ['NMSE, dB, mixed', 'oracle VAMP', 'ours, one depth', 'ours, policy (mean)'],
     rows,
   };
   return {
     heading: 'Layers for equal quality',
-    text: 'The fewest iterations or layers that reach a quality.',
+    text: 'The fewest iterations or layers that reach a given quality.',
     tables: [result],
   };
 }

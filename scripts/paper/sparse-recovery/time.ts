@@ -1,4 +1,4 @@
-/** Quality against measured time: over thresholds and over the price of compute, beside the same network at fixed depths. */
+/** Quality against measured time over thresholds and prices of compute, and at fixed depths. */
 import { join } from 'node:path';
 import type { Condition } from '../../../src/evaluation/data.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
@@ -21,7 +21,7 @@ export const time: Part = {
   run,
 };
 
-/** Prices λ of the whole path, in dB, for each of which a policy is learnt on the same layers. */
+/** Prices λ of the full depth, dB; a policy is trained for each on the same layers. */
 const PRICES = [0.5, 1.5, 4, 8];
 const THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7];
 const TOGETHER = 64;
@@ -39,7 +39,7 @@ interface Measured {
   readonly depth: number;
   /** NMSE, dB. */
   readonly quality: number;
-  /** ms a sample, alone and in requests of 64. */
+  /** ms per sample, alone and in requests of 64. */
   readonly single: number;
   readonly batched: number;
 }
@@ -122,14 +122,14 @@ function rulesOf(engine: Engine, priced: Engine): Rule[] {
   ];
 }
 
-/** Every rule on every sample in turn, so that all share what else the machine does; of several rounds the shortest counts. */
+/** Runs all rules on each sample in turn, so that other load on the machine affects all alike; the shortest of several rounds counts. */
 async function measure(
   rules: readonly Rule[],
   conditions: readonly Condition[],
   rounds: number,
   onProgress: (share: number) => void,
 ): Promise<Measured[]> {
-  // Conditions take turns, so that a batch is mixed as traffic would be.
+  // Interleave the conditions, so that every batch mixes the noise levels.
   const cases = conditions[0]!.cases.flatMap((_, i) =>
     conditions.map((condition) => condition.cases[i]!),
   );
@@ -205,7 +205,7 @@ async function section(measured: readonly Measured[], count: number): Promise<Se
   return {
     heading: 'Quality against time',
     text:
-      `${count} signals, SNR 20, 30 and 40 dB mixed; each rule in turn on each signal, compute time alone, the shortest of three; batched are ` +
+      `${count} signals, SNR 20, 30 and 40 dB mixed; all rules run on each signal in turn; compute time only, shortest of three. Batched: ` +
       `requests of ${TOGETHER}. Shares are of full depth.`,
     tables: [
       {

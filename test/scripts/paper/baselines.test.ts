@@ -33,7 +33,7 @@ it('ISTA is its formula; FISTA begins like it and then is ahead', async () => {
   );
 });
 
-it('VAMP that is told the prior recovers what ISTA cannot', async () => {
+it('VAMP with the true prior recovers what ISTA cannot', async () => {
   const signals = await iterate(vamp(matrix, 0.1), measurements, 40, 15);
   expect(Number(qualitiesOf(conditions, signals[14]!)[0])).toBeLessThan(-22);
 });

@@ -15,7 +15,7 @@ it('measures denoising on a folder of images, part by part', async () => {
   );
   for (const heading of [
     'Gray images',
-    'What depth buys',
+    'Quality against time',
     'The published form',
     'The price of compute',
     'Colour images',

@@ -27,7 +27,7 @@ it('measures every exit and every rule on a folder of class folders', async () =
     'Weights of the exits',
     'At the accuracy of the last exit',
     'By threshold',
-    'How the models were learnt',
+    'Training',
   ])
     expect(printed).toContain(`## ${heading}\n`);
   expect(printed).toMatch(/\| patience +\| +\d\.\d+ \| +\d+\.\d\d \|/);

@@ -22,7 +22,7 @@ it('npm run reproduce ends with an exit code of 1 and one message, without a sta
 
 describe('a part that cannot be measured says what to change', () => {
   it.each<[string, RegExp, string[]]>([
-    ['no task', /Say what to reproduce/, []],
+    ['no task', /Name the task to reproduce/, []],
     ['no test images', /denoise needs a folder of clean test images/, ['denoise', 'gray']],
     [
       'no images to learn from',
@@ -42,7 +42,7 @@ describe('a part that cannot be measured says what to change', () => {
     ],
     [
       'a model where none can be chosen',
-      /cannot be chosen for denoise/,
+      /--model cannot be chosen for denoise/,
       ['denoise', '--model', 'denoise-gray'],
     ],
   ])('%s', async (_, says, args) => {

@@ -63,7 +63,7 @@ describe('LISTA as published, whose bundles are not committed', () => {
       ...['sparse-recovery', 'table', '--quick', '--out', join(place, 'table')],
     );
     expect(printed).toMatch(/\| LISTA, 20 layers +(\| +– ){5}\| +−17\.53/);
-    expect(printed).toContain('**There are rows without figures**');
+    expect(printed).toContain('**Some rows are empty**');
     for (const name of ['sparse-recovery-published-fixed', 'sparse-recovery-published'])
       expect(printed).toMatch(
         new RegExp(`\nnpm run train -- sparse-recovery --form published .*--name ${name}( .*)?\n`),
