@@ -11,7 +11,7 @@ const SAMPLES = 64;
 export const batching: Bench = {
   name: 'batching',
   about:
-    'Recovery: 64 samples in one request against 64 requests over HTTP; regrouping on against off under 64 callers.',
+    'Recovery: 64 samples in one request against 64 requests over HTTP; regrouping on against off with 64 concurrent callers.',
   run: async (options) => [await requests(options), ...(await regrouping(options))],
 };
 

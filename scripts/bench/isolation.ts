@@ -17,7 +17,7 @@ import { startService } from './service.ts';
 export const isolation: Bench = {
   name: 'isolation',
   about:
-    'Workers as child processes against threads: one recovery, one 512×512 image, 64 recoveries at once; the start; memory.',
+    'Workers as child processes against threads: one recovery, one 512×512 image, 64 concurrent recoveries; start-up; memory.',
   async run(options) {
     const { modelsDir } = options;
     const recovery = await defaultBundle(modelsDir, 'sparse-recovery');

@@ -29,7 +29,7 @@ type ByWorkers = ReadonlyMap<number, Curve['points']>;
 export const scaling: Bench = {
   name: 'scaling',
   about:
-    'Time over pixels; samples a second over the samples of a request and over connections; for one worker and for all. Plots with --plots.',
+    'Time over pixels; samples per second over samples per request and over connections; one worker and all. Plots with --plots.',
   async run(options) {
     const pixels = await overPixels(options);
     const samples = await overSamples(options);

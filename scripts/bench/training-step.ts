@@ -14,7 +14,7 @@ import { alternate, round, type Bench } from './row.ts';
 export const trainingStep: Bench = {
   name: 'training-step',
   about:
-    'DnCNN-stop: 3 × the forward FLOPs over the time of a training step, against the rate of one forward convolution.',
+    'DnCNN-stop: FLOP rate of a training step (3 × the forward FLOPs) against that of one forward convolution.',
   async run() {
     const config = { ...denoiseDefaults.half, channels: 1 as const };
     const { batch, patch, features } = config;

@@ -9,7 +9,7 @@ const LAG = 'nodejs_eventloop_lag_p99_seconds';
 export const underLoad: Bench = {
   name: 'under-load',
   about:
-    '16 connections of recovery, of 256×256 images, and of small requests beside an image of 12 megapixels; then 10,000 requests.',
+    'Event loop delay with 16 connections (recovery, 256×256 images, recovery beside a 12-megapixel image); memory over 10,000 requests.',
   async run(options) {
     const { manifest } = await defaultBundle(options.modelsDir, 'sparse-recovery');
     const vector = Buffer.from(

@@ -15,6 +15,7 @@ import {
 import { decibels } from '../numbers.ts';
 import { withTrainedModels } from '../training-jobs.ts';
 import type { Figure, Part, ReproduceOptions, Section, Table } from '../report.ts';
+import { layers, policies } from './ablation-variants.ts';
 import { recoveryJob } from './recovery-job.ts';
 import { meanDepth, testSet, traceAll } from './setting.ts';
 
@@ -27,31 +28,6 @@ export const ablations: Part = {
 const [ROWS, COLUMNS] = [100, 200];
 /** Price λ of the full depth, dB. */
 const LAMBDA = 2;
-
-type Change = (usual: RecoveryConfig) => Partial<RecoveryConfig>;
-
-/** Variants of Stage I (layers). */
-const layers: Readonly<Record<string, Change>> = {
-  'oracle weights': () => ({}),
-  'uniform weights': ({ stageOne }) => ({ stageOne: { ...stageOne, beta: 'uniform' } }),
-  'last layer only': ({ stageOne }) => ({ stageOne: { ...stageOne, beta: 'last' } }),
-};
-
-/** Variants of Stages II and III (policy). The first is the same network as the first of `layers`. */
-const policies: Readonly<Record<string, Change>> = {
-  'reverse KL, λ = 2 dB': () => ({}),
-  'λ = 0': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 0 } }),
-  'λ = 1 dB': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 1 } }),
-  'λ = 4 dB': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 4 } }),
-  'λ = 8 dB': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 8 } }),
-  'forward KL': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, divergence: 'forward' } }),
-  'multiclass policy': ({ stageTwo }) => ({
-    stageTwo: { ...stageTwo, policy: 'multiclass' },
-  }),
-  'with joint fine-tuning': ({ stageThree, stageOne }) => ({
-    stageThree: { ...stageThree, steps: stageOne.steps / 4 },
-  }),
-};
 
 interface TracedModel {
   readonly config: RecoveryConfig;
