@@ -7,19 +7,11 @@ it('npm run bench -- --help lists the benchmarks', async () => {
   expect(out).toMatch(/^npm run bench \[-- NAME …\]/);
   for (const name of ['depth', 'engine', 'batching', 'under-load', 'training-step'])
     expect(out).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
-});
+}, 120_000);
 
 it('npm run bench refuses an unknown benchmark', async () => {
   const { code, out, err } = await npmRun('bench', 'sprint');
   expect({ code, out }).toEqual({ code: 1, out: '' });
   expect(err).toMatch(/no benchmark sprint/);
   expect(err).not.toMatch(/\n\s+at /);
-});
-
-it('npm run bench -- --json measures, here how much of the speed of a convolution a training step keeps', async () => {
-  const { code, out } = await npmRun('bench', 'training-step', '--json');
-  expect(code).toBe(0);
-  const { rows } = JSON.parse(out) as { rows: { value: number; unit: string }[] };
-  expect(rows).toMatchObject([{ benchmark: 'training-step', unit: '%' }]);
-  expect(rows[0]!.value).toBeGreaterThan(1);
 }, 120_000);

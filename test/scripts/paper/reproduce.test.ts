@@ -11,14 +11,14 @@ it('npm run reproduce -- --help lists tasks, parts and flags', async () => {
   expect(out).toMatch(/^npm run reproduce -- TASK/);
   for (const text of ['  sparse-recovery\n', '    natural-images  Compressed', '  --quick'])
     expect(out).toContain(text);
-});
+}, 120_000);
 
 it('npm run reproduce ends with an exit code of 1 and one message, without a stack', async () => {
   const { code, out, err } = await npmRun('reproduce', 'dreaming');
   expect({ code, out }).toEqual({ code: 1, out: '' });
   expect(err).toMatch(/nothing to reproduce for dreaming/);
   expect(err).not.toMatch(/\n\s+at /);
-});
+}, 120_000);
 
 describe('a part that cannot be measured says what to change', () => {
   it.each<[string, RegExp, string[]]>([
@@ -48,5 +48,5 @@ describe('a part that cannot be measured says what to change', () => {
   ])('%s', async (_, says, args) => {
     const out = await mkdtemp(join(tmpdir(), 'stopwise-paper-'));
     await expect(reproduceWith('models', ...args, '--out', out)).rejects.toThrow(says);
-  });
+  }, 60_000);
 });

@@ -21,7 +21,7 @@ it('measures the parts that are asked for, prints them, and writes them with the
   expect(printed).toMatch(/\| depth 3 +\| +3\.00 \| +−\d+\.\d\d \|/);
   expect(await readdir(out)).toEqual(['depth-histogram.svg', 'depth.md', 'depth.svg', 'report.md']);
   expect(await readFile(join(out, 'report.md'), 'utf8')).toContain(printed.trim());
-}, 60_000);
+}, 120_000);
 
 it('recovers images from block measurements beside FISTA, with a picture', async () => {
   const out = join(place, 'sensing');
@@ -43,7 +43,7 @@ it('recovers images from block measurements beside FISTA, with a picture', async
   );
   const { width, height } = await sharp(join(out, 'natural-images.jpg')).metadata();
   expect([width, height]).toEqual([3 * 128 + 16, 128]);
-}, 60_000);
+}, 120_000);
 
 it.each(['table', 'depth', 'time', 'robustness'])(
   '%s names the bundle that is missing',
@@ -53,7 +53,7 @@ it.each(['table', 'depth', 'time', 'robustness'])(
       reproduceWith(empty, 'sparse-recovery', part, '--quick', '--out', join(place, 'none')),
     ).rejects.toThrow(`There is no model sparse-recovery in ${empty}`);
   },
-  60_000,
+  120_000,
 );
 
 describe('LISTA as published, whose bundles are not committed', () => {
@@ -74,5 +74,5 @@ describe('LISTA as published, whose bundles are not committed', () => {
       JSON.parse(await readFile(file!, 'utf8')),
     );
     expect(config).toMatchObject({ stageOne: { beta: 'last' }, stageTwo: { steps: 0 } });
-  }, 120_000);
+  }, 180_000);
 });
