@@ -45,8 +45,12 @@ describe('a part that cannot be measured says what to change', () => {
       /--model cannot be chosen for denoise/,
       ['denoise', '--model', 'denoise-gray'],
     ],
-  ])('%s', async (_, says, args) => {
-    const out = await mkdtemp(join(tmpdir(), 'stopwise-paper-'));
-    await expect(reproduceWith('models', ...args, '--out', out)).rejects.toThrow(says);
-  }, 60_000);
+  ])(
+    '%s',
+    async (_, says, args) => {
+      const out = await mkdtemp(join(tmpdir(), 'stopwise-paper-'));
+      await expect(reproduceWith('models', ...args, '--out', out)).rejects.toThrow(says);
+    },
+    60_000,
+  );
 });
