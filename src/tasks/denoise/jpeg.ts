@@ -1,5 +1,6 @@
 /** What JPEG does to an image's values, without a file: fast and synchronous, for patches to learn from. */
-import type { ChromaSubsampling, Planes } from '../../codecs/formats.ts';
+import type { ChromaSubsampling } from '../../codecs/formats.ts';
+import type { Planes } from '../../codecs/images.ts';
 import { planesOf, roundTo8Bits } from './planes.ts';
 
 export interface JpegOptions {
