@@ -1,6 +1,6 @@
 /** What a GPU buys: every provider that is worth trying here against the CPU, and adaptive depth on it. */
 import { availableParallelism } from 'node:os';
-import { whyNotWorth } from '../../src/engine/warm-up.ts';
+import { whyNotWorth } from '../../src/engine/worker/warm-up.ts';
 import type { Sample } from '../../src/engine/types.ts';
 import { matrixOf, startEngine } from '../../src/evaluation/measure.ts';
 import type { StoppingParameters } from '../../src/stopping/parameters.ts';

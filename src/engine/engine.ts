@@ -6,14 +6,14 @@ import type { Manifest } from '../bundle/manifest.ts';
 import { Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
-import { startWorker, type Isolation, type Start, type WorkerHandle } from './handle.ts';
+import { startWorker, type Isolation, type Start, type WorkerHandle } from './transport/handle.ts';
 import {
   clock,
   type FromWorker,
   type SegmentRun,
   type Summary,
   type ToWorker,
-} from './messages.ts';
+} from './transport/messages.ts';
 import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
 
 export interface EngineOptions {

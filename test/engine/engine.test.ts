@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { Job } from '../../src/engine/jobs.ts';
-import type { LoadedModel } from '../../src/engine/model.ts';
+import { Job } from '../../src/engine/worker/jobs.ts';
+import type { LoadedModel } from '../../src/engine/worker/models.ts';
 import type { Sample, RunResult } from '../../src/engine/types.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input, sigmoid } from '../../src/graph/operators.ts';

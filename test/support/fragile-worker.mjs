@@ -1,6 +1,6 @@
 // A worker whose tasks end it: `abort` each time, `once` where the file that its body names does not exist yet.
 import { existsSync, writeFileSync } from 'node:fs';
-import { serveEngine } from '../../dist/engine/entry.js';
+import { serveEngine } from '../../dist/engine/worker/entry.js';
 
 /** As a native abort ends it, without the stack that would be printed. */
 const end = () => {

@@ -1,10 +1,10 @@
 /** Runs one batch through one segment, and reads out the samples that stop there. */
-import { outputName, policiesOf } from '../bundle/manifest.ts';
-import { floats, tensor, type Tensor, type Tensors } from '../runtime/session.ts';
-import { stops } from '../stopping/rule.ts';
+import { outputName, policiesOf } from '../../bundle/manifest.ts';
+import { floats, tensor, type Tensor, type Tensors } from '../../runtime/session.ts';
+import { stops } from '../../stopping/rule.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
-import { clock } from './messages.ts';
-import type { LoadedModel, LoadedPath, LoadedSegment } from './model.ts';
+import { clock } from '../transport/messages.ts';
+import type { LoadedModel, LoadedPath, LoadedSegment } from './models.ts';
 import { fromRow, stack, type Row } from './rows.ts';
 
 export interface SegmentResult {

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
-import type { Sample } from '../../src/engine/types.ts';
-import { Random } from '../../src/data/random.ts';
-import { expectClose } from '../graph/check.ts';
-import { startSmallEngine, writeModels } from '../support/small.ts';
+import type { Engine, EngineOptions } from '../../../src/engine/engine.ts';
+import type { Sample } from '../../../src/engine/types.ts';
+import { Random } from '../../../src/data/random.ts';
+import { expectClose } from '../../graph/check.ts';
+import { startSmallEngine, writeModels } from '../../support/small.ts';
 
-const fragile = new URL('../support/fragile-worker.mjs', import.meta.url);
+const fragile = new URL('../../support/fragile-worker.mjs', import.meta.url);
 const random = new Random(4);
 const draw = (length: number): Float32Array => Float32Array.from({ length }, random.normal);
 

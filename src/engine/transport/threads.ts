@@ -1,7 +1,7 @@
 /** Workers as threads: both ends of the line. A thread is never ended while a session of it runs, which would end the process. */
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import type { Start, WorkerHandle } from './handle.ts';
-import type { Line } from './worker.ts';
+import type { Line } from '../worker/loop.ts';
 
 export function startThread(entry: URL, start: Start): WorkerHandle {
   const worker = new Worker(entry, { workerData: start });

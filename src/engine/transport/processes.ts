@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Start, WorkerHandle } from './handle.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
-import type { Line } from './worker.ts';
+import type { Line } from '../worker/loop.ts';
 
 export function startProcess(entry: URL, start: Start): WorkerHandle {
   const child = fork(fileURLToPath(entry), [], {

@@ -1,10 +1,10 @@
 /** What the two sides of the engine say to each other. */
-import type { Bundle, Refusal } from '../bundle/read.ts';
-import type { ProblemCode } from '../errors.ts';
-import type { Provider } from '../runtime/session.ts';
-import type { StoppingParameters } from '../stopping/parameters.ts';
-import type { StopReason } from '../stopping/reasons.ts';
-import type { RunResult, Sample, TaskAnswer, TaskRequest } from './types.ts';
+import type { Bundle, Refusal } from '../../bundle/read.ts';
+import type { ProblemCode } from '../../errors.ts';
+import type { Provider } from '../../runtime/session.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
+import type { StopReason } from '../../stopping/reasons.ts';
+import type { RunResult, Sample, TaskAnswer, TaskRequest } from '../types.ts';
 
 export interface WorkerOptions {
   readonly bundles: readonly Bundle[];

@@ -1,6 +1,6 @@
 /** Rows of batches: samples are stacked into one tensor, and taken out of it again, with as few copies as can be. */
-import { floats, tensor, type Tensor } from '../runtime/session.ts';
-import type { Array32 } from './types.ts';
+import { floats, tensor, type Tensor } from '../../runtime/session.ts';
+import type { Array32 } from '../types.ts';
 
 /** One sample's part of a batched tensor. */
 export interface Row {

@@ -1,9 +1,9 @@
 /** What the module that workers run calls. */
 import { isMainThread } from 'node:worker_threads';
-import { processLine } from './process.ts';
-import { threadLine } from './thread.ts';
-import type { TaskDecoder } from './types.ts';
-import { serve } from './worker.ts';
+import { processLine } from '../transport/processes.ts';
+import { threadLine } from '../transport/threads.ts';
+import type { TaskDecoder } from '../types.ts';
+import { serve } from './loop.ts';
 
 /** Serves the line to the engine that started this thread or process. */
 export async function serveEngine(

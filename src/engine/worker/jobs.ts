@@ -1,18 +1,18 @@
 /** Requests inside a worker: their samples, what each has reached, and when all are done. */
-import type { StoppingParameters } from '../stopping/parameters.ts';
-import type { StopReason } from '../stopping/reasons.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
+import type { StopReason } from '../../stopping/reasons.ts';
 import {
   isGuaranteed,
   resolveStopping,
   stopRule,
   type ResolvedStopping,
   type StopRule,
-} from '../stopping/rule.ts';
-import { bind, type Binding } from '../bundle/shape.ts';
-import { clock } from './messages.ts';
-import type { LoadedModel } from './model.ts';
+} from '../../stopping/rule.ts';
+import { bind, type Binding } from '../../bundle/shape.ts';
+import { clock } from '../transport/messages.ts';
+import type { LoadedModel } from './models.ts';
 import { toRow, type Row } from './rows.ts';
-import type { RunResult, Sample, SampleResult } from './types.ts';
+import type { RunResult, Sample, SampleResult } from '../types.ts';
 import type { Waiting } from './scheduler.ts';
 
 export class Job {

@@ -1,6 +1,6 @@
 /** A bundle made ready to run: its sessions, checked against its manifest, and what is known of its speed. */
 import { join } from 'node:path';
-import type { Bundle } from '../bundle/read.ts';
+import type { Bundle } from '../../bundle/read.ts';
 import {
   outputName,
   policiesOf,
@@ -8,8 +8,8 @@ import {
   type Manifest,
   type Port,
   type Segment,
-} from '../bundle/manifest.ts';
-import { Session, type Provider } from '../runtime/session.ts';
+} from '../../bundle/manifest.ts';
+import { Session, type Provider } from '../../runtime/session.ts';
 
 export interface LoadedSegment extends Segment {
   readonly session: Session;

@@ -1,14 +1,14 @@
 /** What the first runs tell: which provider is fastest, and how large a batch pays at which segment. */
 import { access } from 'node:fs/promises';
-import { parseDimension } from '../bundle/shape.ts';
-import type { Manifest } from '../bundle/manifest.ts';
-import type { Bundle, Refusal } from '../bundle/read.ts';
-import { requireProvider, whyAbsent, type Provider } from '../runtime/session.ts';
+import { parseDimension } from '../../bundle/shape.ts';
+import type { Manifest } from '../../bundle/manifest.ts';
+import type { Bundle, Refusal } from '../../bundle/read.ts';
+import { requireProvider, whyAbsent, type Provider } from '../../runtime/session.ts';
 import { readOut, runSegment, runWhole } from './executor.ts';
 import { Job, type Item } from './jobs.ts';
-import { clock } from './messages.ts';
-import { loadModel, releaseModel, type LoadedModel, type LoadedSegment } from './model.ts';
-import type { Sample } from './types.ts';
+import { clock } from '../transport/messages.ts';
+import { loadModel, releaseModel, type LoadedModel, type LoadedSegment } from './models.ts';
+import type { Sample } from '../types.ts';
 
 /** The number that symbols stand for in a warm-up. */
 const SYMBOL = 32;

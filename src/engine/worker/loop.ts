@@ -1,7 +1,7 @@
 /** A worker: its own sessions, its own queues, one loop. Between segments it reads its messages; nothing is interrupted inside a run. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Problem } from '../errors.ts';
+import { Problem } from '../../errors.ts';
 import { readOut, release, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
 import { Job, type Item, type Stopped } from './jobs.ts';
 import {
@@ -10,11 +10,11 @@ import {
   type SegmentRun,
   type ToWorker,
   type WorkerOptions,
-} from './messages.ts';
-import type { LoadedModel, LoadedPath } from './model.ts';
+} from '../transport/messages.ts';
+import type { LoadedModel, LoadedPath } from './models.ts';
 import { pick } from './scheduler.ts';
-import type { RunResult, Sample, TaskDecoder, TaskFiles, TaskRequest } from './types.ts';
-import type { StoppingParameters } from '../stopping/parameters.ts';
+import type { RunResult, Sample, TaskDecoder, TaskFiles, TaskRequest } from '../types.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { loadModels, type Loaded } from './warm-up.ts';
 
 /** The worker's end of the line; a thread's port or a process's channel. */

@@ -1,7 +1,7 @@
 /** The service's end of the line to a worker, whatever the worker is. */
 import type { FromWorker, ToWorker, WorkerOptions } from './messages.ts';
-import { startProcess } from './process.ts';
-import { startThread } from './thread.ts';
+import { startProcess } from './processes.ts';
+import { startThread } from './threads.ts';
 
 export interface WorkerHandle {
   /** `transfer`: buffers that may be handed over instead of copied. */
