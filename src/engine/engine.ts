@@ -6,9 +6,9 @@ import type { Manifest } from '../bundle/manifest.ts';
 import { Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
+import { clock } from '../util/clock.ts';
 import { startWorker, type Isolation, type Start, type WorkerHandle } from './transport/handle.ts';
 import {
-  clock,
   type FromWorker,
   type SegmentRun,
   type Summary,

@@ -15,7 +15,7 @@ export interface WorkerOptions {
   readonly regroup: boolean;
 }
 
-/** Times are those of `clock()`, which both sides share. */
+/** Times are those of `clock()` (src/util/clock.ts), which both sides share. */
 export type ToWorker =
   | {
       readonly type: 'perform';
@@ -78,6 +78,3 @@ export interface Summary {
   readonly reasons: readonly StopReason[];
   readonly timing: RunResult['timing'];
 }
-
-/** Milliseconds since the epoch, finer than Date.now() and the same in every thread. */
-export const clock = (): number => performance.timeOrigin + performance.now();

@@ -3,7 +3,7 @@ import { outputName, policiesOf } from '../../bundle/manifest.ts';
 import { floats, tensor, type Tensor, type Tensors } from '../../runtime/session.ts';
 import { stops } from '../../stopping/rule.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
-import { clock } from '../transport/messages.ts';
+import { clock } from '../../util/clock.ts';
 import type { LoadedModel, LoadedPath, LoadedSegment } from './models.ts';
 import { fromRow, stack, type Row } from './rows.ts';
 

@@ -9,7 +9,7 @@ import {
   type StopRule,
 } from '../../stopping/rule.ts';
 import { bind, type Binding } from '../../bundle/shape.ts';
-import { clock } from '../transport/messages.ts';
+import { clock } from '../../util/clock.ts';
 import type { LoadedModel } from './models.ts';
 import { toRow, type Row } from './rows.ts';
 import type { RunResult, Sample, SampleResult } from '../types.ts';

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Problem } from '../../errors.ts';
+import { clock } from '../../util/clock.ts';
 import { readOut, release, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
 import { Job, type Item, type Stopped } from './jobs.ts';
 import {
-  clock,
   type FromWorker,
   type SegmentRun,
   type ToWorker,

@@ -6,7 +6,7 @@ import type { Bundle, Refusal } from '../../bundle/read.ts';
 import { requireProvider, whyAbsent, type Provider } from '../../runtime/session.ts';
 import { readOut, runSegment, runWhole } from './executor.ts';
 import { Job, type Item } from './jobs.ts';
-import { clock } from '../transport/messages.ts';
+import { clock } from '../../util/clock.ts';
 import { loadModel, releaseModel, type LoadedModel, type LoadedSegment } from './models.ts';
 import type { Sample } from '../types.ts';
 

@@ -4,7 +4,7 @@ import { loadBundle } from '../../../src/bundle/read.ts';
 import { Random } from '../../../src/data/random.ts';
 import { readOut, runSegment, runWhole } from '../../../src/engine/worker/executor.ts';
 import { Job } from '../../../src/engine/worker/jobs.ts';
-import { clock } from '../../../src/engine/transport/messages.ts';
+import { clock } from '../../../src/util/clock.ts';
 import { loadModel, releaseModel, type LoadedModel } from '../../../src/engine/worker/models.ts';
 import type { RunResult, Sample } from '../../../src/engine/types.ts';
 import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
