@@ -127,10 +127,16 @@ export class Engine {
         ? (options.workers ?? Math.max(1, Math.floor(availableParallelism() / threads)))
         : 1;
     const start: Start = { options: { ...common, bundles: served, provider: taken }, settings };
-    const others = await Promise.all(
+    const others = await Promise.allSettled(
       Array.from({ length: count - 1 }, () => startWorker(isolation, entry, start)),
     );
-    const slots = [first, ...others].map(({ handle }) => ({
+    const started = [first, ...others.flatMap((it) => (it.status === 'fulfilled' ? it.value : []))];
+    const failed = others.find((it) => it.status === 'rejected');
+    if (failed) {
+      await Promise.all(started.map(({ handle }) => closeWorker(handle)));
+      throw failed.reason;
+    }
+    const slots = started.map(({ handle }) => ({
       handle,
       pending: 0,
       alive: true,
@@ -193,11 +199,8 @@ export class Engine {
   async close(): Promise<void> {
     await this.drain();
     this.closing = true;
-    const ended = this.slots
-      .filter(({ alive }) => alive)
-      .map(({ handle }) => new Promise<void>((resolve) => handle.onExit(() => resolve())));
-    for (const { handle, alive } of this.slots) if (alive) handle.post({ type: 'close' });
-    await Promise.all(ended);
+    const alive = this.slots.filter((slot) => slot.alive);
+    await Promise.all(alive.map(({ handle }) => closeWorker(handle)));
   }
 
   private send(
@@ -385,6 +388,14 @@ export class Engine {
     for (const [id, request] of this.requests)
       if (request.worker === slot) this.repeat(id, request);
   }
+}
+
+/** Asks a worker to end and waits until it has. */
+function closeWorker(handle: WorkerHandle): Promise<void> {
+  return new Promise((resolve) => {
+    handle.onExit(() => resolve());
+    handle.post({ type: 'close' });
+  });
 }
 
 const gone = (): Problem =>
