@@ -6,7 +6,7 @@ import { readConfig, type Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
 import { Metrics } from './server/metrics.ts';
-import { builtUrl } from './util/built-url.ts';
+import { workerEntry } from './tasks/worker-entry.ts';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -19,7 +19,7 @@ async function start(config: Config): Promise<void> {
   const engine = await Engine.start(
     {
       modelsDir: config.modelsDir,
-      entry: builtUrl(new URL('./tasks/worker.ts', import.meta.url)),
+      entry: workerEntry,
       settings: { maxPixels: config.maxPixels },
       provider: config.provider,
       workers: config.workers,

@@ -2,7 +2,7 @@
 import { Engine } from '../../src/engine/engine.ts';
 import type { Isolation } from '../../src/engine/transport/handle.ts';
 import { matrixOf } from '../../src/evaluation/measure.ts';
-import { builtUrl } from '../../src/util/built-url.ts';
+import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
 import { inTurn, round, type Bench, type Row } from './row.ts';
 import { startService } from './service.ts';
@@ -21,7 +21,7 @@ export const isolation: Bench = {
       Engine.start({
         modelsDir,
         only: [recovery.manifest.name, denoise.manifest.name],
-        entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),
+        entry: workerEntry,
         settings: { maxPixels: 40e6 },
         provider: 'cpu',
         workers: 1,

@@ -16,7 +16,7 @@ import {
   type Condition,
 } from './data.ts';
 import { evaluate } from './evaluate.ts';
-import { builtUrl } from '../util/built-url.ts';
+import { workerEntry } from '../tasks/worker-entry.ts';
 
 /** Quality that the calibrated threshold may give up, dB, or percentage points of accuracy. */
 const TOLERANCE = { 'sparse-recovery': 0.09, denoise: 0.04, 'few-shot': 0.1, recognize: 0.2 };
@@ -114,7 +114,7 @@ export function startEngine(
   return Engine.start({
     modelsDir,
     ...(only && { only }),
-    entry: builtUrl(new URL('../tasks/worker.ts', import.meta.url)),
+    entry: workerEntry,
     settings: { maxPixels: 40e6 },
     provider,
     workers: 1,

@@ -15,7 +15,7 @@ import { defaultCoupled, defineCoupledLista } from '../../src/families/lista.ts'
 import { defineSdn } from '../../src/families/sdn.ts';
 import { lower, perPixel, perSample, perTask, type FlopsUnit } from '../../src/training/export.ts';
 import { initialWeights, type Weights } from '../../src/training/weights.ts';
-import { builtUrl } from '../../src/util/built-url.ts';
+import { workerEntry } from '../../src/tasks/worker-entry.ts';
 
 export const smallMatrix = measurementMatrix(12, 24, new Random(3));
 export const smallLista = (): Family =>
@@ -152,7 +152,7 @@ export async function startSmallEngine(
 ): Promise<Engine> {
   const whole: EngineOptions = {
     modelsDir: options.modelsDir ?? (await writeModels()),
-    entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),
+    entry: workerEntry,
     settings: { maxPixels: 1e6 },
     provider: 'cpu',
     workers: 1,
