@@ -203,11 +203,11 @@ describe('the engine', () => {
 
   it.each([
     [{ rule: 'fixed', depth: 9 }, /exits 1, 2, 3, 4, 5|exits are 1, 2, 3, 4, 5/],
-    [{ rule: 'fixed' }, /needs depth/],
-    [{ rule: 'sample', threshold: 0.5 }, /threshold goes with rule=threshold/],
-    [{ seed: 1 }, /seed goes with rule=sample/],
+    [{ rule: 'fixed' }, /requires depth/],
+    [{ rule: 'sample', threshold: 0.5 }, /threshold requires rule=threshold/],
+    [{ seed: 1 }, /seed requires rule=sample/],
     [{ minDepth: 6 }, /beyond the model's depth 5/],
-    [{ minDepth: 3, maxDepth: 2 }, /No exit lies from/],
+    [{ minDepth: 3, maxDepth: 2 }, /No exit lies between/],
   ] as const)('refuses %j', async (stopping, sentence) => {
     await expect(engine.run('small-recovery', [recovery()], stopping)).rejects.toMatchObject({
       code: 'bad-parameter',
