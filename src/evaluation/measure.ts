@@ -7,7 +7,8 @@ import { readNpy } from '../codecs/npy.ts';
 import type { Planes } from '../codecs/images.ts';
 import { readClassFolders, type LabelledImages } from '../data/class-folders.ts';
 import type { Matrix, Signals } from '../data/sparse-recovery.ts';
-import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
+import type { EngineOptions } from '../engine/pool.ts';
 import { calibrate } from './calibrate.ts';
 import {
   denoiseConditions,

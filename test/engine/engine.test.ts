@@ -187,7 +187,7 @@ describe('the engine', () => {
     const model = {
       manifest,
       firstExit: 0,
-      segments: [{ pace: 0.5 }, { pace: 2 }],
+      segments: [{ msPerElement: 0.5 }, { msPerElement: 2 }],
     } as unknown as LoadedModel;
     const job = new Job(
       1,
@@ -196,9 +196,9 @@ describe('the engine', () => {
       { deadlineMs: 100 },
       0,
     );
-    expect(job.owed).toBeCloseTo(0.5 * (96 + 120 + 96));
+    expect(job.owedMs).toBeCloseTo(0.5 * (96 + 120 + 96));
     job.items[1]!.next = 1;
-    expect(job.owed).toBeCloseTo(0.5 * (96 + 96));
+    expect(job.owedMs).toBeCloseTo(0.5 * (96 + 96));
   });
 
   it.each([

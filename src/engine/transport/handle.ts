@@ -1,46 +1,28 @@
-/** The service's end of the line to a worker, whatever the worker is. */
+/** Both ends of the line between the engine and a worker, whether the worker is a thread or a child process. */
 import type { FromWorker, ToWorker, WorkerOptions } from './messages.ts';
-import { startProcess } from './processes.ts';
-import { startThread } from './threads.ts';
 
+/** The engine's end. */
 export interface WorkerHandle {
-  /** `transfer`: buffers that may be handed over instead of copied. */
+  /** Sends a message; one to a worker that has ended is lost. `transfer`: buffers that may be moved instead of copied. */
   post(message: ToWorker, transfer?: readonly ArrayBuffer[]): void;
   onMessage(listener: (message: FromWorker) => void): void;
-  /** Called once when the worker has ended, with what ended it where it was not asked to. */
+  /** Calls back once, when the worker has ended or at once where it already has; `reason` only where it was not asked to. */
   onExit(listener: (reason: string | undefined) => void): void;
 }
 
+/** The worker's end: a thread's port or a process's channel. */
+export interface WorkerLine {
+  post(message: FromWorker, transfer?: readonly ArrayBuffer[]): void;
+  onMessage(listener: (message: ToWorker) => void): void;
+  close(): void;
+}
+
 /** What a worker is started with. */
-export interface Start {
+export interface WorkerStart {
   readonly options: WorkerOptions;
-  /** What the entry's tasks are set up with; data. */
+  /** Passed to the tasks in the worker; plain data. */
   readonly settings: unknown;
 }
 
-/** A thread shares its memory's buffers with the service; a process survives a native abort of another. */
+/** A thread shares buffers with the service. A process is slower to reach but survives the native abort of another. */
 export type Isolation = 'thread' | 'process';
-
-const starters: Record<Isolation, (entry: URL, start: Start) => WorkerHandle> = {
-  thread: startThread,
-  process: startProcess,
-};
-
-/** Starts a worker and waits until its models are warm. @throws with what ended it before it was */
-export async function startWorker(
-  isolation: Isolation,
-  entry: URL,
-  start: Start,
-): Promise<{ handle: WorkerHandle; ready: Extract<FromWorker, { type: 'ready' }> }> {
-  const handle = starters[isolation](entry, start);
-  const ready = await new Promise<Extract<FromWorker, { type: 'ready' }>>((resolve, reject) => {
-    handle.onMessage((message) => {
-      if (message.type === 'ready') resolve(message);
-      else if (message.type === 'unfit') reject(new Error(message.reason));
-    });
-    handle.onExit((reason) =>
-      reject(new Error(`A worker could not start: ${reason ?? 'it ended'}`)),
-    );
-  });
-  return { handle, ready };
-}

@@ -1,32 +1,33 @@
-/** Workers as threads: both ends of the line. A thread is never ended while a session of it runs, which would end the process. */
+/** Workers as threads: both ends of the line. */
 import { parentPort, Worker, workerData } from 'node:worker_threads';
-import type { Start, WorkerHandle } from './handle.ts';
-import type { Line } from '../worker/loop.ts';
+import type { WorkerHandle, WorkerLine, WorkerStart } from './handle.ts';
 
-export function startThread(entry: URL, start: Start): WorkerHandle {
+/** There is no way to kill a thread here: terminate() while a session runs would abort the whole process. */
+export function startThread(entry: URL, start: WorkerStart): WorkerHandle {
   const worker = new Worker(entry, { workerData: start });
-  let reason: string | undefined;
-  worker.on(
-    'error',
-    (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)),
-  );
+  const ended = new Promise<string | undefined>((resolve) => {
+    let reason: string | undefined;
+    worker.on(
+      'error',
+      (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    );
+    worker.on('exit', (code) => resolve(reason ?? (code === 0 ? undefined : `exit code ${code}`)));
+  });
   return {
     post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
     onMessage: (listener) => worker.on('message', listener),
-    onExit: (listener) =>
-      worker.on('exit', (code) =>
-        listener(reason ?? (code === 0 ? undefined : `exit code ${code}`)),
-      ),
+    onExit: (listener) => void ended.then(listener),
   };
 }
 
-/** The worker's end, in a thread. */
-export function threadLine(): { line: Line; start: Start } {
-  const port = parentPort!;
-  const line: Line = {
+/** The worker's end, inside a thread. */
+export function threadLine(): { line: WorkerLine; start: WorkerStart } {
+  if (!parentPort) throw new Error('threadLine was called outside a worker thread');
+  const port = parentPort;
+  const line: WorkerLine = {
     post: (message, transfer = []) => port.postMessage(message, [...transfer]),
     onMessage: (listener) => port.on('message', listener),
     close: () => port.close(),
   };
-  return { line, start: workerData as Start };
+  return { line, start: workerData as WorkerStart };
 }

@@ -1,15 +1,19 @@
-/** What the module that workers run calls. */
+/** What the entry module of a worker calls. */
 import { isMainThread } from 'node:worker_threads';
 import { processLine } from '../transport/processes.ts';
 import { threadLine } from '../transport/threads.ts';
 import type { TaskDecoder } from '../types.ts';
-import { serve } from './loop.ts';
+import { serve } from './requests.ts';
 
-/** Serves the line to the engine that started this thread or process. */
+/**
+ * Serves the engine that started this thread or process.
+ * @param tasks makes the decoders by task name from `EngineOptions.settings`
+ */
 export async function serveEngine(
   tasks: (settings: unknown) => Readonly<Record<string, TaskDecoder>>,
 ): Promise<void> {
-  if (isMainThread && !process.send) throw new Error('This file is the entry of a worker.');
+  if (isMainThread && !process.send)
+    throw new Error('This module runs in a worker only; the engine starts it.');
   const { line, start } = isMainThread ? await processLine() : threadLine();
   await serve(line, start.options, tasks(start.settings));
 }
