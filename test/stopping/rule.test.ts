@@ -45,7 +45,7 @@ describe('the stop rule', () => {
       0.7,
     ]);
     expect(of({})).toMatchObject({ signal: 'pi', thresholds: [0.4, 0.4, 0.4, 0.4] });
-    expect(() => resolve({ rule: 'confidence' })).toThrow(/a model that gives its confidence/);
+    expect(() => resolve({ rule: 'confidence' })).toThrow(/a model that outputs its confidence/);
   });
 
   it('keeps within min_depth and max_depth, also where they are no exits', () => {
