@@ -172,16 +172,6 @@ describe('the engine', () => {
     expect(gray.samples[0]).toMatchObject({ depth: 2, reason: 'deadline' });
   });
 
-  it('keeps time for the first segments of all its samples before any goes deeper', async () => {
-    const samples = Array.from({ length: 300 }, () => image(1, 64, 64));
-    const { timing } = await engine.run('small-gray', samples, { rule: 'fixed', depth: 2 });
-    const result = await engine.run('small-gray', samples, {
-      threshold: 1,
-      deadlineMs: timing.totalMs / 5,
-    });
-    expect(result.samples[0]).toMatchObject({ depth: 2, reason: 'deadline' });
-  });
-
   it('knows how long the first segments take that a request still owes', () => {
     const manifest = engine.manifests.get('small-gray')!;
     const model = {
