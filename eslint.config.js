@@ -32,6 +32,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/engine/**', 'src/bundle/**'],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'error' },
+  },
+  {
     files: ['test/**'],
     rules: { 'max-lines-per-function': 'off', '@typescript-eslint/no-unsafe-assignment': 'off' },
   },

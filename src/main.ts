@@ -1,4 +1,4 @@
-/** The service: configuration, engine, HTTP; on SIGTERM it drains. */
+/** Starts the service: configuration, engine, HTTP. On SIGTERM it drains and exits. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
@@ -7,20 +7,21 @@ import { Engine } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
 import { Metrics } from './server/metrics.ts';
 import { checkTask } from './tasks/serving.ts';
-import { builtUrl } from './util/built-url.ts';
+import { workerEntry } from './tasks/worker-entry.ts';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
 async function start(config: Config): Promise<void> {
-  const notes: string[] = [];
-  let log = (message: string): void => void notes.push(message);
+  // The app brings the logger and needs the engine, so messages of the start are kept until it is there.
+  const early: string[] = [];
+  let log = (message: string): void => void early.push(message);
   const metrics = new Metrics(version);
   const engine = await Engine.start(
     {
       modelsDir: config.modelsDir,
-      entry: builtUrl(new URL('./tasks/worker.ts', import.meta.url)),
+      entry: workerEntry,
       check: checkTask,
       settings: { maxPixels: config.maxPixels },
       provider: config.provider,
@@ -36,15 +37,14 @@ async function start(config: Config): Promise<void> {
   metrics.serve(engine);
   let draining = false;
   const app = await buildApp({ ...config, engine, metrics, version, draining: () => draining });
-  for (const note of notes) app.log.info(note);
+  for (const message of early) app.log.info(message);
   log = (message) => app.log.warn(message);
   const names = [...engine.manifests.keys()];
-  if (names.length === 0)
-    app.log.warn(`there is no model in ${config.modelsDir}; train one: npm run train`);
+  if (names.length === 0) app.log.warn(`no model in ${config.modelsDir}; train one: npm run train`);
   closeWithGrace(
     { delay: (config.drainDelay + config.drainTimeout) * 1000, logger: app.log },
     async ({ err }) => {
-      if (err) app.log.fatal({ err }, 'going down after an error');
+      if (err) app.log.fatal({ err }, 'shutting down after an error');
       draining = true;
       await sleep(err ? 0 : config.drainDelay * 1000);
       await app.close();
@@ -54,7 +54,7 @@ async function start(config: Config): Promise<void> {
   const address = await app.listen({ port: config.port, host: config.host });
   app.log.info(
     { models: names, provider: engine.provider, workers: engine.workers },
-    `stopwise ${version} answers at ${address}`,
+    `stopwise ${version} listening at ${address}`,
   );
 }
 
@@ -62,6 +62,6 @@ try {
   await start(readConfig(process.env));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  // Workers may be there already, which would keep a service alive that does not listen.
+  // Running workers would keep the process alive, although it does not listen.
   process.exit(1);
 }

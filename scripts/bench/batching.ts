@@ -1,7 +1,7 @@
 /** Gain of batching: many samples in one request, and samples of many requests batched by the engine. */
 import { Engine } from '../../src/engine/engine.ts';
 import { matrixOf } from '../../src/evaluation/measure.ts';
-import { builtUrl } from '../../src/util/built-url.ts';
+import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import { defaultBundle, mixedMeasurements } from './material.ts';
 import { alternate, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { startService } from './service.ts';
@@ -60,7 +60,7 @@ async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
     Engine.start({
       modelsDir,
       only: [manifest.name],
-      entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),
+      entry: workerEntry,
       settings: { maxPixels: 40e6 },
       provider: 'cpu',
       workers: 1,

@@ -1,15 +1,15 @@
-/** Worker processes against worker threads: messages between processes are copied, not transferred. */
+/** What workers in processes of their own cost, beside threads: messages are copied instead of handed over. */
 import { Engine } from '../../src/engine/engine.ts';
-import type { Isolation } from '../../src/engine/handle.ts';
+import type { Isolation } from '../../src/engine/transport/handle.ts';
 import { matrixOf } from '../../src/evaluation/measure.ts';
-import { builtUrl } from '../../src/util/built-url.ts';
+import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import {
   cleanImages,
   defaultBundle,
   mixedMeasurements,
   noisySquare,
-  toPng,
   perform,
+  toPng,
 } from './material.ts';
 import { alternate, round, type Bench, type Row } from './row.ts';
 import { startService } from './service.ts';
@@ -17,7 +17,7 @@ import { startService } from './service.ts';
 export const isolation: Bench = {
   name: 'isolation',
   about:
-    'Workers as child processes against threads: one recovery, one 512×512 image, 64 concurrent recoveries; start-up; memory.',
+    'Workers as child processes against threads: one recovery, one 512×512 image, 64 recoveries at once; the start; memory.',
   async run(options) {
     const { modelsDir } = options;
     const recovery = await defaultBundle(modelsDir, 'sparse-recovery');
@@ -28,7 +28,7 @@ export const isolation: Bench = {
       Engine.start({
         modelsDir,
         only: [recovery.manifest.name, denoise.manifest.name],
-        entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),
+        entry: workerEntry,
         settings: { maxPixels: 40e6 },
         provider: 'cpu',
         workers: 1,
@@ -79,7 +79,7 @@ export const isolation: Bench = {
   },
 };
 
-/** Resident memory after start, with all models and the default number of workers. */
+/** Of the service as it starts with all models, with its default number of workers. */
 async function memory(modelsDir: string): Promise<Row> {
   const after = async (kind: Isolation): Promise<number> => {
     const service = await startService(modelsDir, { ISOLATION: kind });

@@ -1,6 +1,6 @@
 /** GPU execution providers against the CPU, and adaptive against full depth on each. */
 import { availableParallelism } from 'node:os';
-import { whyNotWorth } from '../../src/engine/warm-up.ts';
+import { unavailableReason } from '../../src/engine/worker/providers.ts';
 import type { Sample } from '../../src/engine/types.ts';
 import { matrixOf, startEngine } from '../../src/evaluation/measure.ts';
 import type { StoppingParameters } from '../../src/stopping/parameters.ts';
@@ -48,9 +48,9 @@ export const providers: Bench = {
     const rows: Row[] = [];
     try {
       for (const provider of ['webgpu', 'cuda'] as const) {
-        const absent = await whyNotWorth(provider);
-        if (absent !== undefined) {
-          console.error(`${provider} is not measured: ${absent}`);
+        const unavailable = await unavailableReason(provider);
+        if (unavailable !== undefined) {
+          console.error(`${provider} is not measured: ${unavailable}`);
           continue;
         }
         const gpu = await startEngine(modelsDir, names, { provider });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Engine } from '../../src/engine/engine.ts';
 import { matrixOf } from '../../src/evaluation/measure.ts';
 import { curves, type Curve } from '../plots/curves.ts';
-import { builtUrl } from '../../src/util/built-url.ts';
+import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import { median } from '../../src/util/median.ts';
 import {
   cleanImages,
@@ -104,7 +104,7 @@ const start = ({ modelsDir }: BenchOptions, name: string, workers: number): Prom
   Engine.start({
     modelsDir,
     only: [name],
-    entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),
+    entry: workerEntry,
     settings: { maxPixels: 40e6 },
     provider: 'cpu',
     workers,

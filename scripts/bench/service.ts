@@ -36,7 +36,7 @@ export async function startService(
   const lines = createInterface({ input: child.stdout });
   const url = await new Promise<string>((resolve, reject) => {
     lines.on('line', (line) => {
-      const address = /answers at (http:\S+?)"/.exec(line);
+      const address = /listening at (http:\S+?)"/.exec(line);
       if (address) resolve(address[1]!);
     });
     child.once('exit', (code) =>

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Compile } from 'typebox/compile';
+import { at } from '../util/at.ts';
+import { messageOf } from '../util/message-of.ts';
 import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.ts';
 
 export interface Bundle {
@@ -30,9 +32,10 @@ export async function loadBundles(
   directory: string,
   check?: CheckBundle,
 ): Promise<{ bundles: Bundle[]; refused: Refusal[] }> {
-  const entries = await readdir(directory, { withFileTypes: true }).catch(() => {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
     throw new Error(
       `There is no folder of models at ${directory}. Set MODELS_DIR to one, or train a model first.`,
+      { cause: error },
     );
   });
   const bundles: Bundle[] = [];
@@ -43,7 +46,7 @@ export async function loadBundles(
     try {
       bundles.push(await loadBundle(join(directory, name), check));
     } catch (error) {
-      refused.push({ name, reason: error instanceof Error ? error.message : String(error) });
+      refused.push({ name, reason: messageOf(error) });
     }
   }
   return { bundles, refused };
@@ -61,14 +64,14 @@ export async function loadBundle(directory: string, check?: CheckBundle): Promis
 /** The manifest of a bundle; one of schema 1 is given as schema 2, of which it is a subset. */
 export async function readManifest(directory: string): Promise<Manifest> {
   const file = join(directory, MANIFEST);
-  const text = await readFile(file, 'utf8').catch(() => {
-    throw new Error(`${file} is missing.`);
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new Error(`${file} is missing.`, { cause: error });
   });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(`${file} is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${file} is not JSON: ${messageOf(error)}`, { cause: error });
   }
   if (!schema.Check(value)) {
     const [first] = schema.Errors(value);
@@ -103,7 +106,7 @@ function checkPath(manifest: Manifest): void {
   if (withoutSegment === 1) checkExit(manifest, 0, known, [...known], refuse);
   let before = 0;
   for (const [i, exit] of segmentExits(manifest).entries()) {
-    const { first, last, reads, writes, file } = segments[i]!;
+    const { first, last, reads, writes, file } = at(segments, i);
     const expected = exit === 0 ? 0 : before + 1;
     if (first !== expected || last !== exit)
       refuse(
@@ -131,9 +134,9 @@ function checkExit(
 ): void {
   const decoder = decoders.find((entry) => entry.exit === exit);
   const policy = policies.find((entry) => entry.exit === exit);
-  for (const entry of [decoder, policy])
-    for (const read of entry?.reads ?? [])
-      if (!known.has(read)) refuse(`${entry!.file} reads ${read}, which nothing before it writes`);
+  for (const { file, reads } of [decoder, policy].filter((entry) => entry !== undefined))
+    for (const read of reads)
+      if (!known.has(read)) refuse(`${file} reads ${read}, which nothing before it writes`);
   const missing = decoder ? undefined : outputs.find((port) => !given.includes(port.name));
   if (missing) refuse(`at exit ${exit} no decoder and no state gives the output ${missing.name}`);
 }
@@ -147,7 +150,7 @@ function checkVariants(
     if (files.length !== segments.length)
       refuse(`the variant ${name} has ${files.length} files for ${segments.length} segments`);
   }
-  const { last, writes } = segments[0]!;
+  const { last, writes } = at(segments, 0);
   if (statistic !== undefined && !(last === 0 && writes.includes(statistic)))
     refuse(`no segment with first: 0 writes the statistic ${statistic}`);
 }
@@ -176,8 +179,8 @@ function checkMentioned(manifest: Manifest, refuse: (why: string) => never): voi
 async function checkFiles(directory: string, { files }: Manifest): Promise<void> {
   for (const [name, { sha256, bytes }] of Object.entries(files)) {
     const file = join(directory, name);
-    const info = await stat(file).catch(() => {
-      throw new Error(`${file} is missing.`);
+    const info = await stat(file).catch((error: unknown) => {
+      throw new Error(`${file} is missing.`, { cause: error });
     });
     if (info.size !== bytes)
       throw new Error(`${file} has ${info.size} bytes, not the ${bytes} of its manifest.`);

@@ -1,5 +1,7 @@
 /** Symbolic shapes against the numbers of one sample. Shapes here include the batch; dimensions of samples do not. */
 
+import { at } from '../util/at.ts';
+
 /** The number each symbol stands for. */
 export type Binding = Map<string, number>;
 
@@ -20,7 +22,7 @@ export function bind(
   };
   if (dims.length !== shape.length - 1) misfit(`it needs ${shape.length - 1} dimensions`);
   dims.forEach((size, i) => {
-    const dim = shape[i + 1]!;
+    const dim = at(shape, i + 1);
     if (typeof dim === 'number') {
       if (size !== dim) misfit(`dimension ${i + 1} must be ${dim}`);
       return;
@@ -37,7 +39,7 @@ export function bind(
 
 /** `2*h` → factor 2, symbol `h`. */
 export function parseDimension(dim: string): { factor: number; symbol: string } {
-  const [symbol, factor] = dim.split('*').reverse() as [string, string?];
+  const [symbol = dim, factor] = dim.split('*').reverse();
   return { factor: Number(factor ?? 1), symbol };
 }
 

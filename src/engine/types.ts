@@ -1,4 +1,4 @@
-/** What goes into the engine and comes out of it. Plain data: it crosses thread borders as messages. */
+/** Requests and results of the engine: plain data, sent between threads or processes as messages. */
 import type { Manifest } from '../bundle/manifest.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import type { StopReason } from '../stopping/reasons.ts';
@@ -9,7 +9,7 @@ export interface Array32 {
   readonly dims: readonly number[];
 }
 
-/** One row of a batch: a measurement vector, an image, a tile. Every model input by name. */
+/** One row of a batch, such as a measurement vector, an image or a tile: every model input by name. */
 export type Sample = Record<string, Array32>;
 
 export interface SampleResult {
@@ -18,7 +18,7 @@ export interface SampleResult {
   readonly reason: StopReason;
   /** π at the exits up to there, in order; NaN where it was not computed. */
   readonly pi: readonly number[];
-  /** What segment 0 found of the input, such as its noise level; where the model has such a statistic. */
+  /** The statistic of the input that segment 0 computes, such as its noise level; where the model has one. */
   readonly statistic?: number;
   /** Every model output by name. */
   readonly outputs: Record<string, Array32>;
@@ -38,7 +38,7 @@ export interface RunResult {
   readonly maxDepth: number;
   /** The seed of the `sample` rule, drawn where none was given. */
   readonly seed?: number;
-  /** The row of the calibration table in force, with rule `tolerance`, and whether its promise holds for this answer. */
+  /** With rule `tolerance`: the row of the calibration table used, and whether its certificate holds for this answer. */
   readonly tolerance?: { readonly used: number; readonly guaranteed: boolean };
   readonly samples: readonly SampleResult[];
   readonly timing: Timing;

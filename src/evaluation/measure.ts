@@ -7,7 +7,8 @@ import { readNpy } from '../codecs/npy.ts';
 import type { Planes } from '../codecs/images.ts';
 import { readClassFolders, type LabelledImages } from '../data/class-folders.ts';
 import type { Matrix, Signals } from '../data/sparse-recovery.ts';
-import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
+import type { EngineOptions } from '../engine/pool.ts';
 import { calibrate } from './calibrate.ts';
 import {
   denoiseConditions,
@@ -16,7 +17,7 @@ import {
   type Condition,
 } from './data.ts';
 import { evaluate } from './evaluate.ts';
-import { builtUrl } from '../util/built-url.ts';
+import { workerEntry } from '../tasks/worker-entry.ts';
 
 /** Quality that the calibrated threshold may give up, dB, or percentage points of accuracy. */
 const TOLERANCE: Readonly<Record<string, number>> = {
@@ -119,7 +120,7 @@ export function startEngine(
   return Engine.start({
     modelsDir,
     ...(only && { only }),
-    entry: builtUrl(new URL('../tasks/worker.ts', import.meta.url)),
+    entry: workerEntry,
     settings: { maxPixels: 40e6 },
     provider,
     workers: 1,

@@ -1,14 +1,15 @@
 /** The only importer of onnxruntime-node: sessions, tensors and execution providers behind one small interface. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { messageOf } from '../util/message-of.ts';
 
 export const providers = ['cpu', 'webgpu', 'cuda'] as const;
 export type Provider = (typeof providers)[number];
 
-/** A tensor on the CPU or, where a session keeps it there, on the device. Device tensors must be disposed. */
+/** A tensor on the CPU, or on the device where a session keeps it there. Device tensors must be disposed. */
 export type Tensor = OrtTensor;
 export type Tensors = Record<string, Tensor>;
 
-/** A named input or output as the ONNX file declares it; symbolic dimensions are strings. */
+/** An input or output as the ONNX file declares it; symbolic dimensions are strings. */
 export interface Port {
   readonly name: string;
   readonly type: string;
@@ -17,11 +18,11 @@ export interface Port {
 
 export interface SessionOptions {
   readonly provider?: Provider;
-  /** Threads inside one operator; workers × threads must not exceed the cores. */
+  /** Threads within one operator; workers × threads should not exceed the cores. */
   readonly threads?: number;
   /** Outputs that stay on the device (WebGPU only; ignored elsewhere). */
   readonly resident?: readonly string[];
-  /** Busy-waiting threads pay for one session run in a tight loop (training), and cost dearly with many. */
+  /** Let idle threads busy-wait: faster for one session run in a tight loop (training), much slower with many sessions. */
   readonly spin?: boolean;
 }
 
@@ -37,13 +38,13 @@ export function scalar(value: number): OrtTensor {
   return tensor(Float32Array.of(value), []);
 }
 
-/** The values of a float32 tensor that lies on the CPU. */
+/** The values of a float32 tensor on the CPU. @throws TypeError for another type */
 export function floats(value: Tensor): Float32Array {
   if (value.type !== 'float32') throw new TypeError(`expected float32, got ${value.type}`);
   return value.data as Float32Array;
 }
 
-/** One compiled graph. `run` blocks the calling thread until the graph has finished. */
+/** A compiled graph. `run` blocks the calling thread until the graph has finished. */
 export class Session {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
@@ -53,7 +54,7 @@ export class Session {
     this.outputs = session.outputMetadata.map(toPort);
   }
 
-  /** Compiles a model given by path (external data is found beside it) or by its bytes. */
+  /** Compiles a model from its path (external data is looked up in the same folder) or from its bytes. */
   static async load(model: string | Uint8Array, options: SessionOptions = {}): Promise<Session> {
     const { provider = 'cpu', threads = 1, resident = [], spin = false } = options;
     const session: InferenceSession.SessionOptions = {
@@ -77,8 +78,8 @@ export class Session {
   }
 
   /**
-   * Runs the graph. `fetches` may hold preallocated CPU tensors by output name, which are filled in place;
-   * without it every output is allocated.
+   * Runs the graph.
+   * @param fetches preallocated CPU tensors by output name, filled in place; without it every output is allocated
    */
   async run(feeds: Tensors, fetches?: Tensors): Promise<Tensors> {
     const result = fetches ? await this.session.run(feeds, fetches) : await this.session.run(feeds);
@@ -96,35 +97,38 @@ function toPort(meta: InferenceSession.ValueMetadata): Port {
     : { name: meta.name, type: 'unknown', shape: [] };
 }
 
-/** y = −x, as an ONNX file: what a provider must be able to load if it is there at all. */
-const TINY =
+/** An ONNX file with y = −x: any working provider can load it. */
+const NEGATION_MODEL =
   'CAkSCHN0b3B3aXNlOmQKFgoBeBIFTmVnXzAaBU5lZ18wIgNOZWcKHgoFTmVnXzASAXkaCG91dHB1dCB5IghJZGVudGl0eRIIc3RvcHdpc2VaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggBQgQKABAS';
 
-/** What ONNX Runtime says of a provider that cannot be loaded here, whatever the model; undefined where it can. */
-export async function whyAbsent(provider: Provider): Promise<string | undefined> {
+/** The error of ONNX Runtime where a provider cannot load even the smallest model; undefined where it can. */
+export async function providerLoadError(provider: Provider): Promise<string | undefined> {
   try {
-    const session = await Session.load(Buffer.from(TINY, 'base64'), { provider });
+    const session = await Session.load(Buffer.from(NEGATION_MODEL, 'base64'), { provider });
     await session.release();
     return undefined;
   } catch (error) {
-    const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
-    // Failed assertions of the library begin with the place in its source.
-    return line!.replace(/^.* was false\. /, '').replace(/\.$/, '');
+    const [line = ''] = messageOf(error).split('\n');
+    // Failed assertions in the library start with their place in its source.
+    return line.replace(/^.* was false\. /, '').replace(/\.$/, '');
   }
 }
 
-/** What to do about a provider that is asked for and is not there. */
-const needs: Record<Provider, string> = {
+/** What each provider needs. */
+const requirements: Record<Provider, string> = {
   cpu: '',
   webgpu: 'It needs a GPU and, on Linux, its Vulkan driver and libvulkan1.',
-  cuda: 'It needs an NVIDIA GPU, CUDA with cuDNN, and ONNX Runtime’s CUDA libraries, which "On a GPU" in the README installs.',
+  cuda: 'It needs an NVIDIA GPU, CUDA with cuDNN, and ONNX Runtime’s CUDA libraries (see "On a GPU" in the README).',
 };
 
-/** @throws what is missing for a provider that cannot be loaded here, and that `without` (a setting) goes without it */
-export async function requireProvider(provider: Provider, without: string): Promise<void> {
-  const absent = await whyAbsent(provider);
-  if (absent !== undefined)
+/**
+ * @param alternative the setting that uses the CPU instead, such as `EXECUTION_PROVIDER=cpu`
+ * @throws an error that says what is missing where the provider is unavailable
+ */
+export async function requireProvider(provider: Provider, alternative: string): Promise<void> {
+  const reason = await providerLoadError(provider);
+  if (reason !== undefined)
     throw new Error(
-      `The ${provider} provider cannot be had here: ${absent}. ${needs[provider]} ${without} goes without.`,
+      `The ${provider} provider is unavailable: ${reason}. ${requirements[provider]} To use the CPU, set ${alternative}.`,
     );
 }

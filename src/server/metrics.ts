@@ -1,6 +1,6 @@
 /** What Prometheus scrapes. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { SegmentRun, Summary } from '../engine/messages.ts';
+import type { SegmentRun, Summary } from '../engine/transport/messages.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonNames } from '../stopping/reasons.ts';
 

@@ -1,6 +1,10 @@
-/** Stop-time distributions as plain numbers: what the policy says, and what the oracle would. */
+/** Stop-time distributions as plain numbers: that of the policy, and the oracle posterior. */
 
-/** q(t) = π_t ∏_{s<t} (1 − π_s) over the exits, from π at every exit but the last, where π is 1. Sums to one. */
+/**
+ * Stop-time distribution of a policy: q(t) = π_t ∏_{s<t} (1 − π_s).
+ * @param pi π at every exit but the last, where it is 1
+ * @returns q at every exit; sums to 1
+ */
 export function stopTime(pi: readonly number[]): number[] {
   let remaining = 1;
   const q = pi.map((p) => {
@@ -12,15 +16,15 @@ export function stopTime(pi: readonly number[]): number[] {
 }
 
 export interface OracleOptions {
-  /** Temperature; 1 gives the true posterior, towards 0 the exit with the least loss. */
+  /** Temperature: 1 gives the posterior; towards 0 all mass moves to the exit with the least loss. */
   readonly beta?: number;
-  /** The price λ of compute in p(t) ∝ exp(−λ c_t); 0 is the uniform prior. */
+  /** The price of compute λ in the prior p(t) ∝ exp(−λ c_t); 0 is the uniform prior. */
   readonly lambda?: number;
-  /** c_t at every exit. */
+  /** Costs c_t at every exit; default: 0. */
   readonly costs?: readonly number[];
 }
 
-/** q*(t|y,x) ∝ p(y|t,x)^{1/β} exp(−λ c_t), with log p(y|t,x) = −ℓ_t up to a constant. */
+/** Oracle posterior q*(t|y,x) ∝ p(y|t,x)^{1/β} exp(−λ c_t), with log p(y|t,x) = −ℓ_t up to a constant. */
 export function oracle(
   losses: readonly number[],
   { beta = 1, lambda = 0, costs = [] }: OracleOptions = {},

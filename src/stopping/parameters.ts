@@ -1,12 +1,12 @@
-/** What a caller asks of the stop rule, and what a model brings to it. */
+/** The inputs of the stop rule: the parameters of a request and the properties of a model. */
 
 export const ruleNames = ['tolerance', 'threshold', 'confidence', 'sample', 'fixed'] as const;
 export type RuleName = (typeof ruleNames)[number];
 
-/** What a caller may ask of the stop rule. */
+/** The stopping parameters of a request. */
 export interface StoppingParameters {
   readonly rule?: RuleName;
-  /** The loss that is accepted, in the unit of the model's calibration table (dB; points of accuracy). */
+  /** The accepted loss, in the unit of the model's calibration table (dB; points of accuracy). */
   readonly tolerance?: number;
   readonly threshold?: number;
   readonly seed?: number;
@@ -17,7 +17,7 @@ export interface StoppingParameters {
   readonly deadlineMs?: number;
 }
 
-/** A row of a calibration table, as far as the rule needs it. */
+/** The fields of a row of the calibration table that the rule needs. */
 export interface CertifiedRule {
   readonly tolerance: number;
   readonly threshold: number | null;
@@ -25,13 +25,13 @@ export interface CertifiedRule {
   readonly guaranteed: boolean;
 }
 
-/** What a model brings to the rule. */
+/** The fields of a manifest that the rule needs. */
 export interface Stoppable {
   readonly depth: number;
   readonly exits: readonly number[];
   /** The calibrated threshold on π. */
   readonly threshold?: number | undefined;
-  /** The signals the model gives for rules to compare; π alone where this is left out. */
+  /** The signals that the model outputs; default: π alone. */
   readonly policies?: readonly string[] | undefined;
   /** Calibrated thresholds on the other signals, by name. */
   readonly thresholds?: Readonly<Record<string, number>> | undefined;

@@ -1,10 +1,10 @@
-/** Why a sample stopped; one row a reason. */
+/** Why a sample stopped: one row per reason. */
 export const stopReasons = {
-  policy: 'π passed its threshold',
-  max_depth: 'the last exit up to max_depth was reached',
-  fixed: 'the fixed depth was reached',
-  deadline: 'the deadline left no time for another segment',
-  load: 'the service was loaded and had lowered the depth',
+  policy: 'π exceeded its threshold',
+  max_depth: 'it reached the last exit allowed by max_depth',
+  fixed: 'it reached the fixed depth',
+  deadline: 'the next segment would have missed the deadline',
+  load: 'the service had lowered the depth under load',
 } as const;
 
 export type StopReason = keyof typeof stopReasons;

@@ -1,4 +1,4 @@
-/** The stop rule: one comparison, π_t > τ_t, and the thresholds that make every rule of it. */
+/** The stop rule: a sample stops at the first exit t with π_t > τ_t. Each named rule is a choice of thresholds τ. */
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import { Problem } from '../errors.ts';
 import { mix } from '../util/mix.ts';
@@ -12,29 +12,29 @@ import {
 } from './parameters.ts';
 import { certified, rulesTaking, stopRules, type Signal } from './rules.ts';
 
-/** The rule for one sample: a threshold for every exit, and the exit that no sample passes. Exits are numbered from 0 here. */
+/** The rule for one sample. Exits are counted from 0 here. */
 export interface StopRule {
-  /** What is compared with the thresholds. */
+  /** The model output that is compared with the thresholds. */
   readonly signal: Signal;
-  /** τ at every exit; Infinity where the policy may not stop. */
+  /** τ at every exit; Infinity where the policy cannot stop the sample. */
   readonly thresholds: readonly number[];
-  /** The exit at which the sample stops in any case, and why it does. */
+  /** The exit at which the sample stops in any case, and the reason it then gives. */
   readonly last: number;
   readonly lastReason: StopReason;
-  /** The first exit at which a loaded service may end it; Infinity for `fixed`. */
+  /** The first exit at which the sample may stop under load; Infinity for `fixed`. */
   readonly shedFrom: number;
 }
 
-/** The parameters of a request, checked against a model and completed: the same for all its samples. */
+/** The parameters of a request, checked against the model and completed; shared by all its samples. */
 export interface ResolvedStopping extends StoppingParameters {
   readonly rule: RuleName;
-  /** The row of the calibration table that is used, with rule `tolerance`. */
+  /** With rule `tolerance`: the row of the calibration table that is used. */
   readonly certificate?: CertifiedRule;
 }
 
 /**
- * Checks the parameters against the model they are meant for, and draws a seed where the rule needs one and none is given.
- * @throws Problem `bad-parameter` or `not-calibrated`, naming what would be allowed
+ * Checks the parameters against the model, and draws a seed where the rule needs one and none is given.
+ * @throws Problem `bad-parameter` or `not-calibrated`, with the allowed values
  */
 export function resolveStopping(
   parameters: StoppingParameters,
@@ -49,7 +49,7 @@ export function resolveStopping(
   return { ...parameters, rule, ...(certificate && { certificate }) };
 }
 
-/** The rule where none is named: the one that a given parameter belongs to, else the model's default. */
+/** The rule where none is named: the one that takes the given parameter, else the model's default. */
 function impliedRule(
   { depth, threshold, tolerance }: StoppingParameters,
   model: Stoppable,
@@ -75,19 +75,19 @@ function checkOwnParameters(
     const owners = rulesTaking(name);
     if (parameters[name] !== undefined && !owners.includes(rule))
       refuse(
-        `${name} goes with ${owners.map((owner) => `rule=${owner}`).join(' or ')}, not with rule=${rule}.`,
+        `${name} requires ${owners.map((owner) => `rule=${owner}`).join(' or ')}, but the rule is ${rule}.`,
       );
   }
   if (rule === 'tolerance' && !model.calibration)
     throw new Problem(
       'not-calibrated',
-      'This model has no calibration table; use rule=threshold, or calibrate it: npm run calibrate.',
+      'This model has no calibration table; use rule=threshold, or run npm run calibrate.',
     );
   const { signal } = stopRules[rule];
   if (signal !== 'pi' && !model.policies?.includes(signal)) {
     const possible = ruleNames.filter((name) => stopRules[name].signal === 'pi').join(', ');
     refuse(
-      `rule=${rule} needs a model that gives its ${signal}; the rules of this one are ${possible}.`,
+      `rule=${rule} requires a model that outputs its ${signal}; this model supports ${possible}.`,
     );
   }
 }
@@ -98,11 +98,11 @@ function checkDepths(
 ): void {
   const { exits } = model;
   if (rule === 'fixed' || depth !== undefined) {
-    if (depth === undefined) refuse(`rule=fixed needs depth, one of the exits ${list(exits)}.`);
+    if (depth === undefined) refuse(`rule=fixed requires depth, one of the exits ${list(exits)}.`);
     else if (!exits.includes(depth))
       refuse(`depth=${depth} is not an exit of this model; its exits are ${list(exits)}.`);
     if (minDepth !== undefined || maxDepth !== undefined)
-      refuse('min_depth and max_depth have no meaning with rule=fixed; leave them out.');
+      refuse('min_depth and max_depth cannot be combined with rule=fixed.');
   }
   if (minDepth !== undefined && minDepth > model.depth)
     refuse(`min_depth=${minDepth} is beyond the model's depth ${model.depth}.`);
@@ -111,12 +111,12 @@ function checkDepths(
     refuse(`max_depth=${maxDepth} is before the first exit, ${first}.`);
   if (!exits.some((exit) => exit >= (minDepth ?? 0) && exit <= (maxDepth ?? model.depth))) {
     refuse(
-      `No exit lies from min_depth=${minDepth} to max_depth=${maxDepth}; the exits are ${list(exits)}.`,
+      `No exit lies between min_depth=${minDepth ?? 0} and max_depth=${maxDepth ?? model.depth}; the exits are ${list(exits)}.`,
     );
   }
 }
 
-/** The rule for the sample with this index in its request. */
+/** The rule for one sample. @param index of the sample in its request, which the `sample` rule draws by */
 export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: number): StopRule {
   const { exits } = model;
   const never = Number.POSITIVE_INFINITY;
@@ -147,14 +147,14 @@ export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: 
   };
 }
 
-/** A loaded service never answers before the first exit that computes. */
+/** Shedding never stops a sample before the first exit that computes. */
 const shedFrom = (exits: readonly number[], minDepth: number): number =>
   exits.findIndex((exit) => exit >= Math.max(minDepth, 1));
 
 /**
  * Whether the sample stops at exit `at`, and why.
- * @param value of the rule's signal at this exit; undefined where it was not computed
- * @param cap the exit from which a loaded service ends samples; Infinity while it is not
+ * @param value the rule's signal at this exit; undefined where it was not computed
+ * @param cap the exit from which samples stop under load; Infinity without load
  */
 export function stops(
   rule: StopRule,
@@ -168,8 +168,8 @@ export function stops(
 }
 
 /**
- * Whether an answer that stopped for these reasons keeps the promise of its certificate: `min_depth`, `max_depth`,
- * deadlines and load make it lapse.
+ * Whether the certificate holds for an answer whose samples stopped for these reasons. It does not under `min_depth`,
+ * `max_depth`, a deadline or load.
  */
 export const isGuaranteed = (
   { certificate, minDepth, maxDepth }: ResolvedStopping,
@@ -180,7 +180,7 @@ export const isGuaranteed = (
   maxDepth === undefined &&
   reasons.every((reason) => reason !== 'deadline' && reason !== 'load');
 
-/** Uniform numbers in [0,1) that depend on the seed and the sample's index alone. */
+/** Uniform numbers in [0,1) that depend on the seed and the sample's index only. */
 function uniforms(seed: number, index: number): () => number {
   const key = mix(seed) ^ mix(index + 0x9e3779b9);
   const generator = xoroshiro128plusFromState([1, 2, 3, 4].map((word) => mix(key + word)));

@@ -1,4 +1,4 @@
-/** The stop rules: each row says what is compared with what. */
+/** The table of stop rules. */
 import {
   ruleNames,
   type CertifiedRule,
@@ -7,46 +7,47 @@ import {
   type StoppingParameters,
 } from './parameters.ts';
 
-/** The value that a rule compares with its thresholds, by the name under which a model gives it. */
+/** The model output that a rule compares with its thresholds. */
 export type Signal = 'pi' | 'confidence';
 
 interface RuleRow {
   readonly signal: Signal;
-  /** The parameters that belong to this rule; with other rules they are refused. */
+  /** Parameters of this rule; they are refused with rules that do not list them. */
   readonly takes: readonly (keyof StoppingParameters)[];
-  /** What a caller reads about it. */
+  /** Description for callers. */
   readonly help: string;
-  /** The threshold at every exit, where it is one number. */
+  /** The threshold, the same at every exit; Infinity where the rule does not compare or draws its thresholds. */
   readonly threshold: (parameters: StoppingParameters, model: Stoppable) => number;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
-/** The threshold of a model that was never calibrated. */
-const UNCALIBRATED = 0.5;
+/** The threshold of a model that was not calibrated: π > 1/2 means that stopping is more likely than going on. */
+const DEFAULT_THRESHOLD = 0.5;
 
 export const stopRules: Readonly<Record<RuleName, RuleRow>> = {
   tolerance: {
     signal: 'pi',
     takes: ['tolerance'],
-    help: 'give up at most tolerance, by the threshold that was certified for it',
+    help: 'lose at most tolerance, with the threshold certified for it',
     threshold: (parameters, model) => certified(model, parameters.tolerance)?.threshold ?? NEVER,
   },
   threshold: {
     signal: 'pi',
     takes: ['threshold'],
-    help: 'stop where π exceeds the threshold',
-    threshold: ({ threshold }, model) => threshold ?? model.threshold ?? UNCALIBRATED,
+    help: 'stop when π exceeds the threshold',
+    threshold: ({ threshold }, model) => threshold ?? model.threshold ?? DEFAULT_THRESHOLD,
   },
   confidence: {
     signal: 'confidence',
     takes: ['threshold'],
-    help: 'stop where the largest class probability exceeds the threshold, with models that give it',
-    threshold: ({ threshold }, model) => threshold ?? model.thresholds?.confidence ?? UNCALIBRATED,
+    help: 'stop when the largest class probability exceeds the threshold (models that output it)',
+    threshold: ({ threshold }, model) =>
+      threshold ?? model.thresholds?.confidence ?? DEFAULT_THRESHOLD,
   },
   sample: {
     signal: 'pi',
     takes: ['seed'],
-    help: 'draw the depth with the probabilities that the policy gives',
+    help: 'draw the depth from the distribution of the policy',
     threshold: () => NEVER,
   },
   fixed: {
@@ -57,13 +58,14 @@ export const stopRules: Readonly<Record<RuleName, RuleRow>> = {
   },
 };
 
-/** The rules that a parameter belongs to. */
+/** The rules that accept a parameter. */
 export const rulesTaking = (parameter: keyof StoppingParameters): RuleName[] =>
   ruleNames.filter((name) => stopRules[name].takes.includes(parameter));
 
 /**
- * The row of the calibration table for a tolerance: the largest that is not above it; below the smallest, the smallest.
- * @param tolerance in the table's unit; the table's default where absent
+ * The row of the calibration table for a tolerance: the row with the largest tolerance not above it, or the strictest
+ * row where all are above it.
+ * @param tolerance in the table's unit; default: the table's default
  */
 export function certified(
   { calibration }: Pick<Stoppable, 'calibration'>,

@@ -1,5 +1,5 @@
 /** The entry of a worker: the engine's loop, with the tasks in it. */
-import { serveEngine } from '../engine/entry.ts';
+import { serveEngine } from '../engine/worker/entry.ts';
 import { decodeRequest } from './serving.ts';
 import type { TaskRequest, TaskSettings } from './task.ts';
 

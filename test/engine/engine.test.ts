@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
 import { Engine } from '../../src/engine/engine.ts';
-import { Job } from '../../src/engine/jobs.ts';
-import type { LoadedModel } from '../../src/engine/model.ts';
+import { Job } from '../../src/engine/worker/jobs.ts';
+import type { LoadedModel } from '../../src/engine/worker/models.ts';
 import type { Sample, RunResult } from '../../src/engine/types.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input, sigmoid } from '../../src/graph/operators.ts';
@@ -172,22 +172,12 @@ describe('the engine', () => {
     expect(gray.samples[0]).toMatchObject({ depth: 2, reason: 'deadline' });
   });
 
-  it('keeps time for the first segments of all its samples before any goes deeper', async () => {
-    const samples = Array.from({ length: 300 }, () => image(1, 64, 64));
-    const { timing } = await engine.run('small-gray', samples, { rule: 'fixed', depth: 2 });
-    const result = await engine.run('small-gray', samples, {
-      threshold: 1,
-      deadlineMs: timing.totalMs / 5,
-    });
-    expect(result.samples[0]).toMatchObject({ depth: 2, reason: 'deadline' });
-  });
-
   it('knows how long the first segments take that a request still owes', () => {
     const manifest = engine.manifests.get('small-gray')!;
     const model = {
       manifest,
       firstExit: 0,
-      segments: [{ pace: 0.5 }, { pace: 2 }],
+      segments: [{ msPerElement: 0.5 }, { msPerElement: 2 }],
     } as unknown as LoadedModel;
     const job = new Job(
       1,
@@ -196,18 +186,18 @@ describe('the engine', () => {
       { deadlineMs: 100 },
       0,
     );
-    expect(job.owed).toBeCloseTo(0.5 * (96 + 120 + 96));
+    expect(job.owedMs).toBeCloseTo(0.5 * (96 + 120 + 96));
     job.items[1]!.next = 1;
-    expect(job.owed).toBeCloseTo(0.5 * (96 + 96));
+    expect(job.owedMs).toBeCloseTo(0.5 * (96 + 96));
   });
 
   it.each([
     [{ rule: 'fixed', depth: 9 }, /exits 1, 2, 3, 4, 5|exits are 1, 2, 3, 4, 5/],
-    [{ rule: 'fixed' }, /needs depth/],
-    [{ rule: 'sample', threshold: 0.5 }, /threshold goes with rule=threshold/],
-    [{ seed: 1 }, /seed goes with rule=sample/],
+    [{ rule: 'fixed' }, /requires depth/],
+    [{ rule: 'sample', threshold: 0.5 }, /threshold requires rule=threshold/],
+    [{ seed: 1 }, /seed requires rule=sample/],
     [{ minDepth: 6 }, /beyond the model's depth 5/],
-    [{ minDepth: 3, maxDepth: 2 }, /No exit lies from/],
+    [{ minDepth: 3, maxDepth: 2 }, /No exit lies between/],
   ] as const)('refuses %j', async (stopping, sentence) => {
     await expect(engine.run('small-recovery', [recovery()], stopping)).rejects.toMatchObject({
       code: 'bad-parameter',

@@ -3,12 +3,12 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { loadBundles } from '../../src/bundle/read.ts';
 import { Random } from '../../src/data/random.ts';
-import { readOut, runSegment } from '../../src/engine/executor.ts';
-import { Job } from '../../src/engine/jobs.ts';
-import { releaseModel } from '../../src/engine/model.ts';
+import { readOut, runSegment } from '../../src/engine/worker/executor.ts';
+import { Job } from '../../src/engine/worker/jobs.ts';
+import { releaseModel } from '../../src/engine/worker/models.ts';
 import type { Sample } from '../../src/engine/types.ts';
-import { loadModels } from '../../src/engine/warm-up.ts';
-import { whyAbsent, type Tensor } from '../../src/runtime/session.ts';
+import { loadModels } from '../../src/engine/worker/providers.ts';
+import { providerLoadError, type Tensor } from '../../src/runtime/session.ts';
 import { expectClose } from '../graph/check.ts';
 import { startSmallService, type SmallService } from '../server/support.ts';
 import { smallModels, startSmallEngine, writeModels } from '../support/small.ts';
@@ -16,7 +16,7 @@ import { smallModels, startSmallEngine, writeModels } from '../support/small.ts'
 const driver = process.env.VK_ICD_FILENAMES ?? process.env.VK_DRIVER_FILES;
 const there = {
   webgpu: driver !== undefined && existsSync(driver),
-  cuda: existsSync('/dev/nvidia0') && (await whyAbsent('cuda')) === undefined,
+  cuda: existsSync('/dev/nvidia0') && (await providerLoadError('cuda')) === undefined,
 };
 if (!there.webgpu)
   console.warn(

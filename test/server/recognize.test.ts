@@ -87,7 +87,7 @@ describe('POST /v1/recognize', () => {
       'bad-parameter',
     ]);
     expect(refused.json<{ detail: string }>().detail).toMatch(
-      /confidence needs a model that gives its confidence/,
+      /confidence requires a model that outputs its confidence/,
     );
   });
 

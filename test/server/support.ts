@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { EngineOptions } from '../../src/engine/pool.ts';
 import { buildApp } from '../../src/server/app.ts';
 import { Metrics } from '../../src/server/metrics.ts';
 import { startSmallEngine, writeModels } from '../support/small.ts';

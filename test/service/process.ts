@@ -35,7 +35,7 @@ export async function startProcess(
   const url = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       words += `${line}\n`;
-      const address = /answers at (http:\S+?)"/.exec(line);
+      const address = /listening at (http:\S+?)"/.exec(line);
       if (address) resolve(address[1]!);
     });
     void ended.then((code) => reject(new Error(`ended with ${code}: ${words}`)));

@@ -45,7 +45,7 @@ describe('the stop rule', () => {
       0.7,
     ]);
     expect(of({})).toMatchObject({ signal: 'pi', thresholds: [0.4, 0.4, 0.4, 0.4] });
-    expect(() => resolve({ rule: 'confidence' })).toThrow(/a model that gives its confidence/);
+    expect(() => resolve({ rule: 'confidence' })).toThrow(/a model that outputs its confidence/);
   });
 
   it('keeps within min_depth and max_depth, also where they are no exits', () => {
@@ -98,9 +98,9 @@ describe('the stop rule', () => {
   });
 
   it.each<[StoppingParameters, RegExp]>([
-    [{ rule: 'fixed' }, /needs depth.*4, 6, 8, 12/],
+    [{ rule: 'fixed' }, /requires depth.*4, 6, 8, 12/],
     [{ rule: 'fixed', depth: 5 }, /5 is not an exit.*4, 6, 8, 12/],
-    [{ rule: 'fixed', depth: 4, maxDepth: 8 }, /no meaning/],
+    [{ rule: 'fixed', depth: 4, maxDepth: 8 }, /cannot be combined/],
     [{ rule: 'threshold', depth: 4 }, /rule=fixed/],
     [{ rule: 'sample', threshold: 0.5 }, /rule=threshold/],
     [{ seed: 4 }, /rule=sample/],
@@ -168,7 +168,7 @@ describe('the tolerance', () => {
 
   it('is refused with other rules, and without a table', () => {
     expect(() => used({ tolerance: 0.1, rule: 'sample' })).toThrow(
-      /tolerance goes with rule=tolerance, not with rule=sample/,
+      /tolerance requires rule=tolerance, but the rule is sample/,
     );
     expect(() => resolve({ tolerance: 0.1 })).toThrow(
       expect.objectContaining({ code: 'not-calibrated' }) as Error,

@@ -7,7 +7,8 @@ import { writeBundle } from '../../src/bundle/write.ts';
 import { writeNpy } from '../../src/codecs/npy.ts';
 import { Random } from '../../src/data/random.ts';
 import { measurementMatrix } from '../../src/data/sparse-recovery.ts';
-import { Engine, type EngineEvents, type EngineOptions } from '../../src/engine/engine.ts';
+import { Engine, type EngineEvents } from '../../src/engine/engine.ts';
+import type { EngineOptions } from '../../src/engine/pool.ts';
 import { defineDncnn } from '../../src/families/dncnn.ts';
 import { defineMaml, type MamlConfig } from '../../src/families/maml.ts';
 import type { Family } from '../../src/families/family.ts';
@@ -15,7 +16,7 @@ import { defaultCoupled, defineCoupledLista } from '../../src/families/lista.ts'
 import { defineSdn } from '../../src/families/sdn.ts';
 import { lower, perPixel, perSample, perTask, type FlopsUnit } from '../../src/training/export.ts';
 import { initialWeights, type Weights } from '../../src/training/weights.ts';
-import { builtUrl } from '../../src/util/built-url.ts';
+import { workerEntry } from '../../src/tasks/worker-entry.ts';
 
 export const smallMatrix = measurementMatrix(12, 24, new Random(3));
 export const smallLista = (): Family =>
@@ -152,7 +153,7 @@ export async function startSmallEngine(
 ): Promise<Engine> {
   const whole: EngineOptions = {
     modelsDir: options.modelsDir ?? (await writeModels()),
-    entry: builtUrl(new URL('../../src/tasks/worker.ts', import.meta.url)),
+    entry: workerEntry,
     settings: { maxPixels: 1e6 },
     provider: 'cpu',
     workers: 1,

@@ -86,11 +86,10 @@ export const grayAsRgb =
 
 /** The bytes of a JPEG. */
 export const jpegFile = (image: Planes, { quality, chroma }: JpegOptions): Promise<Uint8Array> =>
-  encodeImage(
-    { ...image, format: 'jpeg', bits: 8, alpha: undefined, source: undefined },
-    'jpeg',
-    { quality, chroma },
-  );
+  encodeImage({ ...image, format: 'jpeg', bits: 8, alpha: undefined, source: undefined }, 'jpeg', {
+    quality,
+    chroma,
+  });
 
 /** The image after it was written as a JPEG and read back. */
 export async function savedAsJpeg(image: Planes, options: JpegOptions): Promise<Planes> {

@@ -1,4 +1,6 @@
 /** The names of a model's classes, in the order of its scores: the task file `labels.json`. */
+import { at } from '../../util/at.ts';
+import { messageOf } from '../../util/message-of.ts';
 import type { Manifest } from '../../bundle/manifest.ts';
 
 export const LABELS = 'labels.json';
@@ -12,11 +14,11 @@ export function readLabels(
   try {
     value = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch (error) {
-    throw new Error(`${LABELS} of ${name} is not JSON: ${(error as Error).message}`, {
+    throw new Error(`${LABELS} of ${name} is not JSON: ${messageOf(error)}`, {
       cause: error,
     });
   }
-  const count = outputs[0]!.shape[1];
+  const count = at(outputs, 0).shape[1];
   if (!Array.isArray(value) || !value.every((label): label is string => typeof label === 'string'))
     throw new Error(`${LABELS} of ${name} must be a list of strings.`);
   if (value.length !== count)

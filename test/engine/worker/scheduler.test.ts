@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { pick, type Queue, type Waiting } from '../../src/engine/scheduler.ts';
+import { pick, type Queue, type Waiting } from '../../../src/engine/worker/scheduler.ts';
 
 interface Sample extends Waiting {
   readonly name: string;

@@ -1,18 +1,19 @@
-/** Requests inside a worker: their samples, what each has reached, and when all are done. */
-import type { StoppingParameters } from '../stopping/parameters.ts';
-import type { StopReason } from '../stopping/reasons.ts';
+/** Requests inside a worker: their samples, how far each has come, and the result once all have stopped. */
+import type { StoppingParameters } from '../../stopping/parameters.ts';
+import type { StopReason } from '../../stopping/reasons.ts';
 import {
   isGuaranteed,
   resolveStopping,
   stopRule,
   type ResolvedStopping,
   type StopRule,
-} from '../stopping/rule.ts';
-import { bind, type Binding } from '../bundle/shape.ts';
-import { clock } from './messages.ts';
-import type { LoadedModel } from './model.ts';
+} from '../../stopping/rule.ts';
+import { bind, type Binding } from '../../bundle/shape.ts';
+import { at } from '../../util/at.ts';
+import { clock } from '../../util/clock.ts';
+import type { LoadedModel } from './models.ts';
 import { toRow, type Row } from './rows.ts';
-import type { RunResult, Sample, SampleResult } from './types.ts';
+import type { RunResult, Sample, SampleResult } from '../types.ts';
 import type { Waiting } from './scheduler.ts';
 
 export class Job {
@@ -21,16 +22,19 @@ export class Job {
   /** Resolves when every sample has stopped. */
   readonly result: Promise<RunResult>;
   cancelled = false;
-  /** Time in which a segment or decoder with one of the samples ran, ms; samples that ran with others share it. */
+  /** Compute that the request has had, ms: of each run its share of the batch. */
   attained = 0;
+  /** Time in which a segment or decoder ran with one of its samples, ms. */
   computeMs = 0;
+  /** When it last ran, or arrived. */
   since: number;
   private readonly results: SampleResult[] = [];
   private startedAt: number | undefined;
+  /** Samples that have not stopped yet. */
   private left: number;
   private settle!: { resolve(result: RunResult): void; reject(error: unknown): void };
 
-  /** @throws Problem where the parameters, RangeError where the samples do not fit the model */
+  /** @throws Problem where the parameters do not fit the model; RangeError where the samples do not */
   constructor(
     readonly id: number,
     readonly model: LoadedModel,
@@ -53,16 +57,16 @@ export class Job {
     return this.arrivedAt + (this.stopping.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Time that its samples still need to reach an exit at all, ms: whatever the deadline, they get it. */
-  get owed(): number {
-    const { pace } = this.model.segments[0]!;
+  /** Time that its samples still need to reach their first exit, ms; they get it whatever the deadline. */
+  get owedMs(): number {
+    const { msPerElement } = at(this.model.segments, 0);
     return this.items.reduce(
-      (sum, { next, elements }) => (next === 0 ? sum + pace * elements : sum),
+      (sum, { next, elements }) => (next === 0 ? sum + msPerElement * elements : sum),
       0,
     );
   }
 
-  /** Notes that `ms` of compute were spent on `share` of a batch. */
+  /** Records a run of `ms` that ended `now`, in which `share` of the batch was this job's. */
   ran(ms: number, share: number, now: number): void {
     this.startedAt ??= now - ms;
     this.attained += ms * share;
@@ -70,11 +74,13 @@ export class Job {
     this.since = now;
   }
 
+  /** Records that a sample has stopped. */
   done(item: Item, result: SampleResult): void {
     this.results[item.index] = result;
     if (--this.left === 0) this.finish();
   }
 
+  /** Rejects the result; samples that are still running are dropped when they come back. */
   fail(error: unknown): void {
     this.cancelled = true;
     this.settle.reject(error);
@@ -102,15 +108,17 @@ export class Job {
   }
 }
 
-/** A sample on its way: it waits at `next`, with the values of all inputs and states so far. */
+/** A sample in progress: the exit it runs to next, and the values of its inputs and states so far. */
 export class Item implements Waiting {
   readonly rule: StopRule;
+  /** Samples with equal shapes can share a batch. */
   readonly shape: string;
+  /** Numbers in its inputs; run times are proportional to it. */
   readonly elements: number;
   readonly values: Record<string, Row>;
   /** The rule's signal at the exits up to the last one passed; NaN where it was not computed. */
   readonly pi: number[];
-  /** The exit it waits for, from 0. */
+  /** The exit it runs to next, from 0. */
   next: number;
 
   constructor(
@@ -122,17 +130,19 @@ export class Item implements Waiting {
     this.next = firstExit;
     this.pi = new Array<number>(firstExit).fill(Number.NaN);
     const binding: Binding = new Map();
+    const values: Record<string, Row> = {};
+    let elements = 0;
     for (const { name, shape } of manifest.inputs) {
       const array = sample[name];
-      if (!array) throw new RangeError(`the sample has no ${name}`);
+      if (!array) throw new RangeError(`the sample has no input ${name}`);
       bind(name, shape, array.dims, binding);
+      values[name] = toRow(array);
+      elements += array.data.length;
     }
     this.rule = stopRule(job.stopping, manifest, index);
-    this.values = Object.fromEntries(
-      manifest.inputs.map(({ name }) => [name, toRow(sample[name]!)]),
-    );
+    this.values = values;
     this.shape = [...binding].join(';');
-    this.elements = manifest.inputs.reduce((sum, { name }) => sum + sample[name]!.data.length, 0);
+    this.elements = elements;
   }
 
   get attained(): number {
@@ -143,7 +153,7 @@ export class Item implements Waiting {
     return this.job.since;
   }
 
-  /** The exit the sample has reached, from 0; −1 where it has reached none. */
+  /** The last exit it has reached, from 0; −1 before the first. */
   get passed(): number {
     return this.next - 1;
   }
@@ -151,6 +161,7 @@ export class Item implements Waiting {
 
 export interface Stopped {
   readonly item: Item;
+  /** The exit, from 0. */
   readonly at: number;
   readonly reason: StopReason;
 }

@@ -1,21 +1,21 @@
-/** What the two sides of the engine say to each other. */
-import type { Bundle, Refusal } from '../bundle/read.ts';
-import type { ProblemCode } from '../errors.ts';
-import type { Provider } from '../runtime/session.ts';
-import type { StoppingParameters } from '../stopping/parameters.ts';
-import type { StopReason } from '../stopping/reasons.ts';
-import type { RunResult, Sample, TaskAnswer } from './types.ts';
+/** The messages between the engine and its workers. */
+import type { Bundle, Refusal } from '../../bundle/read.ts';
+import type { ProblemCode } from '../../errors.ts';
+import type { Provider } from '../../runtime/session.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
+import type { StopReason } from '../../stopping/reasons.ts';
+import type { RunResult, Sample, TaskAnswer } from '../types.ts';
 
 export interface WorkerOptions {
   readonly bundles: readonly Bundle[];
-  /** `auto` measures every provider that loads and takes the fastest. */
+  /** `auto` measures every available provider and takes the fastest. */
   readonly provider: Provider | 'auto';
   readonly threads: number;
-  /** Off: every sample runs alone, whatever batching would gain. */
+  /** When false every sample runs alone, even where batches are faster. */
   readonly regroup: boolean;
 }
 
-/** Times are those of `clock()`, which both sides share. */
+/** Times are those of `clock()` (src/util/clock.ts), which both sides share. */
 export type ToWorker =
   | {
       readonly type: 'perform';
@@ -32,7 +32,7 @@ export type ToWorker =
       readonly arrivedAt: number;
     }
   | { readonly type: 'cancel'; readonly id: number }
-  /** The share of its exits that each model may use while the service is loaded; 1 while it is not. */
+  /** The share of its exits that each model may use under load; 1 without load. */
   | { readonly type: 'cap'; readonly share: number }
   | { readonly type: 'close' };
 
@@ -43,7 +43,7 @@ export type FromWorker =
       readonly notes: readonly string[];
       readonly refused: readonly Refusal[];
     }
-  /** It cannot serve, and says why in a sentence; the worker ends. */
+  /** The worker cannot serve, and ends. */
   | { readonly type: 'unfit'; readonly reason: string }
   | { readonly type: 'decoded'; readonly id: number; readonly samples: number }
   | {
@@ -70,7 +70,7 @@ export interface SegmentRun {
   readonly seconds: number;
 }
 
-/** What metrics and logs know of a request that was answered. */
+/** An answered request, as metrics and logs see it. */
 export interface Summary {
   readonly model: string;
   readonly maxDepth: number;
@@ -78,6 +78,3 @@ export interface Summary {
   readonly reasons: readonly StopReason[];
   readonly timing: RunResult['timing'];
 }
-
-/** Milliseconds since the epoch, finer than Date.now() and the same in every thread. */
-export const clock = (): number => performance.timeOrigin + performance.now();

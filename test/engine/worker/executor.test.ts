@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadBundle } from '../../src/bundle/read.ts';
-import { Random } from '../../src/data/random.ts';
-import { readOut, runSegment, runWhole } from '../../src/engine/executor.ts';
-import { Job } from '../../src/engine/jobs.ts';
-import { clock } from '../../src/engine/messages.ts';
-import { loadModel, releaseModel, type LoadedModel } from '../../src/engine/model.ts';
-import type { RunResult, Sample } from '../../src/engine/types.ts';
-import type { StoppingParameters } from '../../src/stopping/parameters.ts';
-import { expectClose } from '../graph/check.ts';
-import { smallModels, smallRecognize, startSmallEngine, writeModels } from '../support/small.ts';
+import { loadBundle } from '../../../src/bundle/read.ts';
+import { Random } from '../../../src/data/random.ts';
+import { readOut, runSegment, runWhole } from '../../../src/engine/worker/executor.ts';
+import { Job } from '../../../src/engine/worker/jobs.ts';
+import { clock } from '../../../src/util/clock.ts';
+import { loadModel, releaseModel, type LoadedModel } from '../../../src/engine/worker/models.ts';
+import type { RunResult, Sample } from '../../../src/engine/types.ts';
+import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
+import { expectClose } from '../../graph/check.ts';
+import { smallModels, smallRecognize, startSmallEngine, writeModels } from '../../support/small.ts';
 
 const random = new Random(21);
 const draw = (length: number): Float32Array =>

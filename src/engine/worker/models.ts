@@ -1,6 +1,6 @@
-/** A bundle made ready to run: its sessions, checked against its manifest, and what is known of its speed. */
+/** Loads a bundle: opens its sessions and checks them against the manifest. */
 import { join } from 'node:path';
-import type { Bundle } from '../bundle/read.ts';
+import type { Bundle } from '../../bundle/read.ts';
 import {
   outputName,
   policiesOf,
@@ -8,18 +8,20 @@ import {
   type Manifest,
   type Port,
   type Segment,
-} from '../bundle/manifest.ts';
-import { Session, type Provider } from '../runtime/session.ts';
+} from '../../bundle/manifest.ts';
+import { Session, type Provider } from '../../runtime/session.ts';
+import { entry } from '../../util/at.ts';
+import { messageOf } from '../../util/message-of.ts';
 
 export interface LoadedSegment extends Segment {
   readonly session: Session;
-  /** The largest batch that pays; 1 where batching does not. */
+  /** The largest batch that is faster than smaller ones; the warm-up sets it. */
   limit: number;
-  /** Measured ms per element of the inputs, a running mean; 0 while unknown. */
-  pace: number;
+  /** Measured time per element of the inputs, ms: a running mean; 0 before the first run. */
+  msPerElement: number;
 }
 
-/** A graph that is run at an exit: a decoder, or a policy that is a file of its own. */
+/** A graph that runs at an exit: a decoder, or a policy in a file of its own. */
 export interface LoadedExitFile {
   readonly reads: readonly string[];
   readonly session: Session;
@@ -29,9 +31,9 @@ export interface LoadedExitFile {
 export interface LoadedPath {
   readonly session: Session;
   /** Whether the warm-up found it faster than the segments one by one. */
-  pays: boolean;
-  /** Measured ms per element of the inputs, a running mean. */
-  pace: number;
+  isFaster: boolean;
+  /** Measured time per element of the inputs, ms: a running mean. */
+  msPerElement: number;
 }
 
 export interface LoadedModel {
@@ -41,14 +43,14 @@ export interface LoadedModel {
   readonly segments: readonly LoadedSegment[];
   /** The exit, from 0, at which the first segment ends: 1 where exit 0 has no segment. */
   readonly firstExit: number;
-  /** By exit. */
+  /** By depth of the exit. */
   readonly decoders: ReadonlyMap<number, LoadedExitFile>;
-  /** Policies that are files of their own, by exit. */
+  /** Policies in files of their own, by depth of the exit. */
   readonly policyFiles: ReadonlyMap<number, LoadedExitFile>;
   readonly path?: LoadedPath;
 }
 
-/** @throws a sentence that names the file where a session cannot be made or does not fit the manifest */
+/** @throws an error that names the file where it cannot be loaded or does not match the manifest */
 export async function loadModel(
   bundle: Bundle,
   provider: Provider,
@@ -59,8 +61,10 @@ export async function loadModel(
     const path = join(directory, file);
     const session = await Session.load(path, { provider, threads, resident }).catch(
       (error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
-        throw new Error(`${path} cannot be loaded by the ${provider} provider: ${why}`);
+        throw new Error(
+          `${path} cannot be loaded by the ${provider} provider: ${messageOf(error)}`,
+          { cause: error },
+        );
       },
     );
     check(path, session, reads, writes);
@@ -70,12 +74,12 @@ export async function loadModel(
   const decoders = await loadExitFiles(manifest, manifest.decoders, manifest.outputs, open);
   const policyFiles = await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
   const firstExit = manifest.exits.length - segments.length;
-  // On WebGPU every condition would have to come back to the host, which the segments do as well.
+  // On WebGPU the `If` conditions are read back to the host after every segment, so one graph gains nothing.
   const path = provider === 'webgpu' ? undefined : await loadPath(manifest, open);
   return { manifest, directory, segments, firstExit, decoders, policyFiles, ...(path && { path }) };
 }
 
-/** Opens a graph of the bundle and checks its inputs and outputs; `resident` outputs stay on the device. */
+/** Loads a file of the bundle and checks its inputs and outputs; `resident` outputs stay on the device. */
 type Open = (
   file: string,
   reads: readonly Port[],
@@ -87,8 +91,10 @@ const PI: Port = { name: 'pi', dtype: 'float32', shape: ['N'] };
 
 /** The ports of these inputs, states or outputs. */
 function portsOf({ inputs, states, outputs }: Manifest, names: readonly string[]): Port[] {
-  const ports = new Map([...inputs, ...states, ...outputs].map((port) => [port.name, port]));
-  return names.map((name) => ports.get(name)!);
+  const ports = Object.fromEntries(
+    [...inputs, ...states, ...outputs].map((port) => [port.name, port]),
+  );
+  return names.map((name) => entry(ports, name));
 }
 
 async function loadSegments(manifest: Manifest, open: Open): Promise<LoadedSegment[]> {
@@ -101,11 +107,11 @@ async function loadSegments(manifest: Manifest, open: Open): Promise<LoadedSegme
       ...port,
       name: outputName(port.name),
     }));
-    const apart = files.some(({ exit }) => exit === segment.last);
-    if (segment.last < depth && !apart)
+    const hasPolicyFile = files.some(({ exit }) => exit === segment.last);
+    if (segment.last < depth && !hasPolicyFile)
       writes.push(...policiesOf(manifest).map((name) => ({ ...PI, name })));
     const session = await open(segment.file, portsOf(manifest, segment.reads), writes, resident);
-    loaded.push({ ...segment, session, limit: 1, pace: 0 });
+    loaded.push({ ...segment, session, limit: 1, msPerElement: 0 });
   }
   return loaded;
 }
@@ -130,12 +136,12 @@ async function loadPath(manifest: Manifest, open: Open): Promise<LoadedPath | un
   const thresholds: Port = { name: 'thresholds', dtype: 'float32', shape: [exits.length - 1] };
   const { length } = policiesOf(manifest);
   const policy: Port[] = length > 1 ? [{ name: 'policy', dtype: 'float32', shape: [length] }] : [];
-  const said: Port[] = [
+  const decision: Port[] = [
     { ...thresholds, name: 'pi' },
     { name: 'step', dtype: 'float32', shape: [] },
   ];
-  const session = await open(path, [...inputs, thresholds, ...policy], [...outputs, ...said]);
-  return { session, pays: false, pace: 0 };
+  const session = await open(path, [...inputs, thresholds, ...policy], [...outputs, ...decision]);
+  return { session, isFaster: false, msPerElement: 0 };
 }
 
 export async function releaseModel(model: LoadedModel): Promise<void> {
@@ -144,6 +150,7 @@ export async function releaseModel(model: LoadedModel): Promise<void> {
   for (const { session } of all) await session.release();
 }
 
+/** @throws an error that names the first input or output of `file` that does not match the manifest */
 function check(
   file: string,
   { inputs, outputs }: Session,
@@ -171,7 +178,7 @@ function check(
         );
       if (!fits)
         throw new Error(
-          `${file}: the ${kind} ${name} is [${port.shape.join(', ')}], not [${shape.join(', ')}] as its manifest says.`,
+          `${file}: the ${kind} ${name} is [${port.shape.join(', ')}], not [${shape.join(', ')}] as in the manifest.`,
         );
     }
   };
@@ -179,5 +186,5 @@ function check(
   compare('output', outputs, writes);
   const unknown = inputs.find(({ name }) => !reads.some((port) => port.name === name));
   if (unknown)
-    throw new Error(`${file} needs an input ${unknown.name} that its manifest does not name.`);
+    throw new Error(`${file} has the input ${unknown.name}, which is not in the manifest.`);
 }

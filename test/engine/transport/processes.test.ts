@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
-import type { Sample } from '../../src/engine/types.ts';
-import { Random } from '../../src/data/random.ts';
-import { expectClose } from '../graph/check.ts';
-import { startSmallEngine, writeModels } from '../support/small.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
+import type { EngineOptions } from '../../../src/engine/pool.ts';
+import type { Sample } from '../../../src/engine/types.ts';
+import { Random } from '../../../src/data/random.ts';
+import { expectClose } from '../../graph/check.ts';
+import { startSmallEngine, writeModels } from '../../support/small.ts';
 
-const fragile = new URL('../support/fragile-worker.mjs', import.meta.url);
+const fragile = new URL('../../support/fragile-worker.mjs', import.meta.url);
 const random = new Random(4);
 const draw = (length: number): Float32Array => Float32Array.from({ length }, random.normal);
 
@@ -68,9 +69,11 @@ describe('workers as child processes', () => {
       ]);
       expect(answers).toEqual(['answered', 'answered', 'answered']);
       expect(said.join('\n')).toMatch(
-        /a worker ended: it was ended by SIGABRT\nanother worker has taken its place/,
+        /a worker ended \(killed by SIGABRT\); restarting it\nthe worker was restarted/,
       );
-      await expect(ask(engine, 'abort')).rejects.toThrow(/two workers ended with this request/);
+      await expect(ask(engine, 'abort')).rejects.toThrow(
+        /two workers ended while they held this request/,
+      );
       expect(await ask(engine, 'fine')).toBe('answered');
       expect(engine.pending).toBe(0);
     });

@@ -1,8 +1,9 @@
-/** Rows of batches: samples are stacked into one tensor, and taken out of it again, with as few copies as can be. */
-import { floats, tensor, type Tensor } from '../runtime/session.ts';
-import type { Array32 } from './types.ts';
+/** Rows of batches: stacks samples into one tensor and takes them out again, copying only where it must. */
+import { floats, tensor, type Tensor } from '../../runtime/session.ts';
+import { at } from '../../util/at.ts';
+import type { Array32 } from '../types.ts';
 
-/** One sample's part of a batched tensor. */
+/** One sample's row of a batched tensor [N,…]. */
 export interface Row {
   readonly tensor: Tensor;
   readonly index: number;
@@ -14,14 +15,13 @@ export const toRow = ({ data, dims }: Array32): Row => ({
   index: 0,
 });
 
-/** Rows of equal shape as one batch; no copy where they are all the rows of one tensor, in order. */
+/** Rows of equal shape as one batch; not copied where they are all rows of one tensor, in order. */
 export function stack(rows: readonly Row[]): Tensor {
-  const { tensor: first } = rows[0]!;
-  if (
+  const { tensor: first } = at(rows, 0);
+  const isWhole =
     first.dims[0] === rows.length &&
-    rows.every(({ tensor: t, index }, i) => t === first && index === i)
-  )
-    return first;
+    rows.every(({ tensor: t, index }, i) => t === first && index === i);
+  if (isWhole) return first;
   const dims = first.dims.slice(1);
   const size = dims.reduce((a, b) => a * b, 1);
   const data = new Float32Array(rows.length * size);
@@ -31,7 +31,7 @@ export function stack(rows: readonly Row[]): Tensor {
   return tensor(data, [rows.length, ...dims]);
 }
 
-/** A row's values as an array of its own. */
+/** A row's values without the batch dimension; shared with the tensor where that has one row, else copied. */
 export function fromRow({ tensor: t, index }: Row): Array32 {
   const dims = t.dims.slice(1);
   const size = dims.reduce((a, b) => a * b, 1);

@@ -1,0 +1,72 @@
+/** Starts the workers of an engine: the first picks the provider and refuses bundles, the others follow it. */
+import { availableParallelism } from 'node:os';
+import { loadBundles, type Bundle, type CheckBundle, type Refusal } from '../bundle/read.ts';
+import type { Provider } from '../runtime/session.ts';
+import { startAll } from './supervisor.ts';
+import type { Isolation, WorkerHandle } from './transport/handle.ts';
+import { startWorker } from './transport/start.ts';
+
+export interface EngineOptions {
+  readonly modelsDir: string;
+  /** The module that workers run; it calls `serveEngine`. */
+  readonly entry: URL;
+  /** Checks a bundle beyond its schema; throws a sentence where it is to be refused. */
+  readonly check?: CheckBundle;
+  /** Serve only the models with these names. */
+  readonly only?: readonly string[];
+  /** Passed to the tasks in the workers; plain data. */
+  readonly settings?: unknown;
+  readonly provider?: Provider | 'auto';
+  /** Default: one per `threads` cores. A GPU provider always has one. */
+  readonly workers?: number;
+  /** Threads within one operator, per worker. */
+  readonly threads?: number;
+  /** Workers as threads or as child processes; default: threads. */
+  readonly isolation?: Isolation;
+  /** Limit on the samples in flight. A single larger request is accepted while nothing else is in flight. */
+  readonly maxPending?: number;
+  /** Lower the depth under load, before requests are refused. */
+  readonly shed?: boolean;
+  /** Batch samples of different requests where that is faster. */
+  readonly regroup?: boolean;
+  log?: (message: string) => void;
+}
+
+/** The workers that were started, and what they serve. */
+export interface Pool {
+  readonly handles: readonly WorkerHandle[];
+  /** Starts one more worker. */
+  readonly start: () => Promise<WorkerHandle>;
+  readonly provider: Provider;
+  readonly bundles: readonly Bundle[];
+  readonly refused: readonly Refusal[];
+}
+
+/**
+ * Reads the bundles and starts the workers.
+ * @throws an error with the reason where a worker cannot start; the others are closed first
+ */
+export async function startPool(options: EngineOptions): Promise<Pool> {
+  const { modelsDir, entry, settings, only, isolation = 'thread' } = options;
+  const { provider = 'auto', threads = 1, regroup = true, log } = options;
+  const found = await loadBundles(modelsDir, options.check);
+  const bundles = found.bundles.filter(({ manifest }) => only?.includes(manifest.name) ?? true);
+  const common = { threads, regroup };
+  const first = await startWorker(isolation, entry, {
+    options: { ...common, bundles, provider },
+    settings,
+  });
+  const { ready } = first;
+  ready.notes.forEach((note) => log?.(note));
+  const refused = [...found.refused, ...ready.refused];
+  for (const { name, reason } of refused) log?.(`the model ${name} is refused: ${reason}`);
+  const refusedNames = new Set(refused.map(({ name }) => name));
+  const served = bundles.filter(({ manifest }) => !refusedNames.has(manifest.name));
+  const perCore = Math.max(1, Math.floor(availableParallelism() / threads));
+  const count = ready.provider === 'cpu' ? (options.workers ?? perCore) : 1;
+  const workerOptions = { ...common, bundles: served, provider: ready.provider };
+  const start = async (): Promise<WorkerHandle> =>
+    (await startWorker(isolation, entry, { options: workerOptions, settings })).handle;
+  const handles = await startAll([first.handle], count - 1, start);
+  return { handles, start, provider: ready.provider, bundles: served, refused };
+}

@@ -1,0 +1,126 @@
+/** Loads the bundles on the execution provider that was asked for, or on the fastest. */
+import { access } from 'node:fs/promises';
+import type { Bundle, Refusal } from '../../bundle/read.ts';
+import {
+  providerLoadError,
+  providers,
+  requireProvider,
+  type Provider,
+} from '../../runtime/session.ts';
+import { messageOf } from '../../util/message-of.ts';
+import { loadModel, releaseModel, type LoadedModel } from './models.ts';
+import { timePath, warmUp } from './warm-up.ts';
+
+export interface Loaded {
+  readonly provider: Provider;
+  readonly models: ReadonlyMap<string, LoadedModel>;
+  readonly refused: readonly Refusal[];
+  /** Which providers were tried and which was chosen, for the log. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Loads every bundle on `provider`; with `auto`, on the provider that takes least time for one sample of each model.
+ * @throws an error that says what is missing where the named provider is unavailable
+ */
+export async function loadModels(
+  bundles: readonly Bundle[],
+  provider: Provider | 'auto',
+  threads: number,
+  regroup: boolean,
+): Promise<Loaded> {
+  if (provider === 'auto') return loadOnFastest(bundles, threads, regroup);
+  await requireProvider(provider, 'EXECUTION_PROVIDER=cpu');
+  return loadOn(bundles, provider, threads, regroup);
+}
+
+async function loadOnFastest(
+  bundles: readonly Bundle[],
+  threads: number,
+  regroup: boolean,
+): Promise<Loaded> {
+  // Always available, and taken where every provider fails, so that its refusals are reported.
+  let best = await loadOn(bundles, 'cpu', threads, regroup);
+  let bestMs = await timeAll(best.models);
+  const notes = [timeNote('cpu', bestMs)];
+  for (const candidate of providers.filter((name) => name !== 'cpu')) {
+    const unavailable = await unavailableReason(candidate);
+    if (unavailable !== undefined) {
+      notes.push(`${candidate} is unavailable: ${unavailable}`);
+      continue;
+    }
+    const loaded = await loadOn(bundles, candidate, threads, regroup);
+    const [refusal] = loaded.refused;
+    if (loaded.models.size === 0 && refusal) {
+      notes.push(`${candidate} loads no model: ${refusal.reason}`);
+      continue;
+    }
+    const ms = await timeAll(loaded.models);
+    notes.push(timeNote(candidate, ms));
+    const isFaster = ms < bestMs;
+    const slower = isFaster ? best : loaded;
+    for (const model of slower.models.values()) await releaseModel(model);
+    if (isFaster) [best, bestMs] = [loaded, ms];
+  }
+  return { ...best, notes: [...notes, `using the ${best.provider} provider`] };
+}
+
+const timeNote = (provider: Provider, ms: number): string =>
+  Number.isFinite(ms)
+    ? `${provider} takes ${ms.toFixed(1)} ms for one sample of each model`
+    : `${provider} loads no model`;
+
+async function loadOn(
+  bundles: readonly Bundle[],
+  provider: Provider,
+  threads: number,
+  regroup: boolean,
+): Promise<Loaded> {
+  const models = new Map<string, LoadedModel>();
+  const refused: Refusal[] = [];
+  for (const bundle of bundles) {
+    const { name } = bundle.manifest;
+    try {
+      const model = await loadModel(bundle, provider, threads);
+      await warmUp(model, provider === 'cpu' && regroup);
+      models.set(name, model);
+    } catch (error) {
+      refused.push({ name, reason: messageOf(error) });
+    }
+  }
+  return { provider, models, refused, notes: [] };
+}
+
+/** Time for one sample of each model at full depth, ms; none where no model loads. */
+async function timeAll(models: ReadonlyMap<string, LoadedModel>): Promise<number> {
+  if (models.size === 0) return Number.POSITIVE_INFINITY;
+  let sum = 0;
+  for (const model of models.values()) sum += await timePath(model);
+  return sum;
+}
+
+/** Device files of GPUs: NVIDIA's, that of WSL, and on Linux the first render node. */
+const CUDA_DEVICES = ['/dev/nvidia0', '/dev/dxg'];
+const WEBGPU_DEVICES = ['/dev/dri/renderD128', ...CUDA_DEVICES];
+
+/**
+ * Why `auto` does not try a provider; undefined where it does. On Linux it looks for a GPU first, so that a software
+ * adapter is never taken for one.
+ */
+export async function unavailableReason(provider: Provider): Promise<string | undefined> {
+  if (provider === 'cpu') return undefined;
+  if (process.platform === 'linux') {
+    const devices = provider === 'cuda' ? CUDA_DEVICES : WEBGPU_DEVICES;
+    const found = await Promise.all(devices.map(exists));
+    return found.includes(true) ? providerLoadError(provider) : 'no GPU was found';
+  }
+  if (provider === 'cuda' && process.platform !== 'win32')
+    return 'CUDA is not supported on this system';
+  return providerLoadError(provider);
+}
+
+const exists = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );

@@ -1,0 +1,171 @@
+/** A worker's requests: decodes them, runs their samples and encodes the answers. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Problem } from '../../errors.ts';
+import { messageOf } from '../../util/message-of.ts';
+import type { WorkerLine } from '../transport/handle.ts';
+import type { ToWorker, WorkerOptions } from '../transport/messages.ts';
+import type { Decoder, RunResult, Sample, TaskFiles } from '../types.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
+import { Job } from './jobs.ts';
+import { Loop } from './loop.ts';
+import type { LoadedModel } from './models.ts';
+import { loadModels, type Loaded } from './providers.ts';
+
+/** Loads the models and serves requests until told to close. Where no model can be loaded it reports `unfit` and ends. */
+export async function serve(
+  line: WorkerLine,
+  options: WorkerOptions,
+  decode: Decoder,
+): Promise<void> {
+  let loaded: Loaded;
+  try {
+    loaded = await loadModels(options.bundles, options.provider, options.threads, options.regroup);
+  } catch (error) {
+    line.post({ type: 'unfit', reason: messageOf(error) });
+    line.close();
+    return;
+  }
+  const requests = new Requests(line, loaded.models, decode);
+  line.onMessage((message) => requests.receive(message));
+  const { provider, notes, refused } = loaded;
+  line.post({ type: 'ready', provider, notes, refused });
+}
+
+class Requests {
+  private readonly loop: Loop;
+  private readonly jobs = new Map<number, Job>();
+  private readonly cancelled = new Set<number>();
+  private readonly decoding = new Set<number>();
+
+  constructor(
+    private readonly line: WorkerLine,
+    private readonly models: ReadonlyMap<string, LoadedModel>,
+    private readonly decode: Decoder,
+  ) {
+    this.loop = new Loop((runs) => line.post({ type: 'segments', runs }));
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.type) {
+      case 'perform':
+        void this.settle(message.id, this.perform(message.id, message.request, message.arrivedAt));
+        break;
+      case 'run':
+        void this.settle(
+          message.id,
+          this.run(message.id, message.model, message.samples, message.stopping, message.arrivedAt),
+        );
+        break;
+      case 'cancel':
+        this.cancel(message.id);
+        break;
+      case 'cap':
+        this.loop.share = message.share;
+        break;
+      case 'close':
+        this.line.close();
+        break;
+    }
+  }
+
+  private async perform(id: number, request: unknown, arrivedAt: number): Promise<void> {
+    this.decoding.add(id);
+    const manifests = new Map([...this.models].map(([name, { manifest }]) => [name, manifest]));
+    const files: TaskFiles = (model, file) =>
+      readFile(join(this.modelNamed(model).directory, file));
+    const decoded = await this.decode(request, manifests, files).finally(() =>
+      this.decoding.delete(id),
+    );
+    this.line.post({ type: 'decoded', id, samples: decoded.samples.length });
+    const result = await this.enqueue(
+      id,
+      decoded.model,
+      decoded.samples,
+      decoded.stopping,
+      arrivedAt,
+    );
+    const answer = await decoded.encode(result);
+    const summary = {
+      model: result.model,
+      maxDepth: result.maxDepth,
+      depths: result.samples.map(({ depth }) => depth),
+      reasons: result.samples.map(({ reason }) => reason),
+      timing: result.timing,
+    };
+    const body = owned(answer.body);
+    this.line.post({ type: 'answered', id, answer: { ...answer, body }, summary }, [body.buffer]);
+  }
+
+  private async run(
+    id: number,
+    model: string,
+    samples: readonly Sample[],
+    stopping: StoppingParameters,
+    arrivedAt: number,
+  ): Promise<void> {
+    this.line.post({
+      type: 'ran',
+      id,
+      result: await this.enqueue(id, model, samples, stopping, arrivedAt),
+    });
+  }
+
+  private async settle(id: number, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      const [code, detail] =
+        error instanceof Problem
+          ? [error.code, error.message]
+          : ['internal' as const, stackOf(error)];
+      this.line.post({ type: 'failed', id, code, detail });
+    } finally {
+      this.jobs.delete(id);
+      this.cancelled.delete(id);
+    }
+  }
+
+  private enqueue(
+    id: number,
+    name: string,
+    samples: readonly Sample[],
+    stopping: StoppingParameters,
+    arrivedAt: number,
+  ): Promise<RunResult> {
+    if (this.cancelled.has(id)) throw clientLeft();
+    const job = new Job(id, this.modelNamed(name), samples, stopping, arrivedAt);
+    this.jobs.set(id, job);
+    this.loop.add(job);
+    return job.result;
+  }
+
+  private modelNamed(name: string): LoadedModel {
+    const model = this.models.get(name);
+    if (model) return model;
+    const names = [...this.models.keys()].join(', ');
+    throw new Problem('unknown-model', `There is no model ${name}; the models are ${names}.`);
+  }
+
+  private cancel(id: number): void {
+    if (this.decoding.has(id)) this.cancelled.add(id);
+    const job = this.jobs.get(id);
+    if (!job) return;
+    job.fail(clientLeft());
+    this.loop.remove(job);
+  }
+}
+
+const clientLeft = (): Problem =>
+  new Problem('client-closed-request', 'The client left before the answer was ready.');
+
+/** For the log; a caller sees no more than `internal`. */
+const stackOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
+/** The same bytes in a buffer that holds nothing else, so that it can be transferred. */
+function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = bytes;
+  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  return isWhole ? new Uint8Array(buffer) : new Uint8Array(bytes);
+}

@@ -1,0 +1,56 @@
+/** Decides what runs next: a pure function of the queues and the clock. */
+
+/** A sample that waits for a segment. */
+export interface Waiting {
+  /** Compute that its request has had, ms; samples that ran in one batch share its time. */
+  readonly attained: number;
+  /** When its request last ran, or arrived: a time of `clock()`. */
+  readonly since: number;
+}
+
+export interface Queue<W extends Waiting> {
+  readonly waiting: readonly W[];
+  /** The largest batch that is faster than smaller ones on this segment and device. */
+  readonly limit: number;
+  /** The index of the segment along the path. */
+  readonly segment: number;
+}
+
+export interface Decision<W extends Waiting> {
+  /** The index of the queue. */
+  readonly queue: number;
+  readonly batch: readonly W[];
+}
+
+/** The most that past compute delays a request, ms: a long request is overtaken for this long and no longer. */
+const MAX_PENALTY_MS = 250;
+
+/**
+ * Least attained service with ageing: the request that has had the least compute goes first, and each millisecond of
+ * waiting offsets one of compute. So small requests overtake large ones, newcomers catch up and join batches, and no
+ * request starves. Ties go to the deepest segment, which keeps few samples of a large request in progress at a time.
+ * The batch holds the most urgent samples of the chosen queue, up to its limit.
+ */
+export function pick<W extends Waiting>(
+  queues: readonly Queue<W>[],
+  now: number,
+): Decision<W> | undefined {
+  const urgency = ({ attained, since }: Waiting): number =>
+    now - since - Math.min(attained, MAX_PENALTY_MS);
+  let best: { index: number; queue: Queue<W>; urgency: number } | undefined;
+  for (const [index, queue] of queues.entries()) {
+    for (const sample of queue.waiting) {
+      const value = urgency(sample);
+      const isDeeper = best !== undefined && queue.segment > best.queue.segment;
+      if (!best || value > best.urgency || (value === best.urgency && isDeeper))
+        best = { index, queue, urgency: value };
+    }
+  }
+  if (!best) return undefined;
+  const { waiting, limit } = best.queue;
+  const batch =
+    waiting.length <= limit
+      ? waiting
+      : [...waiting].sort((a, b) => urgency(b) - urgency(a)).slice(0, limit);
+  return { queue: best.index, batch };
+}
