@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/bundle/manifest.ts';
 import { checksum, loadBundle, loadBundles } from '../../src/bundle/read.ts';
 import { writeManifest } from '../../src/bundle/write.ts';
+import { checkTask } from '../../src/tasks/serving.ts';
 import { readFamily, readWeights } from '../../src/training/from-bundle.ts';
 import {
   smallLabels,
@@ -188,6 +189,6 @@ describe('bundles', () => {
       'labels.json': { sha256: checksum(Buffer.from(text)), bytes: text.length },
     };
     await writeManifest(directory, { ...manifest, files });
-    await expect(loadBundle(directory)).rejects.toThrow(says);
+    await expect(loadBundle(directory, checkTask)).rejects.toThrow(says);
   });
 });
