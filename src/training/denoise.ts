@@ -1,4 +1,5 @@
 /** How DnCNN-stop learns: noisy patches of clean images, errors at every exit, both stages. */
+import type { NoiseOptions } from '../data/images.ts';
 import { defaultDncnn, defineDncnn } from '../families/dncnn.ts';
 import type { Family, Values } from '../families/family.ts';
 import { defaultPublishedDncnn, definePublishedDncnn } from '../families/published-dncnn.ts';
@@ -18,7 +19,7 @@ import type { Stage } from './loop.ts';
 import { foldStatistics } from './statistics.ts';
 import { unroll } from './unroll.ts';
 
-export interface DenoiseConfig {
+export interface DenoiseConfig extends NoiseOptions {
   /** `half`: bias-free at half resolution. `published`: full resolution and batch normalisation, every layer an exit. */
   readonly form: 'half' | 'published';
   readonly channels: 1 | 3;
@@ -26,10 +27,8 @@ export interface DenoiseConfig {
   readonly depth: number;
   readonly exits: readonly number[];
   readonly hidden: number;
-  /** Noise levels in training, of 255. */
-  readonly sigma: readonly [number, number];
-  /** The share of patches whose noise is clipped and rounded, as in an 8-bit file. */
-  readonly clipped: number;
+  /** Stage I's loss at an exit; `relative` where absent. */
+  readonly loss?: 'relative' | 'log-mse';
   readonly patch: number;
   readonly batch: number;
   readonly seed: number;
@@ -44,14 +43,18 @@ const stageTwo: StageTwoConfig = {
   lambda: 0.4,
   divergence: 'forward',
 };
-const noise = { sigma: [5, 55], clipped: 0.25 } as const;
 
 /** The recipe of each form. */
 export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 'channels'>> = {
   half: {
     form: 'half',
     ...defaultDncnn,
-    ...noise,
+    sigma: [0.5, 75],
+    spread: 'log-uniform',
+    clean: 0.05,
+    anneal: { from: 25, share: 0.2 },
+    clipped: 0.25,
+    loss: 'log-mse',
     patch: 64,
     batch: 8,
     seed: 1,
@@ -68,7 +71,11 @@ export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 
     form: 'published',
     ...defaultPublishedDncnn,
     exits: Array.from({ length: defaultPublishedDncnn.depth }, (_, i) => i + 1),
-    ...noise,
+    sigma: [5, 55],
+    spread: 'uniform',
+    clean: 0,
+    clipped: 0.25,
+    loss: 'relative',
     patch: 40,
     batch: 8,
     seed: 1,
@@ -82,6 +89,8 @@ export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 
  * moderate however bad an untrained exit is, and patches without texture do not outweigh the others.
  */
 const SOFT = 0.25;
+/** Added to every squared error before its logarithm: about what rounding to 8 bits costs, 1/(12·255²), or 58.9 dB. */
+const ROUNDING = 1 / (12 * 255 ** 2);
 
 export const denoiseFamily = (config: DenoiseConfig): Family =>
   config.form === 'published' ? definePublishedDncnn(config).family : defineDncnn(config);
@@ -101,10 +110,14 @@ export function denoiseStages(
   const published = config.form === 'published' ? definePublishedDncnn(config) : undefined;
   const family = published?.family ?? defineDncnn(config);
   const errorsOf = (outputs: readonly Values[]): Value[] =>
-    outputs.map(({ denoised }) => reduceMean(square(sub(denoised!, clean)), [1, 2, 3]));
+    outputs.map(({ denoised }) =>
+      add(reduceMean(square(sub(denoised!, clean)), [1, 2, 3]), ROUNDING),
+    );
   const learnt = unroll(published?.training ?? family, { image });
   const served = published ? unroll(family, { image }) : learnt;
-  const losses = errorsOf(learnt.outputs).map((error) => log(add(mul(error, weight), SOFT)));
+  const losses = errorsOf(learnt.outputs).map((error) =>
+    log(config.loss === 'log-mse' ? error : add(mul(error, weight), SOFT)),
+  );
   const costs = family.exits.map((exit) => exit / family.depth);
   const first = stageOneOf(family, losses, config.stageOne, batches);
   const second = stageTwoOf(

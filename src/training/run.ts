@@ -46,8 +46,8 @@ export async function trainDenoise(
   const { channels, batch, patch } = config;
   const sampler = new PatchSampler(images, random, patch, batch, config);
   const dims = [batch, channels, patch, patch];
-  const next = () => {
-    const { image, clean, sigma } = sampler.next();
+  const next = (progress?: number) => {
+    const { image, clean, sigma } = sampler.next(progress);
     const weight = Float32Array.from(sigma, (value) => 1 / usualError(value));
     return {
       image: tensor(image, dims),

@@ -49,8 +49,11 @@ export interface StageThreeConfig {
 }
 
 export interface Batches {
-  /** The tensors of the next batch, by the names of the graph's inputs. */
-  next(): Record<string, Tensor>;
+  /**
+   * The tensors of the next batch, by the names of the graph's inputs.
+   * @param progress of Stage I, 0..1; the later stages give none and see what its end sees
+   */
+  next(progress?: number): Record<string, Tensor>;
 }
 
 /** Stage I: the layers and heads, with the oracle's own weights over the exits. */
@@ -80,7 +83,7 @@ export function stageOneOf(
     steps: config.steps,
     ...(config.minutes !== undefined && { minutes: config.minutes }),
     ...(config.adam && { adam: config.adam }),
-    batch: () => ({ ...batches.next(), 'log-prior': logPrior }),
+    batch: (progress) => ({ ...batches.next(progress), 'log-prior': logPrior }),
   };
 }
 
