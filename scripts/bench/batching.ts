@@ -1,6 +1,6 @@
 /** What batching buys: many samples in one request, and samples of many requests joined by the engine. */
 import { Engine } from '../../src/engine/engine.ts';
-import { matrixOf } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { builtUrl } from '../../src/util/built-url.ts';
 import { defaultBundle, mixedMeasurements } from './material.ts';
 import { inTurn, round, type Bench, type BenchOptions, type Row } from './row.ts';

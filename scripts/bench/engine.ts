@@ -2,12 +2,14 @@
 import type { Bundle } from '../../src/bundle/read.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Array32, Sample } from '../../src/engine/types.ts';
-import { matrixOf, startEngine } from '../../src/evaluation/measure.ts';
+import { startEngine } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { defaultPublishedDncnn, definePublishedDncnn } from '../../src/families/published-dncnn.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input, sigmoid } from '../../src/graph/operators.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { Session, tensor } from '../../src/runtime/session.ts';
+import { recipeFor } from '../../src/tasks/recipes.ts';
 import { readFamily, readWeights } from '../../src/training/from-bundle.ts';
 import { unroll } from '../../src/training/unroll.ts';
 import { initialWeights, type Weights } from '../../src/training/weights.ts';
@@ -84,7 +86,7 @@ async function againstGraph(
   rounds: number,
   reach: string,
 ): Promise<Row> {
-  const family = await readFamily(bundle.directory);
+  const family = await readFamily(recipeFor(bundle.manifest.task), bundle.directory);
   const learnt = await readWeights(bundle.directory);
   // The constants lie outside the graphs; a fresh family computes them again.
   const weights = new Map([...initialWeights(family, new Random(1).normal), ...learnt]);

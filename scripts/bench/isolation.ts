@@ -1,7 +1,7 @@
 /** What workers in processes of their own cost, beside threads: messages are copied instead of handed over. */
 import { Engine } from '../../src/engine/engine.ts';
 import type { Isolation } from '../../src/engine/handle.ts';
-import { matrixOf } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { builtUrl } from '../../src/util/built-url.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
 import { inTurn, round, type Bench, type Row } from './row.ts';

@@ -6,8 +6,8 @@ import { encodeImage, readImage, type Planes } from '../../src/codecs/images.ts'
 import { drawCharacters } from '../../src/data/characters.ts';
 import { addNoise, readImageFolder } from '../../src/data/images.ts';
 import { Random } from '../../src/data/random.ts';
-import { fewShotTasks } from '../../src/evaluation/few-shot.ts';
-import type { TestData } from '../../src/evaluation/measure.ts';
+import { fewShotTasks } from '../../src/tasks/few-shot/test-data.ts';
+import type { TestData } from '../../src/evaluation/data.ts';
 import { SignalSampler, type Matrix } from '../../src/data/sparse-recovery.ts';
 import type { BenchOptions } from './row.ts';
 

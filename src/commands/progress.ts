@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import type { Progress } from '../training/loop.ts';
+import type { Progress } from '../training/stage-run.ts';
 
 /** Progress of a long run: a bar on a terminal, a line every half minute elsewhere. */
 export class ProgressBar {

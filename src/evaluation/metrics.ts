@@ -1,33 +1,80 @@
-/** Quality figures: what is summed over samples, and how the sum is read. */
+/** The metrics: one row each, used by training, calibration, evaluation and reports. */
 
-export interface Metric {
-  readonly name: 'psnr_db' | 'nmse_db' | 'accuracy';
-  /** What one sample adds: its own figure, or its part of a ratio of sums. */
-  sample(output: Float32Array, truth: Float32Array): readonly [number, number];
-  /** The figure over all samples. */
-  total(parts: readonly (readonly [number, number])[]): number;
-  /** Larger is better for PSNR and accuracy, smaller for NMSE: the quality lost from `reference` to `value`, in the figure's unit. */
-  loss(reference: number, value: number): number;
-  /** Half the width of the figure's 95 % confidence interval, where it is a mean over samples that are drawn. */
-  halfWidth?(parts: readonly (readonly [number, number])[]): number;
+/** What one sample adds: its own figure and 1, or its parts of a ratio of sums. */
+export type Contribution = readonly [number, number];
+
+/** Unit of a quality lost: dB, or percentage points. */
+export type MetricUnit = 'dB' | 'points';
+
+interface MetricRow {
+  readonly name: string;
+  readonly unit: MetricUnit;
+  /** Which figure is better. */
+  readonly direction: 'higher' | 'lower';
+  /** `mean` of the samples' figures, or 10 log₁₀ of a ratio of sums over the samples. */
+  readonly pooling: 'mean' | 'ratio-of-sums';
+  /** Whether the mean is given with a 95 % confidence interval: where samples are drawn and independent. */
+  readonly interval: boolean;
+  /** Losses that calibration tables have a row for. */
+  readonly tolerances: readonly number[];
+  /** The loss that a request accepts where it names none. */
+  readonly defaultTolerance: number;
+  /** @param output of the model for one sample @param truth see each row */
+  sample(output: Float32Array, truth: Float32Array): Contribution;
 }
 
-/** Peak signal-to-noise ratio, dB: the mean over images, the output clipped to [0,1] first. */
-export const psnr: Metric = {
+export interface Metric extends MetricRow {
+  /** The figure over all samples. */
+  total(parts: readonly Contribution[]): number;
+  /** The quality lost from `reference` to `value`, in the metric's unit; negative where `value` is better. */
+  loss(reference: number, value: number): number;
+  /** Half the width of the 95 % confidence interval, for metrics that have one. */
+  halfWidth?(parts: readonly Contribution[]): number;
+}
+
+const pooled: Record<MetricRow['pooling'], Metric['total']> = {
+  mean: (parts) => parts.reduce((sum, [value]) => sum + value, 0) / parts.length,
+  'ratio-of-sums': (parts) => {
+    const sum = (k: 0 | 1): number => parts.reduce((total, part) => total + part[k], 0);
+    return 10 * Math.log10(sum(0) / sum(1));
+  },
+};
+
+const defineMetric = (row: MetricRow): Metric => ({
+  ...row,
+  total: pooled[row.pooling],
+  loss: (reference, value) => (row.direction === 'higher' ? reference - value : value - reference),
+  ...(row.interval && { halfWidth: (parts) => halfWidth95(parts.map(([value]) => value)) }),
+});
+
+const decibelTolerances = [0.05, 0.1, 0.2, 0.5];
+
+/** Peak signal-to-noise ratio of outputs clipped to [0,1], dB. `truth` has the shape of the output. */
+export const psnr = defineMetric({
   name: 'psnr_db',
+  unit: 'dB',
+  direction: 'higher',
+  pooling: 'mean',
+  interval: false,
+  tolerances: decibelTolerances,
+  defaultTolerance: 0.1,
   sample(output, truth) {
     let sum = 0;
     for (let i = 0; i < truth.length; i++)
       sum += (Math.min(1, Math.max(0, output[i]!)) - truth[i]!) ** 2;
     return [-10 * Math.log10(sum / truth.length), 1];
   },
-  total: (parts) => parts.reduce((sum, [value]) => sum + value, 0) / parts.length,
-  loss: (reference, value) => reference - value,
-};
+});
 
-/** Normalised mean squared error, dB: 10 log₁₀(Σ‖x̂ − x*‖² / Σ‖x*‖²). */
-export const nmse: Metric = {
+/** Normalised mean squared error 10 log₁₀(Σ‖x̂ − x*‖² / Σ‖x*‖²), dB. `truth` has the shape of the output. */
+export const nmse = defineMetric({
   name: 'nmse_db',
+  unit: 'dB',
+  direction: 'lower',
+  pooling: 'ratio-of-sums',
+  interval: false,
+  tolerances: decibelTolerances,
+  defaultTolerance: 0.1,
   sample(output, truth) {
     let error = 0;
     let power = 0;
@@ -37,17 +84,21 @@ export const nmse: Metric = {
     }
     return [error, power];
   },
-  total(parts) {
-    const sum = (k: 0 | 1): number => parts.reduce((total, part) => total + part[k], 0);
-    return 10 * Math.log10(sum(0) / sum(1));
-  },
-  loss: (reference, value) => value - reference,
-};
+});
 
-/** Accuracy, percent: the share of rows of scores [Q,K] whose largest is at the true class, `truth` [Q]; of few-shot tasks the mean over tasks. */
-export const accuracy: Metric = {
+/**
+ * Accuracy, percent: the share of rows of scores [Q,K] whose largest score is at the true class, `truth` [Q]. Of
+ * few-shot tasks the mean over tasks.
+ */
+export const accuracy = defineMetric({
   name: 'accuracy',
-  sample: (scores, truth) => {
+  unit: 'points',
+  direction: 'higher',
+  pooling: 'mean',
+  interval: true,
+  tolerances: [0.5, 1, 2],
+  defaultTolerance: 1,
+  sample(scores, truth) {
     const ways = scores.length / truth.length;
     const hits = truth.reduce(
       (sum, k, q) => sum + (argmax(scores.subarray(q * ways, (q + 1) * ways)) === k ? 1 : 0),
@@ -55,10 +106,7 @@ export const accuracy: Metric = {
     );
     return [(100 * hits) / truth.length, 1];
   },
-  total: (parts) => parts.reduce((sum, [value]) => sum + value, 0) / parts.length,
-  loss: (reference, value) => reference - value,
-  halfWidth: (parts) => halfWidth95(parts.map(([value]) => value)),
-};
+});
 
 /** 1.96 s/√n: half the width of the 95 % confidence interval of a mean, with s the standard deviation of the values. */
 export function halfWidth95(values: readonly number[]): number {
@@ -68,6 +116,6 @@ export function halfWidth95(values: readonly number[]): number {
   return n < 2 ? Number.POSITIVE_INFINITY : 1.96 * Math.sqrt(squares / (n - 1) / n);
 }
 
-/** The place of the largest value; the first of several. */
+/** The index of the largest value, the first of equal ones. */
 export const argmax = (values: Float32Array): number =>
   values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);

@@ -1,96 +1,78 @@
-/** A plan of training: what one task makes of the command's flags, before any work. */
-import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
-import type { Manifest } from '../../bundle/manifest.ts';
-import type { TestData } from '../../evaluation/measure.ts';
-import { withDefaults } from '../../training/config.ts';
-import type { RunOptions, Trained } from '../../training/run.ts';
+/** A task's learning as one row: configuration, data, stages, test data and what the bundle says of itself. */
+import type { Static, TObject } from 'typebox';
+import type { Manifest, TaskName } from '../bundle/manifest.ts';
+import type { Random } from '../data/random.ts';
+import type { TestData } from '../evaluation/data.ts';
+import type { Metric } from '../evaluation/metrics.ts';
+import type { Family } from '../families/family.ts';
+import type { ConfigFile } from './config.ts';
+import type { FlopsUnit } from './export.ts';
+import type { Flags, FlagTable } from './flags.ts';
+import type { Source, Stage } from './stage-run.ts';
 
-const flagOptions = {
-  config: { type: 'string' },
-  data: { type: 'string' },
-  validate: { type: 'string' },
-  matrix: { type: 'string' },
-  form: { type: 'string' },
-  channels: { type: 'string' },
-  ways: { type: 'string' },
-  minutes: { type: 'string' },
-  name: { type: 'string' },
-  from: { type: 'string' },
-  threads: { type: 'string' },
-  provider: { type: 'string', default: 'cpu' },
-  resume: { type: 'boolean', default: false },
-  default: { type: 'boolean', default: false },
-} as const;
+/** What every task's configuration has. */
+export interface BaseConfig {
+  readonly seed: number;
+}
 
-export const parseFlags = (args: string[]) =>
-  parseArgs({ args, options: flagOptions, allowPositionals: true });
-export type Flags = ReturnType<typeof parseFlags>['values'];
+/**
+ * How a task's models are trained and measured. `Config` is the configuration, `Data` what the model is trained on;
+ * the methods of one recipe take only what the same recipe has returned.
+ */
+export interface Recipe<Config extends BaseConfig = BaseConfig, Data = unknown> {
+  readonly task: TaskName;
+  /** What {@link TrainingPlan.config} and the `training.config` of a manifest are checked against. */
+  readonly schema: TObject;
+  /** Fills the keys that configurations of older manifests lack. */
+  readonly defaults: Config;
+  readonly flopsUnit: FlopsUnit;
+  readonly metric: Metric;
+  /** The mean quality that the calibrated threshold may give up, in the metric's unit. */
+  readonly calibrationLoss: number;
+  /** The task's own flags of `train`. */
+  readonly trainFlags: FlagTable;
+  /** The task's own flags of `evaluate`. */
+  readonly evaluateFlags: FlagTable;
 
-export interface Plan {
-  readonly task: Manifest['task'];
+  /** Reads data and configuration, before any work. @throws Error that says which flag or file to change */
+  plan(flags: Flags, file: ConfigFile): Promise<TrainingPlan<Config, Data>>;
+  /** Family and stages; `random` draws the batches. */
+  setUp(config: Config, data: Data, random: Random): TrainingSetup;
+  /** The training data in a few words, for the manifest. */
+  describe(data: Data): string;
+  /** The family that a bundle was exported from. */
+  family(config: Config, manifest: Manifest, modelsDir: string): Family | Promise<Family>;
+  /** The data that `evaluate` measures a bundle on. @throws Error that says which flag or file to change */
+  testData(flags: Flags, manifest: Manifest, modelsDir: string): Promise<TestData>;
+  /** Whether only one of two models of the task can be the default. */
+  areRivals(a: Manifest, b: Manifest): boolean;
+}
+
+/** A training run that is ready to start. */
+export interface TrainingPlan<Config, Data> {
+  readonly config: Config;
+  readonly data: Data;
+  /** The bundle's name where no other is asked for. */
   readonly name: string;
   readonly description: string;
+  /** A published form that is kept for comparison. */
   readonly baseline: boolean;
   readonly limits?: Manifest['limits'];
+  /** The task's own files in the bundle, by name. */
   readonly taskFiles: ReadonlyMap<string, Uint8Array>;
   readonly test: TestData;
-  run(options: RunOptions): Promise<Trained>;
 }
 
-export function formOf<F extends string>(
-  { form }: Flags,
-  defaults: Record<F, unknown>,
-  usual: F,
-): F {
-  if (form === undefined) return usual;
-  if (!Object.hasOwn(defaults, form))
-    throw new Error(`--form must be one of ${Object.keys(defaults).join(', ')}, not ${form}.`);
-  return form as F;
+export interface TrainingSetup {
+  readonly family: Family;
+  readonly stages: readonly Stage[];
+  /** Where the batches come from; the random numbers where absent. */
+  readonly source?: Source;
 }
 
-/** The channels that are asked for. */
-export function wantedChannels({ channels }: Flags): 1 | 3 | undefined {
-  if (channels === undefined) return undefined;
-  if (channels !== '1' && channels !== '3')
-    throw new Error('--channels must be 1 (gray) or 3 (colour).');
-  return channels === '1' ? 1 : 3;
-}
+/** The configuration of a recipe's schema. */
+export type ConfigOf<S extends TObject> = Static<S>;
 
-/** Which of `count` are kept to measure on: every tenth, or one where there are fewer. `what` names them. */
-export function heldOutOf(count: number, what: string): (i: number) => boolean {
-  if (count < 2)
-    throw new Error(
-      `One ${what} is too few: one must be held out to measure on. Add ${what}s, or name others by --validate.`,
-    );
-  const every = Math.min(10, count);
-  return (i) => i % every === every - 1;
-}
-
-export async function readConfig<T extends object>(
-  defaults: T,
-  { config, minutes }: Flags,
-): Promise<T> {
-  const given: unknown = config === undefined ? {} : await readJson(config);
-  const merged = withDefaults(defaults, given, config ?? 'the configuration');
-  if (minutes === undefined) return merged;
-  return withDefaults(merged, { stageOne: { minutes: positive('--minutes', minutes) } });
-}
-
-async function readJson(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    throw new Error(`${file} is not JSON that can be read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-export function positive(flag: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new Error(`${flag} must be a positive number, not ${text}.`);
-  return value;
-}
-
-export const slug = (name: string): string => name.toLowerCase().replace(/[^a-z0-9._-]+/g, '-');
+/** A bundle's name from the name of a file or folder. */
+export const toBundleName = (name: string): string =>
+  name.toLowerCase().replace(/[^a-z0-9._-]+/g, '-');

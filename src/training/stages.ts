@@ -1,10 +1,11 @@
 /** The two stages of learning to stop, for any family whose losses per exit are known. */
+import Type, { type Static } from 'typebox';
 import type { Family } from '../families/family.ts';
 import { log, mul } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { tensor, type Tensor } from '../runtime/session.ts';
-import type { AdamOptions } from './adam.ts';
-import type { Stage } from './loop.ts';
+import { adamSchema } from './adam.ts';
+import type { Stage } from './stage-run.ts';
 import {
   columns,
   forwardKl,
@@ -19,34 +20,38 @@ import {
 } from './objective.ts';
 import { cosine } from './schedule.ts';
 
-export interface StageOneConfig {
-  readonly steps: number;
-  readonly minutes?: number;
-  readonly rate: number;
-  /** Temperature of the oracle; `uniform` weighs all exits the same instead, `last` counts the last alone. */
-  readonly beta: number | 'uniform' | 'last';
-  /** p(t), up to a factor, exit by exit; flat where absent. More of it on the last exits lets early ones take less of the layers. */
-  readonly prior?: readonly number[];
-  readonly adam?: Partial<AdamOptions>;
-}
+export const stageOneSchema = Type.Object({
+  steps: Type.Integer({ minimum: 0 }),
+  /** Time for the stage instead of steps. */
+  minutes: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  rate: Type.Number(),
+  /** Temperature of the oracle. `uniform` gives every exit the same weight, `last` counts the last exit alone. */
+  beta: Type.Union([Type.Number(), Type.Literal('uniform'), Type.Literal('last')]),
+  /** p(t), one number for each exit, up to a factor; flat where absent. */
+  prior: Type.Optional(Type.Array(Type.Number())),
+  adam: Type.Optional(adamSchema),
+});
+export type StageOneConfig = Static<typeof stageOneSchema>;
 
-export interface StageTwoConfig {
-  readonly steps: number;
-  readonly rate: number;
+export const stageTwoSchema = Type.Object({
+  steps: Type.Integer({ minimum: 0 }),
+  rate: Type.Number(),
   /** Temperature of the oracle, in units of the loss: dB, or nats of cross-entropy. */
-  readonly beta: number;
+  beta: Type.Number(),
   /** The price λ of the whole path's compute, in the same units. */
-  readonly lambda: number;
-  readonly divergence: 'forward' | 'reverse';
-  /** `multiclass`: one softmax over all exits, which cannot be served; to compare with. */
-  readonly policy?: 'sequential' | 'multiclass';
-}
+  lambda: Type.Number(),
+  divergence: Type.Union([Type.Literal('forward'), Type.Literal('reverse')]),
+  /** `multiclass`: one softmax over all exits, for comparison; it cannot be served. */
+  policy: Type.Optional(Type.Union([Type.Literal('sequential'), Type.Literal('multiclass')])),
+});
+export type StageTwoConfig = Static<typeof stageTwoSchema>;
 
-/** Fine-tuning of layers and policy together, at the temperature and price of Stage II; no steps leave it out. */
-export interface StageThreeConfig {
-  readonly steps: number;
-  readonly rate: number;
-}
+/** Fine-tuning of layers and policy together, at the temperature and price of Stage II; 0 steps leave it out. */
+export const stageThreeSchema = Type.Object({
+  steps: Type.Integer({ minimum: 0 }),
+  rate: Type.Number(),
+});
+export type StageThreeConfig = Static<typeof stageThreeSchema>;
 
 export interface Batches {
   /**
@@ -55,6 +60,9 @@ export interface Batches {
    */
   next(progress?: number): Record<string, Tensor>;
 }
+
+/** Shares of a limited run: the layers take most of it, and a policy converges within some hundred steps. */
+const TIME_SHARE = { layers: 8, policy: 1 };
 
 /** Stage I: the layers and heads, with the oracle's own weights over the exits. */
 export function stageOneOf(
@@ -81,6 +89,8 @@ export function stageOneOf(
     learn: learnt(family, 'model'),
     rate: cosine(config.rate),
     steps: config.steps,
+    timeShare: TIME_SHARE.layers,
+    fillsTime: true,
     ...(config.minutes !== undefined && { minutes: config.minutes }),
     ...(config.adam && { adam: config.adam }),
     batch: (progress) => ({ ...batches.next(progress), 'log-prior': logPrior }),
@@ -88,7 +98,7 @@ export function stageOneOf(
 }
 
 /** What a policy learns from. */
-export interface Imitated {
+export interface PolicyTargets {
   /** Of every sample at every exit, each [N]: cross-entropies, or squared errors in decibels. */
   readonly losses: readonly Value[];
   /** Of π at every exit but the last, each [N]. */
@@ -103,7 +113,7 @@ export interface Imitated {
  */
 export function stageTwoOf(
   family: Family,
-  { losses, logits, costs }: Imitated,
+  { losses, logits, costs }: PolicyTargets,
   { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
   batches: Batches,
 ): Stage {
@@ -116,6 +126,8 @@ export function stageTwoOf(
     learn: learnt(family, 'policy'),
     rate: cosine(rate),
     steps,
+    timeShare: TIME_SHARE.policy,
+    fillsTime: false,
     batch: () => ({ ...batches.next(), 'log-prior': prior }),
   };
 }
@@ -123,7 +135,7 @@ export function stageTwoOf(
 /** Stage III: layers and policy together, by the bound that both stages share; arguments as for Stage II. */
 export function stageThreeOf(
   family: Family,
-  { losses, logits, costs }: Imitated,
+  { losses, logits, costs }: PolicyTargets,
   { steps, rate }: StageThreeConfig,
   { beta, lambda }: StageTwoConfig,
   batches: Batches,
@@ -135,6 +147,8 @@ export function stageThreeOf(
     learn: new Map([...learnt(family, 'model'), ...learnt(family, 'policy')]),
     rate: cosine(rate),
     steps,
+    timeShare: TIME_SHARE.policy,
+    fillsTime: false,
     batch: () => ({ ...batches.next(), 'log-prior': prior }),
   };
 }

@@ -4,7 +4,7 @@ import { layersOf, type Values } from '../families/family.ts';
 import { toModel } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
 import { floats, Session } from '../runtime/session.ts';
-import type { Place } from './loop.ts';
+import type { RunOn } from './stage-run.ts';
 import type { Batches } from './stages.ts';
 import type { Weights } from './weights.ts';
 
@@ -17,7 +17,7 @@ export async function foldStatistics(
   inputs: Values,
   weights: Weights,
   batches: Batches,
-  place: Place = {},
+  runOn: RunOn = {},
 ): Promise<void> {
   const outputs: Record<string, Value> = {};
   let read = inputs;
@@ -29,7 +29,7 @@ export async function foldStatistics(
     read = { ...read, ...training.layer(t, read) };
   }
   const known = new Map([...weights].map(([name, data]) => [name, { data }]));
-  const session = await Session.load(toModel({ outputs, weights: known }), place);
+  const session = await Session.load(toModel({ outputs, weights: known }), runOn);
   const sums = new Map(
     Object.entries(outputs).map(([name, { shape }]) => [name, new Float32Array(Number(shape[0]))]),
   );

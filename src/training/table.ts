@@ -3,7 +3,7 @@ import type { Random } from '../data/random.ts';
 import type { Values } from '../families/family.ts';
 import { toModel } from '../graph/model.ts';
 import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
-import type { Place } from './loop.ts';
+import type { RunOn } from './stage-run.ts';
 import type { Weights } from './weights.ts';
 
 /** For each column, by its name, one row a sample. */
@@ -19,13 +19,13 @@ export async function tabulate(
   weights: Weights,
   {
     count,
-    place,
+    runOn,
     next,
     onProgress,
-  }: { count: number; place: Place; next: () => Tensors; onProgress: (share: number) => void },
+  }: { count: number; runOn: RunOn; next: () => Tensors; onProgress: (share: number) => void },
 ): Promise<Table> {
   const known = new Map([...weights].map(([name, data]) => [name, { data }]));
-  const session = await Session.load(toModel({ outputs, weights: known }), place);
+  const session = await Session.load(toModel({ outputs, weights: known }), runOn);
   const table = new Map(Object.keys(outputs).map((name) => [name, [] as Float32Array[]]));
   try {
     for (let i = 0; i < count; i++) {

@@ -679,7 +679,7 @@ describe('a command that cannot work says what to change before it begins', () =
     ['no class folders', /few-shot needs a folder/, ['train', 'few-shot']],
     [
       'an order that is none',
-      /order must be first or second, not third/,
+      /order in third\.json must be "first" or "second", not "third"/,
       ['train', 'few-shot', '--data', 'classes', '--config', 'third.json'],
     ],
     [

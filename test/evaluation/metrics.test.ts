@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accuracy, halfWidth95 } from '../../src/evaluation/quality.ts';
+import { accuracy, halfWidth95 } from '../../src/evaluation/metrics.ts';
 
 describe('accuracy', () => {
   it('counts the samples whose largest score is at the true class, in percent', () => {

@@ -8,9 +8,10 @@ import { toModel } from '../../src/graph/model.ts';
 import { input } from '../../src/graph/operators.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
-import { denoiseDefaults } from '../../src/training/denoise.ts';
+import { denoiseDefaults } from '../../src/tasks/denoise/config.ts';
 import { WEIGHTS } from '../../src/training/export.ts';
-import { trainDenoise } from '../../src/training/run.ts';
+import { denoise } from '../../src/tasks/learning.ts';
+import { train } from '../../src/training/train.ts';
 import { decodeTensors } from '../../src/training/safetensors.ts';
 import { foldStatistics } from '../../src/training/statistics.ts';
 import { unroll } from '../../src/training/unroll.ts';
@@ -78,7 +79,7 @@ describe('DnCNN as published', () => {
       checkpointSeconds: 1e9,
       onProgress: () => undefined,
     };
-    const { lowered } = await trainDenoise(recipe, images, options);
+    const { lowered } = await train(denoise, recipe, images, options);
     expect(lowered.exits).toEqual([1, 2, 3, 4]);
     expect(lowered.inputs[0]!.shape).toEqual(['N', 1, 'h', 'w']);
     // Statistics were folded: a bias that started at zero is not zero any more.

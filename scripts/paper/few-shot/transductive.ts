@@ -1,12 +1,12 @@
 /** The published way to normalise, all queries of a task together, beside ours. */
 import { join } from 'node:path';
 import type { Condition } from '../../../src/evaluation/data.ts';
-import { accuracy, halfWidth95 } from '../../../src/evaluation/quality.ts';
+import { accuracy, halfWidth95 } from '../../../src/evaluation/metrics.ts';
 import { toModel } from '../../../src/graph/model.ts';
 import { input } from '../../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../../src/runtime/session.ts';
 import { readWeights } from '../../../src/training/from-bundle.ts';
-import { fewShotFamily } from '../../../src/training/few-shot.ts';
+import { fewShotFamily } from '../../../src/tasks/few-shot/stages.ts';
 import { unroll } from '../../../src/training/unroll.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { compared, percent, testTasks } from './setting.ts';

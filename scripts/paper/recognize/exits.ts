@@ -1,5 +1,5 @@
 /** What every exit knows: its accuracy, what the best exit of each image would reach, and how often depth does harm. */
-import { accuracy, halfWidth95 } from '../../../src/evaluation/quality.ts';
+import { accuracy, halfWidth95 } from '../../../src/evaluation/metrics.ts';
 import { curves } from '../../plots/curves.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { flopsUpTo } from './cost.ts';

@@ -1,6 +1,6 @@
 /** What the oracle's weights do to the exits: the same network, learnt for as long with other weights of its exits. */
 import type { Manifest } from '../../../src/bundle/manifest.ts';
-import { accuracy } from '../../../src/evaluation/quality.ts';
+import { accuracy } from '../../../src/evaluation/metrics.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { runsOf } from '../training.ts';
 import { look, recognizers, type Setting } from './setting.ts';

@@ -1,5 +1,5 @@
 /** What a stop rule can go by at an exit: numbers from 0 to 1, larger where it had better stop. */
-import { argmax } from '../../../src/evaluation/quality.ts';
+import { argmax } from '../../../src/evaluation/metrics.ts';
 import type { Judged } from '../../../src/evaluation/trace.ts';
 import type { Seen } from './setting.ts';
 

@@ -1,5 +1,6 @@
 /** The published table, every row measured by us on one test set, and the layers that each quality takes. */
-import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
+import { startEngine } from '../../../src/evaluation/measure.ts';
+import { matrixOf } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
 import { exitAt, type Traced } from '../../../src/evaluation/trace.ts';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import type { Matrix } from '../../../src/families/matrix.ts';

@@ -1,88 +1,15 @@
-/** How DnCNN-stop learns: noisy patches of clean images, errors at every exit, both stages. */
-import type { NoiseOptions } from '../data/images.ts';
-import { defaultDncnn, defineDncnn } from '../families/dncnn.ts';
-import type { Family, Values } from '../families/family.ts';
-import { defaultPublishedDncnn, definePublishedDncnn } from '../families/published-dncnn.ts';
-import { add, input, log, mul, reduceMean, sub } from '../graph/operators.ts';
-import { square } from '../graph/functions.ts';
-import type { Value } from '../graph/value.ts';
-import { defaultMuon } from './adam.ts';
-import {
-  decibels,
-  stageOneOf,
-  stageTwoOf,
-  type Batches,
-  type StageOneConfig,
-  type StageTwoConfig,
-} from './stages.ts';
-import type { Stage } from './loop.ts';
-import { foldStatistics } from './statistics.ts';
-import { unroll } from './unroll.ts';
-
-export interface DenoiseConfig extends NoiseOptions {
-  /** `half`: bias-free at half resolution. `published`: full resolution and batch normalisation, every layer an exit. */
-  readonly form: 'half' | 'published';
-  readonly channels: 1 | 3;
-  readonly features: number;
-  readonly depth: number;
-  readonly exits: readonly number[];
-  readonly hidden: number;
-  /** Stage I's loss at an exit; `relative` where absent. */
-  readonly loss?: 'relative' | 'log-mse';
-  readonly patch: number;
-  readonly batch: number;
-  readonly seed: number;
-  readonly stageOne: StageOneConfig;
-  readonly stageTwo: StageTwoConfig;
-}
-
-const stageTwo: StageTwoConfig = {
-  steps: 600,
-  rate: 3e-3,
-  beta: 0.05,
-  lambda: 0.4,
-  divergence: 'forward',
-};
-
-/** The recipe of each form. */
-export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 'channels'>> = {
-  half: {
-    form: 'half',
-    ...defaultDncnn,
-    sigma: [0.5, 75],
-    spread: 'log-uniform',
-    clean: 0.05,
-    anneal: { from: 25, share: 0.2 },
-    clipped: 0.25,
-    loss: 'log-mse',
-    patch: 64,
-    batch: 8,
-    seed: 1,
-    // After 400 steps the errors are a quarter below those of Adam alone.
-    stageOne: {
-      steps: 20_000,
-      rate: 2e-3,
-      beta: 1,
-      adam: { kernels: { ...defaultMuon, rate: 10, weightDecay: 0 } },
-    },
-    stageTwo,
-  },
-  published: {
-    form: 'published',
-    ...defaultPublishedDncnn,
-    exits: Array.from({ length: defaultPublishedDncnn.depth }, (_, i) => i + 1),
-    sigma: [5, 55],
-    spread: 'uniform',
-    clean: 0,
-    clipped: 0.25,
-    loss: 'relative',
-    patch: 40,
-    batch: 8,
-    seed: 1,
-    stageOne: { steps: 20_000, rate: 1e-3, beta: 1 },
-    stageTwo,
-  },
-};
+/** The training stages of DnCNN-stop: noisy patches of clean images, with a loss at every exit. */
+import { defineDncnn } from '../../families/dncnn.ts';
+import type { Family, Values } from '../../families/family.ts';
+import { definePublishedDncnn } from '../../families/published-dncnn.ts';
+import { square } from '../../graph/functions.ts';
+import { add, input, log, mul, reduceMean, sub } from '../../graph/operators.ts';
+import type { Value } from '../../graph/value.ts';
+import type { Stage } from '../../training/stage-run.ts';
+import { decibels, stageOneOf, stageTwoOf, type Batches } from '../../training/stages.ts';
+import { foldStatistics } from '../../training/statistics.ts';
+import { unroll } from '../../training/unroll.ts';
+import type { DenoiseConfig } from './config.ts';
 
 /**
  * Added to an error relative to the usual one before its logarithm is taken: exits compete by ratios, which stay
@@ -132,7 +59,7 @@ export function denoiseStages(
     stages: [
       {
         ...first,
-        finish: (weights, place) => foldStatistics(published, { image }, weights, batches, place),
+        finish: (weights, runOn) => foldStatistics(published, { image }, weights, batches, runOn),
       },
       second,
     ],

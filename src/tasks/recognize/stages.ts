@@ -1,60 +1,14 @@
-/** How a shallow-deep network learns: labelled images, cross-entropies at every exit, both stages. */
-import { defaultSdn, defineSdn, type SdnConfig } from '../families/sdn.ts';
-import type { Family, Values } from '../families/family.ts';
-import { logSoftmax } from '../graph/functions.ts';
-import { input, mul, neg, reduceSum } from '../graph/operators.ts';
-import type { Value } from '../graph/value.ts';
-import { defaultMuon } from './adam.ts';
-import type { Stage } from './loop.ts';
-import {
-  stageOneOf,
-  stageTwoOf,
-  type Batches,
-  type StageOneConfig,
-  type StageTwoConfig,
-} from './stages.ts';
-import { foldStatistics } from './statistics.ts';
-import { unroll } from './unroll.ts';
-
-export interface RecognizeConfig extends Omit<SdnConfig, 'classes'> {
-  readonly form: 'sdn';
-  readonly batch: number;
-  readonly seed: number;
-  /**
-   * Side of the cut-outs that the layers learn from, pixels. Smaller ones are cheaper, for a first part of the training; the
-   * statistics and the policy come from whole images.
-   */
-  readonly crop: number;
-  /** Pixels by which whole images are shifted. */
-  readonly shift: number;
-  readonly mirror: boolean;
-  readonly smoothing: number;
-  /** The share of the images that the layers do not learn from: the policy does. */
-  readonly held: number;
-  readonly stageOne: StageOneConfig;
-  readonly stageTwo: StageTwoConfig;
-}
-
-export const recognizeDefaults: Record<RecognizeConfig['form'], RecognizeConfig> = {
-  sdn: {
-    form: 'sdn',
-    ...defaultSdn,
-    batch: 64,
-    seed: 1,
-    crop: 32,
-    shift: 4,
-    mirror: true,
-    smoothing: 0.1,
-    held: 0.05,
-    stageOne: {
-      steps: 20_000,
-      rate: 2e-3,
-      beta: 'uniform',
-      adam: { weightDecay: 0.01, beta2: 0.99, kernels: defaultMuon },
-    },
-    stageTwo: { steps: 400, rate: 2e-3, beta: 0.3, lambda: 0.5, divergence: 'forward' },
-  },
-};
+/** The training stages of shallow-deep networks: labelled images, with a cross-entropy at every exit. */
+import { defineSdn } from '../../families/sdn.ts';
+import type { Family, Values } from '../../families/family.ts';
+import { logSoftmax } from '../../graph/functions.ts';
+import { input, mul, neg, reduceSum } from '../../graph/operators.ts';
+import type { Value } from '../../graph/value.ts';
+import type { Stage } from '../../training/stage-run.ts';
+import { stageOneOf, stageTwoOf, type Batches } from '../../training/stages.ts';
+import { foldStatistics } from '../../training/statistics.ts';
+import { unroll } from '../../training/unroll.ts';
+import type { RecognizeConfig } from './config.ts';
 
 export const recognizeFamily = (config: RecognizeConfig, classes: number): Family =>
   defineSdn({ ...config, classes }).family;
@@ -91,8 +45,8 @@ export function recognizeStages(
     stages: [
       {
         ...first,
-        finish: (weights, place) =>
-          foldStatistics(normalised, { image }, weights, batches.whole, place),
+        finish: (weights, runOn) =>
+          foldStatistics(normalised, { image }, weights, batches.whole, runOn),
       },
       stageTwoOf(
         family,

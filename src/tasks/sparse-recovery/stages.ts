@@ -1,82 +1,25 @@
-/** How LISTA-stop learns: measurements of sparse signals, errors at every exit, both stages. */
-import type { Family } from '../families/family.ts';
+/** The training stages of sparse recovery: measurements of sparse signals, with a loss at every exit. */
+import type { Family } from '../../families/family.ts';
 import {
-  defineCoupledLista,
-  definePublishedLista,
   defaultCoupled,
   defaultPublished,
-} from '../families/lista.ts';
-import type { Matrix } from '../families/matrix.ts';
-import { defaultVamp, defineVamp } from '../families/vamp.ts';
-import { square } from '../graph/functions.ts';
-import { add, div, input, log, mul, reduceMean, sub } from '../graph/operators.ts';
-import type { Stage } from './loop.ts';
+  defineCoupledLista,
+  definePublishedLista,
+} from '../../families/lista.ts';
+import type { Matrix } from '../../families/matrix.ts';
+import { defaultVamp, defineVamp } from '../../families/vamp.ts';
+import { square } from '../../graph/functions.ts';
+import { add, div, input, log, mul, reduceMean, sub } from '../../graph/operators.ts';
+import type { Stage } from '../../training/stage-run.ts';
 import {
   decibels,
   stageOneOf,
   stageThreeOf,
   stageTwoOf,
   type Batches,
-  type StageOneConfig,
-  type StageThreeConfig,
-  type StageTwoConfig,
-} from './stages.ts';
-import { unroll } from './unroll.ts';
-
-export interface RecoveryConfig {
-  readonly form: 'vamp' | 'coupled' | 'published';
-  readonly depth: number;
-  /** The share of entries that are not zero. */
-  readonly sparsity: number;
-  /** Signal-to-noise ratios in training, dB. */
-  readonly snr: readonly number[];
-  readonly batch: number;
-  readonly seed: number;
-  readonly stageOne: StageOneConfig;
-  readonly stageTwo: StageTwoConfig;
-  readonly stageThree: StageThreeConfig;
-}
-
-const common = {
-  sparsity: 0.1,
-  snr: [20, 30, 40],
-  batch: 256,
-  seed: 1,
-  stageThree: { steps: 0, rate: 1e-3 },
-} as const;
-const stageTwo: StageTwoConfig = {
-  steps: 1500,
-  rate: 3e-3,
-  beta: 0.1,
-  lambda: 1.5,
-  divergence: 'forward',
-};
-
-/** The recipe of each form. */
-export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = {
-  vamp: {
-    form: 'vamp',
-    depth: defaultVamp.depth,
-    ...common,
-    stageOne: { steps: 1000, rate: 1e-2, beta: 2 },
-    // What a sample gains by one layer more is known in the mean alone: the reverse divergence stops by the mean.
-    stageTwo: { ...stageTwo, steps: 600, rate: 1e-2, beta: 0.03, divergence: 'reverse' },
-  },
-  coupled: {
-    form: 'coupled',
-    depth: defaultCoupled.depth,
-    ...common,
-    stageOne: { steps: 3500, rate: 1e-3, beta: 2 },
-    stageTwo,
-  },
-  published: {
-    form: 'published',
-    depth: defaultPublished.depth,
-    ...common,
-    stageOne: { steps: 20_000, rate: 5e-4, beta: 1 },
-    stageTwo,
-  },
-};
+} from '../../training/stages.ts';
+import { unroll } from '../../training/unroll.ts';
+import type { RecoveryConfig } from './config.ts';
 
 export function recoveryFamily(
   { form, depth }: Pick<RecoveryConfig, 'form' | 'depth'>,
