@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readImage, type Planes } from '../codecs/images.ts';
+import { folderError } from './folder-error.ts';
 import type { Random } from './random.ts';
 
 /** Names of files that hold images. */
@@ -20,8 +21,8 @@ export async function readImageFolder(
   channels?: 1 | 3,
   keep?: (file: Uint8Array) => boolean,
 ): Promise<{ names: string[]; images: Planes[] }> {
-  const entries = await readdir(folder, { recursive: true }).catch(() => {
-    throw new Error(`There is no folder ${folder}. Give one with images by --data.`);
+  const entries = await readdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw folderError(folder, error, 'Give one with images by --data.');
   });
   const found = entries.filter((name) => endings.test(name)).sort();
   const names = keep ? await filterFiles(folder, found, keep) : found;
