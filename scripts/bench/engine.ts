@@ -12,8 +12,8 @@ import { Session, tensor } from '../../src/runtime/session.ts';
 import { recipeFor } from '../../src/tasks/recipes.ts';
 import { readFamily, readWeights } from '../../src/training/from-bundle.ts';
 import { unroll } from '../../src/training/unroll.ts';
-import { initialWeights, type Weights } from '../../src/training/weights.ts';
-import type { Family } from '../../src/families/family.ts';
+import { initialWeights, toConstants, type Weights } from '../../src/training/weights.ts';
+import { leavesOf, type Family } from '../../src/families/family.ts';
 import { Random } from '../../src/data/random.ts';
 import { defaultTiles } from '../../src/tasks/tiles.ts';
 import type { Planes } from '../../src/codecs/images.ts';
@@ -69,13 +69,11 @@ const fullDepth =
 
 /** The whole path with all policies, read out at the end. */
 async function wholeGraph(family: Family, weights: Weights, policies: boolean): Promise<Session> {
-  const inputs = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-  );
+  const inputs = leavesOf(family.inputs);
   const { outputs, logits } = unroll(family, inputs);
   const wanted: Record<string, Value> = { result: outputs.at(-1)![family.outputs[0]!]! };
   if (policies) logits.forEach((logit, i) => (wanted[`pi-${i}`] = sigmoid(logit)));
-  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+  const known = toConstants(weights);
   return Session.load(toModel({ outputs: wanted, weights: known }), { threads: THREADS });
 }
 

@@ -1,6 +1,6 @@
 /** Export: lowers a family with its weights to the files of a bundle, segment by segment. */
 import { outputName, type Manifest, type Port } from '../bundle/manifest.ts';
-import { layersOf, type Family, type Values } from '../families/family.ts';
+import { layersOf, leavesOf, type Family, type Values } from '../families/family.ts';
 import { countFlops, type Symbols } from '../graph/flops.ts';
 import { ancestors } from '../graph/gradient.ts';
 import { toModel, toPathModel, type PathStep, type Weight } from '../graph/model.ts';
@@ -61,9 +61,7 @@ interface Piece {
 }
 
 export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowered {
-  const inputs: Values = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-  );
+  const inputs = leavesOf(family.inputs);
   const pieces = cut(family, inputs);
   const { bytes, offsets } = encodeTensors(
     new Map([...family.parameters.keys()].map((name) => [name, weights.get(name)!])),
@@ -156,8 +154,9 @@ const policiesAt = (family: Family, t: number, read: Values): Values => ({
   ...family.policies?.(t, read),
 });
 
+/** Leaves in the place of computed states. */
 const leavesFor = (states: Values): Values =>
-  Object.fromEntries(Object.entries(states).map(([name, { shape }]) => [name, input(name, shape)]));
+  leavesOf(Object.fromEntries(Object.entries(states).map(([name, { shape }]) => [name, shape])));
 
 /** The states that piece `i` writes and that a later segment, a decoder or the answer reads before they are written again. */
 function stillNeeded(family: Family, pieces: readonly Piece[], i: number): string[] {
@@ -183,8 +182,7 @@ const written = ({ before, after }: Piece): string[] =>
 
 function decoderReads(family: Family, { last, after }: Piece): string[] {
   if (!family.decode) return [];
-  const inputs = Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]);
-  const leaves = { ...Object.fromEntries(inputs), ...leavesFor(after) } as Values;
+  const leaves = { ...leavesOf(family.inputs), ...leavesFor(after) };
   return namesOf(Object.values(family.decode(last, leaves)));
 }
 
@@ -201,9 +199,8 @@ function namesOf(values: readonly Value[]): string[] {
 /** All layers in one graph for one sample, which may end at any exit. */
 function wholePath(family: Family, weights: ReadonlyMap<string, Weight>): Uint8Array {
   const one = (shape: Shape): Shape => shape.map((dim) => (dim === 'N' ? 1 : dim));
-  const inputs = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, one(shape))]),
-  );
+  const shapes = Object.entries(family.inputs).map(([name, shape]) => [name, one(shape)] as const);
+  const inputs = leavesOf(Object.fromEntries(shapes));
   let chosen: Value | undefined;
   const steps: PathStep[] = [];
   let read: Values = inputs;
@@ -235,9 +232,7 @@ function toPorts(values: Values): Port[] {
 
 /** The share of the whole path's operations that stopping at each exit takes, the read-out among them; the last is 1. */
 export function sharesOf(family: Family, unit: FlopsUnit): number[] {
-  const inputs: Values = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-  );
+  const inputs = leavesOf(family.inputs);
   const { segments, heads } = flops(cut(family, inputs), inputs, unit);
   const upTo = heads.map((head, i) =>
     segments.slice(0, i + 1).reduce((sum, segment) => sum + segment, head),

@@ -6,7 +6,7 @@ import type { Value } from '../graph/value.ts';
 import { floats, Session } from '../runtime/session.ts';
 import type { RunOn } from './stage-run.ts';
 import type { Batches } from './stages.ts';
-import type { Weights } from './weights.ts';
+import { toConstants, type Weights } from './weights.ts';
 
 /** Batches over which the statistics are averaged. */
 const BATCHES = 32;
@@ -28,16 +28,14 @@ export async function foldStatistics(
     }
     read = { ...read, ...training.layer(t, read) };
   }
-  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+  const known = toConstants(weights);
   const session = await Session.load(toModel({ outputs, weights: known }), runOn);
   const sums = new Map(
     Object.entries(outputs).map(([name, { shape }]) => [name, new Float32Array(Number(shape[0]))]),
   );
   for (let i = 0; i < BATCHES; i++) {
     const batch = batches.next();
-    const found = await session.run(
-      Object.fromEntries(session.inputs.map(({ name }) => [name, batch[name]!])),
-    );
+    const found = await session.run(session.pick(batch));
     for (const [name, sum] of sums)
       floats(found[name]!).forEach((value, c) => (sum[c]! += value / BATCHES));
   }

@@ -4,7 +4,7 @@ import type { Values } from '../families/family.ts';
 import { toModel } from '../graph/model.ts';
 import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
 import type { RunOn } from './stage-run.ts';
-import type { Weights } from './weights.ts';
+import { toConstants, type Weights } from './weights.ts';
 
 /** For each column, by its name, one row a sample. */
 export type Table = ReadonlyMap<string, readonly Float32Array[]>;
@@ -24,15 +24,13 @@ export async function tabulate(
     onProgress,
   }: { count: number; runOn: RunOn; next: () => Tensors; onProgress: (share: number) => void },
 ): Promise<Table> {
-  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+  const known = toConstants(weights);
   const session = await Session.load(toModel({ outputs, weights: known }), runOn);
   const table = new Map(Object.keys(outputs).map((name) => [name, [] as Float32Array[]]));
   try {
     for (let i = 0; i < count; i++) {
       const sample = next();
-      const found = await session.run(
-        Object.fromEntries(session.inputs.map(({ name }) => [name, sample[name]!])),
-      );
+      const found = await session.run(session.pick(sample));
       for (const [name, rows] of table) rows.push(floats(found[name]!).slice());
       onProgress((i + 1) / count);
     }

@@ -10,7 +10,6 @@ import {
   tensor,
   zeros,
   type Provider,
-  type Tensor,
   type Tensors,
 } from '../runtime/session.ts';
 import { adamStep, defaultAdam, type AdamOptions } from './adam.ts';
@@ -91,9 +90,7 @@ export class Trainer {
       'correction-1': scalar(1 - beta1 ** this.steps),
       'correction-2': scalar(1 - beta2 ** this.steps),
     };
-    const wanted = Object.fromEntries(
-      this.session.inputs.map(({ name }) => [name, need(all, name)]),
-    );
+    const wanted = this.session.pick(all);
     const watched = ['norm', 'loss', ...Object.keys(this.options.watch ?? {})];
     const fetches = {
       ...this.spare,
@@ -149,10 +146,4 @@ export class Trainer {
     );
     return this.heldTensors;
   }
-}
-
-function need(feeds: Tensors, name: string): Tensor {
-  const value = feeds[name];
-  if (!value) throw new Error(`the training step needs the input ${name}`);
-  return value;
 }

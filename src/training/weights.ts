@@ -1,7 +1,12 @@
 import type { Family } from '../families/family.ts';
+import type { Weight } from '../graph/model.ts';
 
 /** A model's parameters by name. */
 export type Weights = Map<string, Float32Array>;
+
+/** Weights as constants of a model. */
+export const toConstants = (weights: ReadonlyMap<string, Float32Array>): Map<string, Weight> =>
+  new Map([...weights].map(([name, data]) => [name, { data }]));
 
 /** Fresh weights; `normal` draws standard normal numbers. */
 export function initialWeights(family: Family, normal: () => number): Weights {

@@ -15,7 +15,7 @@ import { train } from '../../src/training/train.ts';
 import { decodeTensors } from '../../src/training/safetensors.ts';
 import { foldStatistics } from '../../src/training/statistics.ts';
 import { unroll } from '../../src/training/unroll.ts';
-import { initialWeights } from '../../src/training/weights.ts';
+import { initialWeights, toConstants } from '../../src/training/weights.ts';
 
 const config = { channels: 1, features: 6, depth: 4, hidden: 3 };
 
@@ -32,7 +32,7 @@ describe('DnCNN as published', () => {
     random.fillNormal(pixels);
     const feeds = { image: tensor(pixels, [3, 1, 8, 10]) };
     const run = async (outputs: Record<string, Value>): Promise<Record<string, Float32Array>> => {
-      const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+      const known = toConstants(weights);
       const session = await Session.load(toModel({ outputs, weights: known }));
       const found = await session.run(feeds);
       await session.release();

@@ -1,5 +1,7 @@
 /** The published way to normalise, all queries of a task together, beside ours. */
+import { toConstants } from '../../../src/training/weights.ts';
 import { join } from 'node:path';
+import { leavesOf } from '../../../src/families/family.ts';
 import type { Condition } from '../../../src/evaluation/data.ts';
 import { accuracy, halfWidth95 } from '../../../src/evaluation/metrics.ts';
 import { toModel } from '../../../src/graph/model.ts';
@@ -27,13 +29,11 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   const rows: string[][] = models.rows.map(({ name }) => [name]);
   for (const [way, together] of [false, true].entries()) {
     const family = fewShotFamily({ ...models.config, transductive: together });
-    const inputs = Object.fromEntries(
-      Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-    );
+    const inputs = leavesOf(family.inputs);
     const { logits } = unroll(family, inputs).outputs.at(-1)! as {
       logits: ReturnType<typeof input>;
     };
-    const constants = new Map([...weights].map(([name, data]) => [name, { data }]));
+    const constants = toConstants(weights);
     const session = await Session.load(toModel({ outputs: { logits }, weights: constants }));
     for (const [i, condition] of conditions.entries()) {
       options.onProgress(models.rows[i]!.name, (way + i / conditions.length) / 2);

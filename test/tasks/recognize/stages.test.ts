@@ -1,3 +1,4 @@
+import { toConstants } from '../../../src/training/weights.ts';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,7 +59,7 @@ it('what is exported recognises what was learnt, its statistics folded in', asyn
   const { tensors } = decodeTensors(Buffer.from(lowered.contents.get(WEIGHTS)!));
   const image = input('image', [data.images.length, 3, side, side]);
   const [, last] = unroll(recognizeFamily(config, 3), { image }).outputs;
-  const weights = new Map([...tensors].map(([name, values]) => [name, { data: values }]));
+  const weights = toConstants(tensors);
   const session = await Session.load(toModel({ outputs: { logits: last!.logits! }, weights }));
   const pixels = Float32Array.from(data.images.flatMap((planes) => [...planes.data]));
   const logits = floats(
