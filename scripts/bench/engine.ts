@@ -6,7 +6,7 @@ import { startEngine } from '../../src/evaluation/measure.ts';
 import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { defaultPublishedDncnn, definePublishedDncnn } from '../../src/families/published-dncnn.ts';
 import { toModel } from '../../src/graph/model.ts';
-import { input, sigmoid } from '../../src/graph/operators.ts';
+import { sigmoid } from '../../src/graph/operators.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { Session, tensor } from '../../src/runtime/session.ts';
 import { recipeFor } from '../../src/tasks/recipes.ts';

@@ -40,16 +40,16 @@ export const defaultAdam: AdamOptions = {
 export const adamSchema = Type.Partial(fullAdamSchema, { default: defaultAdam });
 
 export interface AdamStep {
-  /** The new value of each parameter NAME and of its moments `m:NAME`, `v:NAME`, by the name of the input it replaces. */
+  /** New values of each parameter NAME and of its moments `m:NAME`, `v:NAME`, by the name of the input they replace. */
   readonly next: Record<string, Value>;
   /** The global norm of the gradients before clipping, []. */
   readonly norm: Value;
 }
 
 /**
- * One step of Adam (Kingma & Ba 2015) with decoupled decay, as a graph. Its own inputs are `rate`, `correction-1` and
- * `correction-2` (the bias corrections 1 − βᵢᵗ), and the moments `m:NAME`, `v:NAME`; a kernel that takes orthogonalised steps
- * has its momentum in `m:NAME`, and no `v:NAME`.
+ * One step of Adam (Kingma & Ba 2015) with decoupled decay, as a graph. Further inputs are `rate`, the bias corrections
+ * 1 − βᵢᵗ as `correction-1` and `correction-2`, and the moments `m:NAME` and `v:NAME`. A kernel with orthogonalised steps
+ * has its momentum in `m:NAME` and no `v:NAME`.
  */
 export function adamStep(
   parameters: ReadonlyMap<string, Value>,

@@ -14,7 +14,7 @@ export async function writeCheckpoint(file: string, { tensors, meta }: Checkpoin
   await rename(`${file}.part`, file);
 }
 
-/** @throws where the file is not a checkpoint of this project */
+/** @throws Error where the file is missing or is not a checkpoint of this project */
 export async function readCheckpoint(file: string): Promise<Checkpoint> {
   const bytes = await readFile(file).catch(() => {
     throw new Error(`There is no checkpoint ${file}; train without --resume.`);

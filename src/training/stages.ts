@@ -1,4 +1,4 @@
-/** The two stages of learning to stop, for any family whose losses per exit are known. */
+/** The stages of training a model that stops, for any family with a loss at every exit. */
 import Type, { type Static } from 'typebox';
 import type { Family } from '../families/family.ts';
 import { log, mul } from '../graph/operators.ts';
@@ -56,7 +56,7 @@ export type StageThreeConfig = Static<typeof stageThreeSchema>;
 export interface Batches {
   /**
    * The tensors of the next batch, by the names of the graph's inputs.
-   * @param progress of Stage I, 0..1; the later stages give none and see what its end sees
+   * @param progress of Stage I, 0..1; later stages pass none and get what the end of Stage I gets
    */
   next(progress?: number): Record<string, Tensor>;
 }
@@ -64,7 +64,7 @@ export interface Batches {
 /** Shares of a limited run: the layers take most of it, and a policy converges within some hundred steps. */
 const TIME_SHARE = { layers: 8, policy: 1 };
 
-/** Stage I: the layers and heads, with the oracle's own weights over the exits. */
+/** Stage I trains layers and heads, with the oracle posterior as weights of the exits. */
 export function stageOneOf(
   family: Family,
   losses: readonly Value[],
@@ -86,7 +86,7 @@ export function stageOneOf(
   return {
     name: 'stage-1',
     loss: loss(),
-    learn: learnt(family, 'model'),
+    learn: parametersOf(family, 'model'),
     rate: cosine(config.rate),
     steps: config.steps,
     timeShare: TIME_SHARE.layers,
@@ -97,19 +97,19 @@ export function stageOneOf(
   };
 }
 
-/** What a policy learns from. */
+/** What a policy is trained on. */
 export interface PolicyTargets {
-  /** Of every sample at every exit, each [N]: cross-entropies, or squared errors in decibels. */
+  /** The losses at every exit, each [N]: cross-entropies, or squared errors in dB. */
   readonly losses: readonly Value[];
-  /** Of π at every exit but the last, each [N]. */
+  /** The logits of π at every exit but the last, each [N]. */
   readonly logits: readonly Value[];
-  /** c_t, one for each exit, the last 1. */
+  /** c_t, the cost of each exit; the last is 1. */
   readonly costs: readonly number[];
 }
 
 /**
- * Stage II: the policy imitates the oracle, whose prior charges for compute: q*(t) ∝ exp(−(ℓ_t + λ c_t)/β), with
- * ℓ_t the loss at exit t and c_t the share of the path's compute that it takes.
+ * Stage II trains the policy to imitate the oracle q*(t) ∝ exp(−(ℓ_t + λ c_t)/β), with ℓ_t the loss at exit t and c_t
+ * its share of the compute of the whole path.
  */
 export function stageTwoOf(
   family: Family,
@@ -119,11 +119,11 @@ export function stageTwoOf(
 ): Stage {
   const target = logOracle(columns(losses), beta, logPriorInput(losses.length));
   const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
-  const prior = priceOf(costs, lambda / beta);
+  const prior = logPriorOf(costs, lambda / beta);
   return {
     name: 'stage-2',
     loss: divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ),
-    learn: learnt(family, 'policy'),
+    learn: parametersOf(family, 'policy'),
     rate: cosine(rate),
     steps,
     timeShare: TIME_SHARE.policy,
@@ -132,7 +132,7 @@ export function stageTwoOf(
   };
 }
 
-/** Stage III: layers and policy together, by the bound that both stages share; arguments as for Stage II. */
+/** Stage III trains layers and policy together on the bound that both stages share; arguments as for Stage II. */
 export function stageThreeOf(
   family: Family,
   { losses, logits, costs }: PolicyTargets,
@@ -140,11 +140,11 @@ export function stageThreeOf(
   { beta, lambda }: StageTwoConfig,
   batches: Batches,
 ): Stage {
-  const prior = priceOf(costs, lambda / beta);
+  const prior = logPriorOf(costs, lambda / beta);
   return {
     name: 'stage-3',
     loss: joint(columns(losses), beta, logPriorInput(losses.length), logStopTime(logits)),
-    learn: new Map([...learnt(family, 'model'), ...learnt(family, 'policy')]),
+    learn: new Map([...parametersOf(family, 'model'), ...parametersOf(family, 'policy')]),
     rate: cosine(rate),
     steps,
     timeShare: TIME_SHARE.policy,
@@ -153,8 +153,8 @@ export function stageThreeOf(
   };
 }
 
-/** The logarithm of p(t) ∝ exp(−price · c_t), up to a constant. */
-const priceOf = (costs: readonly number[], price: number): Tensor =>
+/** log p(t) for p(t) ∝ exp(−price · c_t), up to a constant: [E]. */
+const logPriorOf = (costs: readonly number[], price: number): Tensor =>
   tensor(
     Float32Array.from(costs, (cost) => -price * cost),
     [costs.length],
@@ -163,7 +163,7 @@ const priceOf = (costs: readonly number[], price: number): Tensor =>
 /** 10 log₁₀ of a squared error. */
 export const decibels = (error: Value): Value => mul(log(error), 10 / Math.LN10);
 
-function learnt(family: Family, role: 'model' | 'policy'): Map<string, Value> {
+function parametersOf(family: Family, role: 'model' | 'policy'): Map<string, Value> {
   return new Map(
     [...family.parameters]
       .filter(([, p]) => p.role === role)

@@ -1,4 +1,4 @@
-/** The end of learning with batch normalisation: the statistics of many batches become part of the convolutions. */
+/** Folds batch normalisation into the convolutions: the statistics of many batches become part of the weights. */
 import { fold, type Normalised } from '../families/batch-norm.ts';
 import { layersOf, type Values } from '../families/family.ts';
 import { toModel } from '../graph/model.ts';
@@ -11,7 +11,7 @@ import { toConstants, type Weights } from './weights.ts';
 /** Batches over which the statistics are averaged. */
 const BATCHES = 32;
 
-/** @param inputs the model's inputs, as the batches give them */
+/** Averages the statistics over batches and folds them into `weights`. @param inputs the model's inputs, as in the batches */
 export async function foldStatistics(
   { training, statistics }: Normalised,
   inputs: Values,

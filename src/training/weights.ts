@@ -8,7 +8,7 @@ export type Weights = Map<string, Float32Array>;
 export const toConstants = (weights: ReadonlyMap<string, Float32Array>): Map<string, Weight> =>
   new Map([...weights].map(([name, data]) => [name, { data }]));
 
-/** Fresh weights; `normal` draws standard normal numbers. */
+/** Initial weights. @param normal draws standard normal numbers */
 export function initialWeights(family: Family, normal: () => number): Weights {
   return new Map([...family.parameters].map(([name, { initial }]) => [name, initial(normal)]));
 }

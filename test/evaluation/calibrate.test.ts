@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../src/engine/engine.ts';
 import { calibrate, cheapestThreshold } from '../../src/evaluation/calibrate.ts';
 import type { TestData } from '../../src/evaluation/data.ts';
+import { evaluate } from '../../src/evaluation/evaluate.ts';
 import { measure } from '../../src/evaluation/measure.ts';
 import { psnr } from '../../src/evaluation/metrics.ts';
 import type { Judged } from '../../src/evaluation/trace.ts';
@@ -69,19 +70,19 @@ describe('calibration through the engine', () => {
     const manifest = engine.manifests.get('small-gray')!;
     const conditions = test.conditions(manifest, 1);
     let samples = 0;
-    const { exits, threshold } = await calibrate(engine, manifest, conditions, {
+    const { exits } = await calibrate(engine, manifest, conditions, {
       metric: psnr,
-      tolerance: 1e9,
+      tolerance: 0.1,
       onSample: () => samples++,
     });
     expect(samples).toBe(6);
     expect(exits.map(({ depth }) => depth)).toEqual(manifest.exits);
-    for (const { quality, ms_per_sample: ms } of exits) {
-      expect(Number.isFinite(quality)).toBe(true);
+    for (const { depth, quality, ms_per_sample: ms } of exits) {
+      const rule = { rule: 'fixed', depth } as const;
+      const rows = await evaluate(engine, manifest, conditions, psnr, rule);
+      expect(quality).toBeCloseTo((rows[0]!.quality + rows[1]!.quality) / 2, 2);
       expect(ms).toBeGreaterThan(0);
     }
-    expect(threshold).toBeGreaterThan(0);
-    expect(threshold).toBeLessThanOrEqual(1);
   });
 
   it('reports the progress of measuring up to the end', async () => {

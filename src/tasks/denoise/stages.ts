@@ -12,19 +12,19 @@ import { unroll } from '../../training/unroll.ts';
 import type { DenoiseConfig } from './config.ts';
 
 /**
- * Added to an error relative to the usual one before its logarithm is taken: exits compete by ratios, which stay
- * moderate however bad an untrained exit is, and patches without texture do not outweigh the others.
+ * Added to an error, relative to the usual one, before its logarithm: it bounds the ratios between exits while some are
+ * untrained, and keeps patches without texture from dominating.
  */
 const SOFT = 0.25;
-/** Added to every squared error before its logarithm: about what rounding to 8 bits costs, 1/(12·255²), or 58.9 dB. */
+/** Added to every squared error before its logarithm: the error of rounding to 8 bits, 1/(12·255²), or 58.9 dB. */
 const ROUNDING = 1 / (12 * 255 ** 2);
 
 export const denoiseFamily = (config: DenoiseConfig): Family =>
   config.form === 'published' ? definePublishedDncnn(config).family : defineDncnn(config);
 
 /**
- * The batches' inputs: `image` and `clean` [N,C,P,P] in [0,1], and `weight` [N], one over the squared error that is
- * usual at the patch's noise level.
+ * @param batches of `image` and `clean` [N,C,P,P] in [0,1], and `weight` [N], one over the usual squared error at the
+ *   patch's noise level
  */
 export function denoiseStages(
   config: DenoiseConfig,
@@ -66,5 +66,5 @@ export function denoiseStages(
   };
 }
 
-/** A mean squared error that denoisers of this kind reach at noise level σ (of 255): about 29 dB at 25, 26 dB at 50. */
+/** The mean squared error that such denoisers reach at noise level σ (of 255): about 29 dB at 25, 26 dB at 50. */
 export const usualError = (sigma: number): number => 1.2e-3 * (Math.max(sigma, 1) / 25) ** 1.2;

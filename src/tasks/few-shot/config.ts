@@ -1,6 +1,10 @@
 /** The configuration of few-shot models and its defaults. */
 import Type, { type Static } from 'typebox';
+import type { FlopsUnit } from '../../training/export.ts';
 import { stageOneSchema, stageTwoSchema, type StageTwoConfig } from '../../training/stages.ts';
+
+/** FLOPs of a task of 20 classes with 3 images each, and one query. */
+export const perTask: FlopsUnit = { per: 'sample', symbols: { S: 60, K: 20, Q: 1 }, divisor: 1 };
 
 const positiveInteger = Type.Integer({ minimum: 1 });
 

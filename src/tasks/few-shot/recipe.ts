@@ -12,7 +12,6 @@ import { Random } from '../../data/random.ts';
 import type { TestData } from '../../evaluation/data.ts';
 import { accuracy } from '../../evaluation/metrics.ts';
 import type { ConfigFile } from '../../training/config.ts';
-import { perTask } from '../../training/export.ts';
 import {
   toChannels,
   toForm,
@@ -23,7 +22,7 @@ import {
 } from '../../training/flags.ts';
 import { toBundleName, type Recipe, type TrainingPlan } from '../../training/recipe.ts';
 import { fewestClasses, splitClasses, type SplitClasses } from './classes.ts';
-import { fewShotDefaults, fewShotSchema, type FewShotConfig } from './config.ts';
+import { fewShotDefaults, fewShotSchema, perTask, type FewShotConfig } from './config.ts';
 import { fewShotFamily, fewShotStages, toBatch, type FewShotBatches } from './stages.ts';
 import { fewShotTasks, settingsFor, type Setting } from './test-data.ts';
 

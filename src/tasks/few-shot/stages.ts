@@ -16,23 +16,23 @@ import {
 } from '../../graph/operators.ts';
 import { known, type Value } from '../../graph/value.ts';
 import { tensor, type Tensor } from '../../runtime/session.ts';
-import { perTask, sharesOf } from '../../training/export.ts';
+import { sharesOf } from '../../training/export.ts';
 import type { Stage } from '../../training/stage-run.ts';
 import { decibels, stageOneOf, stageTwoOf, type Batches } from '../../training/stages.ts';
 import { drawRows, tabulate, type Table } from '../../training/table.ts';
 import { unroll } from '../../training/unroll.ts';
-import type { FewShotConfig } from './config.ts';
+import { perTask, type FewShotConfig } from './config.ts';
 
 /** The warm-up's share of a limited run, where Stage I has 8. */
 const WARM_UP_SHARE = 4;
 
-/** Adds to the cross-entropy of the queries: tasks that are answered this well need no further step. */
+/** Added to the cross-entropy of the queries: below it, a further step gains nothing. */
 const ENOUGH = 0.01;
 
 export const fewShotFamily = (config: FewShotConfig): Family =>
   defineMaml({ ...config, exits: config.form === 'fixed' ? [config.depth] : config.exits });
 
-/** The tensors of a batch of tasks, by the names that the training's graphs give them. */
+/** The tensors of a batch of tasks, by the names of the training graph's inputs. */
 export function toBatch(
   episodes: readonly Episode[],
   { channels, side }: MamlConfig,
@@ -52,9 +52,9 @@ export function toBatch(
 }
 
 export interface FewShotBatches extends Batches {
-  /** Begins anew with the tasks that the policy learns from, one at a time. */
+  /** Restarts the tasks that the policy learns from; each call of the result gives one task. */
   policyTasks(): () => Record<string, Tensor>;
-  /** Draws from what became of them. */
+  /** Draws rows of the table of adapted tasks. */
   readonly random: Random;
 }
 
@@ -86,7 +86,7 @@ export function fewShotStages(
   };
 }
 
-/** Stage II on a table with a row for each task: the summaries that the policy sees, and the losses of the exits. */
+/** Stage II on a table with one row for each task: the summaries that the policy sees, and the losses at the exits. */
 function policyStage(family: Family, config: FewShotConfig, batches: FewShotBatches): Stage {
   const { stageTwo } = config;
   const { inputs, targets } = tasksInputs(0, config);
@@ -121,7 +121,7 @@ function policyStage(family: Family, config: FewShotConfig, batches: FewShotBatc
   };
 }
 
-/** The graph's inputs for task `i`; sizes differ from task to task. */
+/** The graph's inputs for task `i`; each task has its own sizes. */
 function tasksInputs(
   i: number,
   { channels, side }: MamlConfig,

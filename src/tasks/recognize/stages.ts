@@ -14,11 +14,11 @@ export const recognizeFamily = (config: RecognizeConfig, classes: number): Famil
   defineSdn({ ...config, classes }).family;
 
 export interface RecognizeBatches {
-  /** `image` [N,C,crop,crop] in [0,1] and `truth` [N,K], to learn layers from. */
+  /** For the layers: `image` [N,C,crop,crop] in [0,1] and `truth` [N,K]. */
   readonly layers: Batches;
-  /** Whole images [N,C,side,side] of the same. */
+  /** Whole images [N,C,side,side] of the same data. */
   readonly whole: Batches;
-  /** Whole images that the layers did not learn from. */
+  /** For the policy: whole images that the layers do not see. */
   readonly policy: Batches;
 }
 

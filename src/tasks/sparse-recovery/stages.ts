@@ -36,15 +36,17 @@ export function recoveryFamily(
   }
 }
 
-/** Adds to the relative error: signals that are recovered this well need no better. */
+/** Added to the relative error: below it, a better recovery gains nothing. */
 export const ENOUGH = 1e-4;
 
 /** The variance of the error in the published likelihood of a signal. */
 const VARIANCE = 0.14;
 
 /**
- * The batches' inputs: `measurements` [N,m] and `truth` [N,n]. The loss of the layers is the logarithm of the relative error,
- * so that every noise level counts the same; in the published form it is the squared error over twice its variance.
+ * The loss of the layers is the logarithm of the relative error, so that all noise levels have the same weight; in the
+ * published form it is the squared error over twice its variance.
+ * @param batches of `measurements` [N,m] and `truth` [N,n]
+ * @param scales the root mean square of every entry of the signals, [n]
  */
 export function recoveryStages(
   config: RecoveryConfig,

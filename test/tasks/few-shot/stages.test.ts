@@ -6,8 +6,12 @@ import type { LabelledImages } from '../../../src/data/class-folders.ts';
 import { Random } from '../../../src/data/random.ts';
 import { input, mul, reduceSum } from '../../../src/graph/operators.ts';
 import { floats, tensor } from '../../../src/runtime/session.ts';
-import { perTask, sharesOf } from '../../../src/training/export.ts';
-import { fewShotDefaults, type FewShotConfig } from '../../../src/tasks/few-shot/config.ts';
+import { sharesOf } from '../../../src/training/export.ts';
+import {
+  fewShotDefaults,
+  perTask,
+  type FewShotConfig,
+} from '../../../src/tasks/few-shot/config.ts';
 import { Interrupted, type Progress } from '../../../src/training/stage-run.ts';
 import { splitClasses } from '../../../src/tasks/few-shot/classes.ts';
 import { fewShot } from '../../../src/tasks/learning.ts';
