@@ -13,15 +13,12 @@ import type { BenchOptions } from './row.ts';
 
 const SAMPLE = fileURLToPath(new URL('../../docs/samples/clean.jpg', import.meta.url));
 
-/** The bundle that serves a task where no model is named; for denoising the gray one. */
+/** The default bundle of a task; of several, such as gray and colour, the one with fewest channels. */
 export async function defaultBundle(modelsDir: string, task: Manifest['task']): Promise<Bundle> {
   const { bundles } = await loadBundles(modelsDir);
-  const found = bundles.find(
-    ({ manifest }) =>
-      manifest.task === task &&
-      manifest.default &&
-      (task !== 'denoise' || channelsOf(manifest) === 1),
-  );
+  const [found] = bundles
+    .filter(({ manifest }) => manifest.task === task && manifest.default)
+    .sort((a, b) => channelsOf(a.manifest) - channelsOf(b.manifest));
   if (!found) throw new Error(`There is no default model for ${task} in ${modelsDir}.`);
   return found;
 }

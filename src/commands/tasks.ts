@@ -56,5 +56,5 @@ export function parseTask<T extends FlagTable>(
     .find((name) => name !== undefined && name in all && !(name in table));
   if (foreign !== undefined)
     throw new Error(`--${foreign} is not a flag of ${recipe.task}; see --help.`);
-  return { recipe, flags: parseFlags(table, args).flags as FlagsOf<T> & Flags };
+  return { recipe, flags: parseFlags(table, args).flags };
 }

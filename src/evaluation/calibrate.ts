@@ -26,7 +26,7 @@ export interface CalibrateOptions {
    */
   readonly tolerance: number;
   /** Called after every case of every policy. */
-  onSample?(): void;
+  readonly onSample?: () => void;
 }
 
 /** Calibrates the threshold of each policy on `conditions`, and measures every exit on them. */

@@ -14,7 +14,7 @@ export interface MeasureOptions {
   /** The mean quality that the calibrated threshold may give up, in the metric's unit. */
   readonly calibrationLoss: number;
   /** @param share of the work that is done, 0..1 */
-  onProgress?(share: number): void;
+  readonly onProgress?: (share: number) => void;
 }
 
 /** Measures a written bundle: calibrates its threshold, then measures it on a fresh draw of the data. */

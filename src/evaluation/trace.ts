@@ -23,7 +23,7 @@ export interface TraceOptions {
   /** Whose numbers are given as π: the policy's, or the confidence. */
   readonly rule?: 'threshold' | 'confidence';
   /** Called after every case. */
-  onSample?(): void;
+  readonly onSample?: () => void;
 }
 
 /**

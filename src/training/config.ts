@@ -52,7 +52,7 @@ export function parseConfig<S extends TObject>(
   given: unknown,
   path = 'the configuration',
 ): Static<S> {
-  const merged = merge(schema as SchemaNode, defaults, given, path);
+  const merged = merge(schema, defaults, given, path);
   return check(schema, merged, path);
 }
 
@@ -70,7 +70,7 @@ export function parseStoredConfig<S extends TObject, Config = Static<S>>(
   const { required } = schema as { readonly required?: readonly string[] };
   const usual = defaults as Readonly<Record<string, unknown>>;
   const missing = Object.fromEntries((required ?? []).map((key) => [key, usual[key]]));
-  return check(schema, { ...missing, ...toRecord(stored, path) }, path) as Config;
+  return check(schema, { ...missing, ...toRecord(stored, path) }, path);
 }
 
 function merge(schema: SchemaNode, base: unknown, given: unknown, path: string): unknown {

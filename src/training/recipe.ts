@@ -1,5 +1,5 @@
 /** A task's learning as one row: configuration, data, stages, test data and what the bundle says of itself. */
-import type { Static, TObject } from 'typebox';
+import type { TObject } from 'typebox';
 import type { Manifest, TaskName } from '../bundle/manifest.ts';
 import type { Random } from '../data/random.ts';
 import type { TestData } from '../evaluation/data.ts';
@@ -69,9 +69,6 @@ export interface TrainingSetup {
   /** Where the batches come from; the random numbers where absent. */
   readonly source?: Source;
 }
-
-/** The configuration of a recipe's schema. */
-export type ConfigOf<S extends TObject> = Static<S>;
 
 /** A bundle's name from the name of a file or folder. */
 export const toBundleName = (name: string): string =>

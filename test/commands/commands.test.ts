@@ -714,7 +714,11 @@ describe('a command that cannot work says what to change before it begins', () =
     ['a folder that is not there', /no folder nowhere/, ['train', 'denoise', '--data', 'nowhere']],
     ['an empty folder', /empty holds no image/, ['train', 'denoise', '--data', 'empty']],
     ['a file that is no image', /a\.png cannot be read/, ['train', 'denoise', '--data', 'broken']],
-    ['images smaller than a patch', /at least 64×64/, ['train', 'denoise', '--data', 'images']],
+    [
+      'images smaller than a patch',
+      /at least 64×64/,
+      ['train', 'denoise', '--data', 'images', '--name', 'small-images'],
+    ],
     ['no class folders', /few-shot needs a folder/, ['train', 'few-shot']],
     [
       'an order that is none',
