@@ -1,13 +1,12 @@
-/** The house: which room may import from which. A room is a folder of src; what is not listed is refused. */
+/** Which folder of src may import from which; what is not listed is refused. */
 const rooms = {
   server: ['tasks', 'engine', 'bundle', 'stopping', 'codecs/formats'],
-  tasks: ['engine', 'bundle', 'codecs', 'stopping'],
-  evaluation: ['tasks', 'engine', 'data', 'stopping', 'bundle', 'codecs'],
-  training: ['families', 'graph', 'runtime', 'stopping', 'bundle', 'data', 'codecs'],
+  evaluation: ['engine', 'stopping', 'bundle'],
+  training: ['evaluation', 'families', 'graph', 'runtime', 'bundle', 'data'],
   engine: ['runtime', 'bundle', 'stopping'],
   families: ['graph'],
   data: ['codecs'],
-  commands: ['training', 'evaluation', 'bundle', 'data', 'codecs', 'stopping', 'runtime'],
+  commands: ['tasks/recipes', 'training', 'evaluation', 'bundle', 'stopping', 'runtime'],
   bundle: [],
   graph: [],
   runtime: [],
@@ -19,6 +18,10 @@ const ground = ['errors', 'config', 'util'];
 /** A task's traffic is not served: it draws requests for training and evaluation. */
 const traffic = '^src/tasks/[^/]+/traffic\\.ts$';
 
+/** What serves a task: files directly below src/tasks, and every serve.ts. The registry of the recipes is not served. */
+const serving = '^src/tasks/([^/]+\\.ts|[^/]+/serve\\.ts)$';
+const registry = '^src/tasks/(learning|recipes)\\.ts$';
+
 const arrow = (name, from, allowed) => ({
   name: `${name}-imports`,
   comment: `${name} may import ${[...allowed, ...ground].join(', ')} alone.`,
@@ -28,9 +31,34 @@ const arrow = (name, from, allowed) => ({
 });
 const arrows = [
   ...Object.entries(rooms).map(([room, allowed]) =>
-    arrow(room, { path: `^src/${room}/`, pathNot: traffic }, [room, ...allowed]),
+    arrow(room, { path: `^src/${room}/` }, [room, ...allowed]),
   ),
-  arrow('traffic', { path: traffic }, ['tasks', ...rooms.tasks, 'data', 'evaluation']),
+  arrow('serving', { path: serving, pathNot: registry }, [
+    'tasks',
+    'engine',
+    'bundle',
+    'codecs',
+    'stopping',
+  ]),
+  arrow('learning', { path: '^src/tasks/', pathNot: serving }, [
+    'tasks',
+    'training',
+    'evaluation',
+    'families',
+    'graph',
+    'data',
+    'runtime',
+    'bundle',
+    'codecs',
+  ]),
+  arrow('learning', { path: registry }, ['tasks', 'training', 'bundle']),
+  {
+    name: 'serving-without-learning',
+    comment: 'The service and its workers load no training code.',
+    severity: 'error',
+    from: { path: '^src/(main|server|engine|tasks/worker|tasks/[^/]+/serve)' },
+    to: { path: '^src/(training|families|graph|evaluation|data)/', reachable: true },
+  },
 ];
 
 const only = (name, module, file) => ({

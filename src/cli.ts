@@ -2,7 +2,8 @@
 import { runCommand, type Command } from './commands/command.ts';
 
 const commands: Record<string, () => Promise<Command>> = {
-  train: () => import('./commands/train.ts').then(({ usage, train: run }) => ({ usage, run })),
+  train: () =>
+    import('./commands/train.ts').then(({ usage, trainCommand: run }) => ({ usage, run })),
   evaluate: () =>
     import('./commands/evaluate.ts').then(({ usage, evaluateCommand: run }) => ({ usage, run })),
 };

@@ -8,7 +8,7 @@ import { addNoise } from '../src/data/images.ts';
 import { Random } from '../src/data/random.ts';
 import type { Engine } from '../src/engine/engine.ts';
 import type { Array32 } from '../src/engine/types.ts';
-import { nmse, psnr } from '../src/evaluation/quality.ts';
+import { nmse, psnr } from '../src/evaluation/metrics.ts';
 import { startEngine } from '../src/evaluation/measure.ts';
 import type { FormPart, TaskRequest } from '../src/tasks/task.ts';
 import { cutTile, defaultTiles, joinTiles, layTiles } from '../src/tasks/denoise/tiles.ts';

@@ -1,6 +1,6 @@
 /** Gain of batching: many samples in one request, and samples of many requests batched by the engine. */
 import { Engine } from '../../src/engine/engine.ts';
-import { matrixOf } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import { defaultBundle, mixedMeasurements } from './material.ts';
 import { alternate, round, type Bench, type BenchOptions, type Row } from './row.ts';

@@ -1,9 +1,12 @@
 /** Time and quality of adaptive depth against full depth of the same bundle. */
 import type { Bundle } from '../../src/bundle/read.ts';
-import { denoiseConditions, type Condition } from '../../src/evaluation/data.ts';
-import { freshSignals, matrixOf, startEngine } from '../../src/evaluation/measure.ts';
-import { metricFor } from '../../src/evaluation/evaluate.ts';
-import type { Metric } from '../../src/evaluation/quality.ts';
+import type { Condition } from '../../src/evaluation/data.ts';
+import { denoiseConditions } from '../../src/tasks/denoise/test-data.ts';
+import { startEngine } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
+import { freshSignals } from '../../src/tasks/sparse-recovery/test-data.ts';
+import { recipeFor } from '../../src/tasks/recipes.ts';
+import type { Metric } from '../../src/evaluation/metrics.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { StoppingParameters } from '../../src/stopping/parameters.ts';
 import { cleanImages, defaultBundle, syntheticTasks } from './material.ts';
@@ -55,7 +58,7 @@ async function compareDepths(
 ): Promise<Row[]> {
   const { name } = manifest;
   const engine = await startEngine(modelsDir, [name]);
-  const metric = metricFor(manifest.task);
+  const metric = recipeFor(manifest.task).metric;
   try {
     // Interleaved, so that every request mixes the conditions.
     const longest = Math.max(...conditions.map(({ cases }) => cases.length));
@@ -79,14 +82,14 @@ async function compareDepths(
         what: `${what}: time, adaptive over full`,
         value: round(time.first / time.second),
         unit: '×',
-        target: metric.name === 'accuracy' ? '≤ 0.75' : '≤ 0.7',
+        target: metric.unit === 'points' ? '≤ 0.75' : '≤ 0.7',
         detail: `mean depth ${meanDepth.toFixed(1)} of ${manifest.depth}`,
       },
       {
         benchmark: 'depth',
         what: `${what}: quality lost`,
         value: round(lost, 2),
-        unit: metric.name === 'accuracy' ? 'points' : 'dB',
+        unit: metric.unit,
         target: '≤ 0.1',
       },
     ];

@@ -2,16 +2,18 @@
 import type { Bundle } from '../../src/bundle/read.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Array32, Sample } from '../../src/engine/types.ts';
-import { matrixOf, startEngine } from '../../src/evaluation/measure.ts';
+import { startEngine } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { defaultPublishedDncnn, definePublishedDncnn } from '../../src/families/published-dncnn.ts';
 import { toModel } from '../../src/graph/model.ts';
-import { input, sigmoid } from '../../src/graph/operators.ts';
+import { sigmoid } from '../../src/graph/operators.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { Session, tensor } from '../../src/runtime/session.ts';
+import { recipeFor } from '../../src/tasks/recipes.ts';
 import { readFamily, readWeights } from '../../src/training/from-bundle.ts';
 import { unroll } from '../../src/training/unroll.ts';
-import { initialWeights, type Weights } from '../../src/training/weights.ts';
-import type { Family } from '../../src/families/family.ts';
+import { initialWeights, toConstants, type Weights } from '../../src/training/weights.ts';
+import { leavesOf, type Family } from '../../src/families/family.ts';
 import { Random } from '../../src/data/random.ts';
 import { defaultTiles } from '../../src/tasks/denoise/tiles.ts';
 import type { Planes } from '../../src/codecs/images.ts';
@@ -74,13 +76,11 @@ const fullDepth =
 
 /** One graph of all layers, optionally with all policies; its output is the final read-out. */
 async function wholeGraph(family: Family, weights: Weights, policies: boolean): Promise<Session> {
-  const inputs = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-  );
+  const inputs = leavesOf(family.inputs);
   const { outputs, logits } = unroll(family, inputs);
   const wanted: Record<string, Value> = { result: outputs.at(-1)![family.outputs[0]!]! };
   if (policies) logits.forEach((logit, i) => (wanted[`pi-${i}`] = sigmoid(logit)));
-  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+  const known = toConstants(weights);
   return Session.load(toModel({ outputs: wanted, weights: known }), { threads: THREADS });
 }
 
@@ -91,7 +91,7 @@ async function againstGraph(
   rounds: number,
   target: string,
 ): Promise<Row> {
-  const family = await readFamily(bundle.directory);
+  const family = await readFamily(recipeFor(bundle.manifest.task), bundle.directory);
   const trained = await readWeights(bundle.directory);
   // Constants are not among the stored weights; a fresh family computes them.
   const weights = new Map([...initialWeights(family, new Random(1).normal), ...trained]);

@@ -1,7 +1,7 @@
 /** What workers in processes of their own cost, beside threads: messages are copied instead of handed over. */
 import { Engine } from '../../src/engine/engine.ts';
 import type { Isolation } from '../../src/engine/transport/handle.ts';
-import { matrixOf } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import {
   cleanImages,

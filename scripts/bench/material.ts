@@ -6,8 +6,8 @@ import { encodeImage, readImage, type Planes } from '../../src/codecs/images.ts'
 import { drawCharacters } from '../../src/data/characters.ts';
 import { addNoise, readImageFolder } from '../../src/data/images.ts';
 import { Random } from '../../src/data/random.ts';
-import { fewShotTasks } from '../../src/evaluation/few-shot.ts';
-import type { TestData } from '../../src/evaluation/measure.ts';
+import { fewShotTasks } from '../../src/tasks/few-shot/test-data.ts';
+import type { TestData } from '../../src/evaluation/data.ts';
 import { SignalSampler, type Matrix } from '../../src/data/sparse-recovery.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { StoppingParameters } from '../../src/stopping/parameters.ts';
@@ -16,15 +16,12 @@ import type { BenchOptions } from './row.ts';
 
 const SAMPLE = fileURLToPath(new URL('../../docs/samples/clean.jpg', import.meta.url));
 
-/** The default bundle of a task; for denoising the gray one. @throws Error if there is none. */
+/** The default bundle of a task; of several, such as gray and colour, the one with fewest channels. @throws Error if there is none. */
 export async function defaultBundle(modelsDir: string, task: Manifest['task']): Promise<Bundle> {
   const { bundles } = await loadBundles(modelsDir);
-  const found = bundles.find(
-    ({ manifest }) =>
-      manifest.task === task &&
-      manifest.default &&
-      (task !== 'denoise' || channelsOf(manifest) === 1),
-  );
+  const [found] = bundles
+    .filter(({ manifest }) => manifest.task === task && manifest.default)
+    .sort((a, b) => channelsOf(a.manifest) - channelsOf(b.manifest));
   if (!found) throw new Error(`There is no default model for ${task} in ${modelsDir}.`);
   return found;
 }

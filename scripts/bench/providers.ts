@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { unavailableReason } from '../../src/engine/worker/providers.ts';
 import type { Sample } from '../../src/engine/types.ts';
-import { matrixOf, startEngine } from '../../src/evaluation/measure.ts';
+import { startEngine } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import type { StoppingParameters } from '../../src/stopping/parameters.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare } from './material.ts';
 import { alternate, round, type Bench, type Row } from './row.ts';

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Engine } from '../../src/engine/engine.ts';
-import { matrixOf } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { curves, type Curve } from '../plots/curves.ts';
 import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import { median } from '../../src/util/median.ts';

@@ -1,5 +1,5 @@
 /** The service under load over a socket: event loop delay and memory growth. */
-import { matrixOf } from '../../src/evaluation/measure.ts';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
 import { round, type Bench, type Row } from './row.ts';
 import { load, startService, type Load, type Service } from './service.ts';

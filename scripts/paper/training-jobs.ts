@@ -7,14 +7,14 @@ import { writeBundle } from '../../src/bundle/write.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { startEngine } from '../../src/evaluation/measure.ts';
 import { readWeights } from '../../src/training/from-bundle.ts';
-import type { RunOptions, Trained } from '../../src/training/run.ts';
+import type { TrainOptions, Trained } from '../../src/training/train.ts';
 import type { Weights } from '../../src/training/weights.ts';
 
 export interface TrainingJob {
   /** The bundle's name. */
   readonly name: string;
   readonly task: TaskName;
-  readonly train: (options: RunOptions) => Promise<Trained>;
+  readonly train: (options: TrainOptions) => Promise<Trained>;
   /** Initial weights, or the name of an earlier job that gives them. */
   readonly from?: Weights | string;
   /** The task's own files in the bundle. */

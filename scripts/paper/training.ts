@@ -2,7 +2,7 @@
 import type { Manifest, TaskName } from '../../src/bundle/manifest.ts';
 import { loadBundles } from '../../src/bundle/read.ts';
 import { curves } from '../plots/curves.ts';
-import type { Spent } from '../../src/training/loop.ts';
+import type { StageReport } from '../../src/training/stage-run.ts';
 import type { Part, Section } from './report.ts';
 
 /** One training run. The manifest does not constrain these fields, so all are optional. */
@@ -10,7 +10,9 @@ interface Run {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly data?: string;
   readonly seed?: number;
-  readonly stages?: Readonly<Record<string, Omit<Spent, 'curve'> & Partial<Pick<Spent, 'curve'>>>>;
+  readonly stages?: Readonly<
+    Record<string, Omit<StageReport, 'curve'> & Partial<Pick<StageReport, 'curve'>>>
+  >;
   /** The run whose weights it started from; older manifests have the name of its model instead. */
   readonly from?: Run | string;
 }

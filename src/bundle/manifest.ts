@@ -214,7 +214,3 @@ export const outputName = (state: string): string => `next_${state}`;
 /** The channels of the images that a model takes. */
 export const channelsOf = ({ inputs }: Pick<Manifest, 'inputs'>): number =>
   Number(inputs[0]?.shape[1]);
-
-/** Whether only one of two models can be the default: a task has one, denoising one for each number of channels. */
-export const areRivals = (a: Manifest, b: Manifest): boolean =>
-  a.task === b.task && (a.task !== 'denoise' || channelsOf(a) === channelsOf(b));

@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress';
-import type { Progress } from '../training/loop.ts';
+import type { Progress } from '../training/stage-run.ts';
 
-/** Progress of a long run: a bar on a terminal, a line every half minute elsewhere. */
+/** Progress of a training: a bar on a terminal, a line every 30 s elsewhere. */
 export class ProgressBar {
   private bar: SingleBar | undefined;
   private stage = '';
@@ -40,7 +40,7 @@ export class ProgressBar {
   }
 }
 
-/** The same for work whose parts are named as they come. */
+/** Progress of other work, whose parts are named as it goes on. */
 export class WorkBar {
   private bar: SingleBar | undefined;
   private printedAt = performance.now();

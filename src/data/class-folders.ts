@@ -1,7 +1,9 @@
 /** Labelled images: a folder with one folder of images for each class. */
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import pMap from 'p-map';
 import { readSquare, type Planes } from '../codecs/images.ts';
+import { folderError } from './folder-error.ts';
 import type { Random } from './random.ts';
 import { imageFile } from '../codecs/formats.ts';
 
@@ -22,8 +24,8 @@ export interface ClassFolderOptions {
   readonly labels?: readonly string[];
 }
 
-/** Images that are being decoded at a time. */
-const AT_ONCE = 16;
+/** Images that are decoded at the same time. */
+const DECODED_AT_ONCE = 16;
 
 /**
  * Every folder that holds images is a class, named by its path below `folder` (`apple`, `Greek/character01`); images come
@@ -54,25 +56,24 @@ export async function readClassFolders(
   const listed = found.flatMap((name) =>
     files.get(name)!.map((file) => ({ file, class: labels.indexOf(name) })),
   );
-  const images = new Array<Planes>(listed.length);
-  const readers = Array.from({ length: AT_ONCE }, async (_, reader) => {
-    for (let i = reader; i < listed.length; i += AT_ONCE) {
-      const { file } = listed[i]!;
-      images[i] = await readSquare(file, side, channels).catch((error: unknown) => {
-        throw new Error(`${file} cannot be read as an image: ${(error as Error).message}`);
-      });
-    }
-  });
-  await Promise.all(readers);
+  const images = await pMap(
+    listed,
+    ({ file }) =>
+      readSquare(file, side, channels).catch((error: unknown) => {
+        throw new Error(`${file} cannot be read as an image: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }),
+    { concurrency: DECODED_AT_ONCE },
+  );
   return { labels, images, classes: listed.map((entry) => entry.class) };
 }
 
 /** The images below `folder`, by the name of their class. */
 async function collect(root: string, folder: string, files: Map<string, string[]>): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => {
-    throw new Error(
-      `There is no folder ${folder}. Give one that holds a folder of images for each class by --data.`,
-    );
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    const advice = 'Give one that holds a folder of images for each class by --data.';
+    throw folderError(folder, error, advice);
   });
   const folders = entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))

@@ -1,24 +1,29 @@
 /** Folders of clean images, and noisy patches of them to learn from. */
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageFile } from '../codecs/formats.ts';
 import { readImage, type Planes } from '../codecs/images.ts';
+import { folderError } from './folder-error.ts';
 import type { Random } from './random.ts';
 
 /**
  * Every image below a folder, in the order of their names, each as planes in [0,1].
  *
  * @param channels 1 or 3; without it 1 where all images are gray, else 3
+ * @param keep whether a file's bytes are among those that are read; all are where absent
  * @throws a sentence where the folder is missing, holds no image, or holds one that cannot be read
  */
 export async function readImageFolder(
   folder: string,
   channels?: 1 | 3,
+  keep?: (file: Uint8Array) => boolean,
 ): Promise<{ names: string[]; images: Planes[] }> {
-  const entries = await readdir(folder, { recursive: true }).catch(() => {
-    throw new Error(`There is no folder ${folder}. Give one with images by --data.`);
+  const entries = await readdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw folderError(folder, error, 'Give one with images by --data.');
   });
-  const names = entries.filter((name) => imageFile.test(name)).sort();
+  const found = entries.filter((name) => imageFile.test(name)).sort();
+  const names = keep ? await filterFiles(folder, found, keep) : found;
   if (names.length === 0)
     throw new Error(`The folder ${folder} holds no image (PNG, JPEG, WebP, AVIF or TIFF).`);
   const read = async (wanted?: 1 | 3): Promise<Planes[]> => {
@@ -42,9 +47,33 @@ export async function readImageFolder(
   };
 }
 
+async function filterFiles(
+  folder: string,
+  names: readonly string[],
+  keep: (file: Uint8Array) => boolean,
+): Promise<string[]> {
+  const kept: string[] = [];
+  for (const name of names) if (keep(await readFile(join(folder, name)))) kept.push(name);
+  return kept;
+}
+
+/** A file's place in [0,1), from the SHA-256 hash of its content: splits that names and order do not change. */
+export const placeByHash = (file: Uint8Array): number =>
+  createHash('sha256').update(file).digest().readUInt32BE(0) / 2 ** 32;
+
 export interface NoiseOptions {
-  /** Bounds of the noise's standard deviation, of 255; drawn uniformly for each patch. */
+  /** Bounds of the noise's standard deviation σ, of 255; drawn for each patch. */
   readonly sigma: readonly [number, number];
+  /** Whether σ or its logarithm is uniform; σ where absent. */
+  readonly spread?: 'uniform' | 'log-uniform';
+  /** The share of patches without noise; 0 where absent. */
+  readonly clean?: number;
+  /**
+   * Over the first `share` of the run the lower bound falls from `from` to `sigma[0]`, by equal factors in equal times,
+   * and no patch is without noise. With every level from the first step on, a loss in log-MSE makes the network the
+   * identity, which is hard to leave.
+   */
+  readonly anneal?: { readonly from: number; readonly share: number };
   /** The share of patches that are clipped to [0,1] and rounded to 1/255, as an 8-bit file would hold them. */
   readonly clipped: number;
 }
@@ -81,14 +110,14 @@ export class PatchSampler {
     };
   }
 
-  next(): PatchBatch {
+  /** @param progress of the run, 0..1 */
+  next(progress = 1): PatchBatch {
     const { image, clean, sigma } = this.batch;
     const length = clean.length / sigma.length;
     for (let n = 0; n < sigma.length; n++) {
       const target = clean.subarray(n * length, (n + 1) * length);
       this.cut(target);
-      const [low, high] = this.noise.sigma;
-      sigma[n] = low + (high - low) * this.random.uniform();
+      sigma[n] = drawSigma(this.noise, progress, this.random);
       addNoise(
         target,
         image.subarray(n * length, (n + 1) * length),
@@ -118,6 +147,17 @@ export class PatchSampler {
       }
     }
   }
+}
+
+/** The noise level of a patch at a point of the run, 0..1; 0 for a clean one. */
+export function drawSigma(noise: NoiseOptions, progress: number, random: Random): number {
+  const { sigma, spread = 'uniform', clean = 0, anneal } = noise;
+  const [low, high] = sigma;
+  const left = anneal && progress < anneal.share ? 1 - progress / anneal.share : 0;
+  const bound = left > 0 ? low * (anneal!.from / low) ** left : low;
+  if (left === 0 && clean > 0 && random.uniform() < clean) return 0;
+  const at = random.uniform();
+  return spread === 'uniform' ? bound + (high - bound) * at : bound * (high / bound) ** at;
 }
 
 /**

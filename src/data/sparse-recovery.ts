@@ -3,12 +3,9 @@ import { EigenvalueDecomposition, Matrix as Dense } from 'ml-matrix';
 import { amplitudes, type Amplitude } from './amplitudes.ts';
 import type { Choice, Random } from './random.ts';
 
-/** A measurement matrix [m,n], row after row. */
-export interface Matrix {
-  readonly rows: number;
-  readonly columns: number;
-  readonly data: Float32Array;
-}
+import type { Matrix } from '../util/matrix.ts';
+
+export type { Matrix };
 
 /**
  * A Gaussian matrix whose singular values are replaced by a log-spaced spectrum, with columns of length one.

@@ -5,7 +5,7 @@
  * loss is assumed to fall with depth.
  */
 import { bettingPValue, bettingUpper, binomialTail, binomialUpper, LEVEL } from './bounds.ts';
-import type { Metric } from './quality.ts';
+import type { Metric } from './metrics.ts';
 import {
   accuracyCriterion,
   regretCriterion,

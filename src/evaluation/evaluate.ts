@@ -1,26 +1,24 @@
-/** Quality, depth and time of a bundle, measured through the engine that serves. */
+/** Quality, depth and time of a bundle, measured through the serving engine. */
 import type { Manifest, Measurement } from '../bundle/manifest.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { RunResult } from '../engine/types.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import type { Condition } from './data.ts';
-import { accuracy, nmse, psnr, type Metric } from './quality.ts';
-
-export const metricFor = (task: Manifest['task']): Metric =>
-  task === 'denoise' ? psnr : task === 'sparse-recovery' ? nmse : accuracy;
+import type { Contribution, Metric } from './metrics.ts';
 
 /**
- * One row for each condition, and for NMSE one over all of them. Every sample is a request of its own, once with the given rule and once at full depth,
- * in turn, so that the two times are comparable.
+ * One row for each condition, and one over all of them where the metric is a ratio of sums. Every sample is a request of
+ * its own, once with the given rule and once at full depth, in turn, so that the two times are comparable.
+ * @param onSample called after every sample
  */
 export async function evaluate(
   engine: Engine,
   manifest: Manifest,
   conditions: readonly Condition[],
+  metric: Metric,
   stopping: StoppingParameters,
   onSample: () => void = () => undefined,
 ): Promise<Measurement[]> {
-  const metric = metricFor(manifest.task);
   const seen: { label: Condition['label']; adaptive: Figure[]; full: Figure[] }[] = [];
   for (const { label, cases } of conditions) {
     const adaptive: Figure[] = [];
@@ -39,7 +37,7 @@ export async function evaluate(
     seen.push({ label, adaptive, full });
   }
   // A ratio of sums over all conditions is a figure of its own, not the mean of theirs.
-  if (metric === nmse && seen.length > 1) {
+  if (metric.pooling === 'ratio-of-sums' && seen.length > 1) {
     const mixed = Object.fromEntries(Object.keys(seen[0]!.label).map((key) => [key, 'mixed']));
     seen.push({
       label: mixed,
@@ -64,7 +62,7 @@ export async function evaluate(
 }
 
 interface Figure {
-  readonly part: readonly [number, number];
+  readonly part: Contribution;
   readonly depth: number;
   readonly ms: number;
 }

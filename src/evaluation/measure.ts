@@ -1,107 +1,46 @@
-/** What a manifest says of a bundle's quality and time: the threshold calibrated on one set of data, the rows on another. */
-import { join } from 'node:path';
-import { LABELS, readLabels } from '../tasks/recognize/labels.ts';
-import type { Manifest } from '../bundle/manifest.ts';
-import { readFile } from 'node:fs/promises';
-import { readNpy } from '../codecs/npy.ts';
-import type { Planes } from '../codecs/images.ts';
-import { readClassFolders, type LabelledImages } from '../data/class-folders.ts';
-import type { Matrix, Signals } from '../data/sparse-recovery.ts';
+/** What a manifest says of a bundle's quality and time: the threshold calibrated on one draw, the rows measured on another. */
+import { policiesOf, type Manifest } from '../bundle/manifest.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineOptions } from '../engine/pool.ts';
-import { calibrate } from './calibrate.ts';
-import {
-  denoiseConditions,
-  recognizeConditions,
-  recoveryConditions,
-  type Condition,
-} from './data.ts';
-import { evaluate } from './evaluate.ts';
 import { workerEntry } from '../tasks/worker-entry.ts';
+import { calibrate } from './calibrate.ts';
+import type { Condition, TestData } from './data.ts';
+import { evaluate } from './evaluate.ts';
+import type { Metric } from './metrics.ts';
 
-/** Quality that the calibrated threshold may give up, dB, or percentage points of accuracy. */
-const TOLERANCE: Readonly<Record<string, number>> = {
-  'sparse-recovery': 0.09,
-  denoise: 0.04,
-  'few-shot': 0.1,
-  recognize: 0.2,
-};
 const SEEDS = { calibration: 9_001, measurement: 77_001 };
 
-/** Data to measure on: its name, and a draw of it for a seed. */
-export interface TestData {
-  readonly name: string;
-  conditions(manifest: Manifest, seed: number): Condition[];
-  /** What the threshold is calibrated on, where it is not another draw of the same. */
-  calibration?(manifest: Manifest): Condition[];
+export interface MeasureOptions {
+  readonly metric: Metric;
+  /** The mean quality that the calibrated threshold may give up, in the metric's unit. */
+  readonly calibrationLoss: number;
+  /** @param share of the work that is done, 0..1 */
+  readonly onProgress?: (share: number) => void;
 }
 
-/** Fresh signals, as the model was trained for. */
-export const freshSignals = (
-  matrix: Matrix,
-  { sparsity, snr }: { sparsity: number; snr: readonly number[] },
-  count = 300,
-): TestData => ({
-  name: 'fresh signals',
-  conditions: (_, seed) => recoveryConditions(matrix, snr, count, seed, { sparsity }),
-});
-
-/** Signals of one's own, taken at random, with fresh noise. @param snrs signal-to-noise ratios, dB */
-export const ownSignals = (
-  matrix: Matrix,
-  signals: Signals,
-  name: string,
-  snrs: readonly number[],
-  count = 300,
-): TestData => ({
-  name: `${signals.count} signals, ${name}`,
-  conditions: (_, seed) => recoveryConditions(matrix, snrs, count, seed, { sparsity: 1, signals }),
-});
-
-/** Images with fresh noise, as it is or as an 8-bit file holds it. */
-export const noisyImages = (
-  images: readonly Planes[],
-  folder: string,
-  { sigmas = SIGMAS, clipped = false }: { sigmas?: readonly number[]; clipped?: boolean } = {},
-): TestData => ({
-  name: `${images.length} images, ${folder}${clipped ? ', 8-bit noise' : ''}`,
-  conditions: (manifest, seed) => denoiseConditions(images, manifest, sigmas, seed, clipped),
-});
-
-/** Labelled images as they are; the threshold is calibrated on others. */
-export const labelledImages = (
-  images: LabelledImages,
-  folder: string,
-  calibration?: LabelledImages,
-): TestData => ({
-  name: `${images.images.length} images, ${folder}`,
-  conditions: (manifest) => recognizeConditions(images, manifest),
-  ...(calibration && {
-    calibration: (manifest: Manifest) => recognizeConditions(calibration, manifest),
-  }),
-});
-
-const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
-
-/** Measures a written bundle: calibration first, then a fresh draw of the data at the threshold found. */
+/** Measures a written bundle: calibrates its threshold, then measures it on a fresh draw of the data. */
 export async function measure(
   manifest: Manifest,
   modelsDir: string,
   data: TestData,
-): Promise<Pick<Manifest, 'threshold' | 'thresholds' | 'measured'>> {
+  { metric, calibrationLoss, onProgress = () => undefined }: MeasureOptions,
+): Promise<Required<Pick<Manifest, 'threshold' | 'measured'>> & Pick<Manifest, 'thresholds'>> {
+  const calibration = data.calibration?.(manifest) ?? data.conditions(manifest, SEEDS.calibration);
+  const measurement = data.conditions(manifest, SEEDS.measurement);
+  // Calibration runs each case at every exit and once more, for each policy; measurement runs it twice.
+  const runs = (manifest.exits.length + 1) * policiesOf(manifest).length;
+  const total = runs * countCases(calibration) + 2 * countCases(measurement);
+  let done = 0;
+  const advance = (by: number) => (): void => onProgress((done += by) / total);
   const engine = await startEngine(modelsDir, [manifest.name]);
   try {
-    const tolerance = TOLERANCE[manifest.task] ?? 0.1;
-    const { exits, ...thresholds } = await calibrate(
-      engine,
-      manifest,
-      data.calibration?.(manifest) ?? data.conditions(manifest, SEEDS.calibration),
-      tolerance,
-    );
-    const rows = await evaluate(engine, manifest, data.conditions(manifest, SEEDS.measurement), {
-      rule: 'threshold',
-      threshold: thresholds.threshold,
+    const { exits, ...thresholds } = await calibrate(engine, manifest, calibration, {
+      metric,
+      tolerance: calibrationLoss,
+      onSample: advance(manifest.exits.length + 1),
     });
+    const rule = { rule: 'threshold', threshold: thresholds.threshold } as const;
+    const rows = await evaluate(engine, manifest, measurement, metric, rule, advance(2));
     return {
       ...thresholds,
       measured: { data: `${data.name}, seed ${SEEDS.measurement}`, exits, threshold: rows },
@@ -111,7 +50,10 @@ export async function measure(
   }
 }
 
-/** An engine with one worker, so that times are those of a request alone; as the service's by default, where nothing is said. */
+export const countCases = (conditions: readonly Condition[]): number =>
+  conditions.reduce((sum, { cases }) => sum + cases.length, 0);
+
+/** An engine with one worker, so that times are those of a single request; on the CPU with one thread by default. */
 export function startEngine(
   modelsDir: string,
   only?: readonly string[],
@@ -127,23 +69,4 @@ export function startEngine(
     threads,
     maxPending: 1e9,
   });
-}
-
-/** The images below a folder, at the model's size and with its classes. */
-export async function readRecognizable(
-  { name, inputs, outputs }: Manifest,
-  modelsDir: string,
-  folder: string,
-): Promise<LabelledImages> {
-  const [, channels, side] = inputs[0]!.shape.map(Number) as [number, 1 | 3, number];
-  const labels = readLabels(await readFile(join(modelsDir, name, LABELS)), { name, outputs });
-  return readClassFolders(folder, { side, channels, labels });
-}
-
-export async function matrixOf(
-  { name }: Pick<Manifest, 'name'>,
-  modelsDir: string,
-): Promise<Matrix> {
-  const { shape, data } = readNpy(await readFile(join(modelsDir, name, 'matrix.npy')));
-  return { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) };
 }

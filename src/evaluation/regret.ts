@@ -1,5 +1,5 @@
 /** How much worse a rule's answers are than the best that the same requests could have had. */
-import type { Metric } from './quality.ts';
+import type { Metric } from './metrics.ts';
 
 /** One request at every exit. A request is an image, not a tile. */
 export interface TracedRequest {

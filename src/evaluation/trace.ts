@@ -1,14 +1,14 @@
-/** What every exit would have given: from it follow quality and depth of any rule, without running it. */
+/** Every case at every exit: quality and depth of any stop rule follow from it without running the rule. */
 import type { Manifest } from '../bundle/manifest.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Case } from './data.ts';
-import type { Metric } from './quality.ts';
+import type { Contribution, Metric } from './metrics.ts';
 
 export interface Judged {
   /** π at every exit but the last. */
   readonly pi: readonly number[];
   /** What the sample adds to the quality at every exit. */
-  readonly parts: readonly (readonly [number, number])[];
+  readonly parts: readonly Contribution[];
 }
 
 export interface Traced extends Judged {
@@ -16,13 +16,19 @@ export interface Traced extends Judged {
   readonly ms: readonly number[];
 }
 
-/** Samples of one request: as many as make the engine's batches full, few enough to be in memory at every exit. */
+/** Samples of one request: enough to fill the engine's batches, few enough to hold at every exit in memory. */
 const TOGETHER = 64;
 
+export interface TraceOptions {
+  /** Whose numbers are given as π: the policy's, or the confidence. */
+  readonly rule?: 'threshold' | 'confidence';
+  /** Called after every case. */
+  readonly onSample?: () => void;
+}
+
 /**
- * Every case at every exit, through the engine that serves.
- * @param together samples of one request: 1 for the times of a caller alone, more for those of full batches
- * @param rule whose numbers are given as π: the policy's, or the confidence
+ * Runs every case at every exit, through the serving engine.
+ * @param together samples of one request: 1 for the times of a single request, more for those of full batches
  */
 export async function trace(
   engine: Engine,
@@ -30,14 +36,14 @@ export async function trace(
   cases: readonly Case[],
   metric: Metric,
   together = TOGETHER,
-  rule: 'threshold' | 'confidence' = 'threshold',
+  { rule = 'threshold', onSample }: TraceOptions = {},
 ): Promise<Traced[]> {
   const output = manifest.outputs[0]!.name;
   const traced: Traced[] = [];
   for (let from = 0; from < cases.length; from += together) {
     const some = cases.slice(from, from + together);
     const samples = some.map(({ sample }) => sample);
-    const parts = some.map(() => [] as (readonly [number, number])[]);
+    const parts = some.map(() => [] as Contribution[]);
     const ms: number[] = [];
     for (const depth of manifest.exits) {
       const result = await engine.run(manifest.name, samples, { rule: 'fixed', depth });
@@ -46,12 +52,13 @@ export async function trace(
       );
       ms.push(result.timing.computeMs / some.length);
     }
-    // No number passes a threshold of 1: every exit is asked.
+    // π never exceeds 1, so every exit is evaluated.
     const { samples: asked } = await engine.run(manifest.name, samples, { rule, threshold: 1 });
     const pi = asked.map((sample) => sample.pi);
-    parts.forEach((list, i) =>
-      traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list, ms }),
-    );
+    parts.forEach((list, i) => {
+      traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list, ms });
+      onSample?.();
+    });
   }
   return traced;
 }

@@ -14,7 +14,7 @@ import {
   sub,
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
-import { normal, Parameters, type Family, type Values } from './family.ts';
+import { normal, Parameters, type Family, type Initializer, type Values } from './family.ts';
 import { definePerceptron } from './perceptron.ts';
 
 export interface DncnnConfig {
@@ -39,13 +39,15 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
   const parameters = new Parameters();
   const inner = 4 * channels;
   const he = (fanIn: number) => Math.sqrt(2 / (9 * fanIn));
-  const kernel = (name: string, to: number, from: number, gain: number): Value =>
-    parameters.define(name, [to, from, 3, 3], normal(to * from * 9, gain * he(from)));
+  const kernel = (name: string, to: number, from: number, gain: number, skip = false): Value => {
+    const random = normal(to * from * 9, gain * he(from));
+    return parameters.define(name, [to, from, 3, 3], skip ? withSkip(random, to) : random);
+  };
 
   const layers = Array.from({ length: depth }, (_, i) =>
     i === 0
-      ? kernel('layer-1', features, inner, 1)
-      : kernel(`layer-${i + 1}`, features, features, 0.4),
+      ? kernel('kernel-1', features, inner, 1)
+      : kernel(`kernel-${i + 1}`, features, features, 0.4, true),
   );
   const heads = new Map(exits.map((t) => [t, kernel(`head-${t}`, inner, features, 0.1)]));
   const policies = new Map(
@@ -60,10 +62,8 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
     outputs: ['denoised'],
     parameters: parameters.all,
     layer(t, { image, features: state }): Values {
-      const w = layers[t - 1]!;
-      return {
-        features: relu(t === 1 ? conv(spaceToDepth(image!, 2), w) : add(conv(state!, w), state!)),
-      };
+      const read = t === 1 ? spaceToDepth(image!, 2) : state!;
+      return { features: relu(conv(read, layers[t - 1]!)) };
     },
     policy: (t, { features: state }) => policies.get(t)!(state!),
     decode(t, { image, features: state }): Values {
@@ -71,6 +71,19 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
     },
   };
 }
+
+/**
+ * Adds the identity to the centre of square kernels [F,F,3,3]: conv(x, w + 1) = conv(x, w) + x. A residual layer is then
+ * one convolution, in training and in serving alike: its gradient does not see the constant, and ONNX Runtime keeps its
+ * blocked layout from layer to layer, which a separate addition would break.
+ */
+const withSkip =
+  (kernels: Initializer, features: number): Initializer =>
+  (draw) => {
+    const values = kernels(draw);
+    for (let i = 0; i < features; i++) values[(i * features + i) * 9 + 4]! += 1;
+    return values;
+  };
 
 /** A small perceptron on the logarithm of each feature's mean over the image. */
 function definePolicy(

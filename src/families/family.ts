@@ -37,6 +37,10 @@ export interface Family {
   decode?(t: number, read: Values): Values;
 }
 
+/** A leaf of the graph for each shape, by the same names. */
+export const leavesOf = (shapes: Readonly<Record<string, Shape>>): Values =>
+  Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, input(name, shape)]));
+
 /** The numbers of a family's layers in order: 1..T, and 0 before them where it is an exit. */
 export function layersOf({ depth, exits }: Pick<Family, 'depth' | 'exits'>): number[] {
   const first = exits[0] === 0 ? 0 : 1;

@@ -1,12 +1,9 @@
 /** What families compute from a measurement matrix before they learn. */
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix as Dense } from 'ml-matrix';
 
-/** A measurement matrix [m,n], row after row. */
-export interface Matrix {
-  readonly rows: number;
-  readonly columns: number;
-  readonly data: Float32Array;
-}
+import type { Matrix } from '../util/matrix.ts';
+
+export type { Matrix };
 
 /**
  * The linear minimum-mean-square-error estimator of a white signal, (A Aᵀ + γ I)⁻¹ A as [m,n], each column scaled so

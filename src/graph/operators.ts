@@ -1,6 +1,6 @@
 /**
- * The operator table: one entry an operator, with its shape rule, its gradient (again a graph, so that gradients of
- * gradients work) and its lowering to ONNX. The functions at each entry's foot are what models are written with.
+ * The operator table. Each operator has its shape rule, its FLOPs, its gradient (a graph itself, so it can be
+ * differentiated again) and its lowering to ONNX. Models are written with the functions below the entries.
  */
 import {
   broadcast,
@@ -14,8 +14,16 @@ import {
   type Dim,
   type Operator,
   type Shape,
+  type Size,
   type Value,
 } from './value.ts';
+
+/** For operators that only move data. */
+const noFlops = (): number => 0;
+
+/** One for each element that is read from the largest input or written, whichever are more. */
+const elementFlops = ({ inputs, shape }: Pick<Value, 'inputs' | 'shape'>, size: Size): number =>
+  Math.max(size(shape), ...inputs.map((input) => size(input.shape)));
 
 // ---------------------------------------------------------------- leaves
 
@@ -23,6 +31,7 @@ import {
 export const inputOperator: Operator<{ name: string; shape: Shape }> = {
   name: 'Input',
   shape: (_, { shape }) => shape,
+  flops: noFlops,
   gradient: null,
   lower: (_onnx, _inputs, { attrs }) => attrs.name,
 };
@@ -32,6 +41,7 @@ export const input = (name: string, shape: Shape): Value =>
 const scalarOperator: Operator<{ value: number }> = {
   name: 'Scalar',
   shape: () => [],
+  flops: noFlops,
   gradient: null,
   lower: (onnx, _, { attrs }) => onnx.float(attrs.value),
 };
@@ -51,6 +61,7 @@ function unary(name: string, rule: UnaryRule): (x: Value) => Value {
   const operator: Operator<null> = {
     name,
     shape: ([x]) => x!.shape,
+    flops: elementFlops,
     gradient: gradient && ((g, y) => [gradient(g, y.inputs[0]!, y as Value)]),
     lower: (onnx, inputs) => onnx.node(name, inputs),
   };
@@ -73,6 +84,7 @@ export const softplus = unary('Softplus', { gradient: (g, x) => mul(g, sigmoid(x
 const stopOperator: Operator<null> = {
   name: 'StopGradient',
   shape: ([x]) => x!.shape,
+  flops: noFlops,
   gradient: null,
   lower: (_, [x]) => x!,
 };
@@ -88,6 +100,7 @@ function binary(name: string, rule: BinaryRule): (a: Operand, b: Operand) => Val
   const operator: Operator<null> = {
     name,
     shape: ([a, b]) => broadcast(a!.shape, b!.shape),
+    flops: elementFlops,
     gradient: (g, y) => {
       const [a, b] = y.inputs as [Value, Value];
       const [ga, gb] = rule.gradient(g, a, b, y as Value);
@@ -112,6 +125,7 @@ export const min = binary('Min', {
 const clipOperator: Operator<{ low: number; high: number }> = {
   name: 'Clip',
   shape: ([x]) => x!.shape,
+  flops: elementFlops,
   gradient: (g, y) => [where(equal(y.inputs[0]!, y as Value), g, 0)],
   lower: (onnx, [x], { attrs }) =>
     onnx.node('Clip', [x!, onnx.float(attrs.low), onnx.float(attrs.high)]),
@@ -125,6 +139,7 @@ function comparison(name: string): (a: Operand, b: Operand) => Value {
     name,
     type: 'bool',
     shape: ([a, b]) => broadcast(a!.shape, b!.shape),
+    flops: elementFlops,
     gradient: null,
     lower: (onnx, inputs) => onnx.node(name, inputs),
   };
@@ -138,6 +153,7 @@ export const equal = comparison('Equal');
 const castOperator: Operator<null> = {
   name: 'Cast',
   shape: ([x]) => x!.shape,
+  flops: noFlops,
   gradient: null,
   lower: (onnx, inputs) => onnx.node('Cast', inputs, { to: 1 }),
 };
@@ -147,6 +163,7 @@ export const asFloat = (condition: Value): Value => node(castOperator, [conditio
 const whereOperator: Operator<null> = {
   name: 'Where',
   shape: ([c, a, b]) => broadcast(c!.shape, broadcast(a!.shape, b!.shape)),
+  flops: elementFlops,
   gradient: (g, y) => {
     const [c, a, b] = y.inputs as [Value, Value, Value];
     return [undefined, sumTo(where(c, g, 0), a.shape), sumTo(where(c, 0, g), b.shape)];
@@ -176,6 +193,7 @@ function reduction(name: string, gradient: (g: Value, x: Value, y: Value) => Val
   const operator: Operator<Axes> = {
     name,
     shape: ([x], attrs) => reducedShape(x!.shape, attrs),
+    flops: elementFlops,
     gradient: (g, y) => {
       const x = y.inputs[0]!;
       const kept = reducedShape(x.shape, { ...y.attrs, keep: true });
@@ -211,6 +229,7 @@ export function sumTo(x: Value, shape: Shape): Value {
 const ratioOperator: Operator<null> = {
   name: 'ElementRatio',
   shape: () => [],
+  flops: () => 1,
   gradient: null,
   lower: (onnx, [x, y]) => {
     const size = (name: string) => onnx.node('Cast', [onnx.node('Size', [name])], { to: 1 });
@@ -230,6 +249,7 @@ const kthOperator: Operator<{ k: number }> = {
       throw new RangeError(`no ${k}-th largest of ${x!.shape.at(-1)}`);
     return [...x!.shape.slice(0, -1), 1];
   },
+  flops: elementFlops,
   gradient: (g, y) => {
     const x = y.inputs[0]!;
     const hit = asFloat(equal(x, y as Value));
@@ -264,6 +284,7 @@ const matmulOperator: Operator<null> = {
     }
     return [...broadcast(p.slice(0, -2), q.slice(0, -2)), p.at(-2)!, q.at(-1)!];
   },
+  flops: ({ inputs: [a], shape }, size) => 2 * size(shape) * size(a!.shape.slice(-1)),
   gradient: (g, y) => {
     const [a, b] = y.inputs as [Value, Value];
     return [sumTo(matmul(g, swapLast(b)), a.shape), sumTo(matmul(swapLast(a), g), b.shape)];
@@ -293,6 +314,7 @@ const convOperator: Operator<null> = {
     }
     return [n!, filters!, ...sides];
   },
+  flops: ({ inputs: [, w], shape }, size) => 2 * size(shape) * size(w!.shape.slice(1)),
   gradient: (g, y) => {
     const [x, w] = y.inputs as [Value, Value];
     return [conv(g, turned(w)), convWeightGradient(x, g, known(w.shape[2]))];
@@ -317,6 +339,7 @@ export const conv = (x: Value, w: Value): Value => node(convOperator, [x, w], nu
 const convWeightGradientOperator: Operator<{ k: number }> = {
   name: 'ConvWeightGradient',
   shape: ([x, g], { k }) => [g!.shape[1]!, x!.shape[1]!, k, k],
+  flops: ({ inputs: [, g], shape }, size) => 2 * size(shape.slice(1)) * size(g!.shape),
   gradient: (v, { inputs: [x, g] }) => [conv(g!, turned(v)), conv(x!, v)],
   lower: (onnx, [x, g], { inputs: [from], attrs: { k }, shape: [filters, channels] }) => {
     const r = (k - 1) / 2;
@@ -373,6 +396,7 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
     }
     return shape;
   },
+  flops: noFlops,
   gradient: (g, y) => [reshape(g, y.inputs[0]!.shape)],
   lower: (onnx, [x], { attrs, inputs: [from] }) => {
     const target = attrs.shape.map((dim, i) =>
@@ -400,6 +424,7 @@ export const reshape = (x: Value, shape: Shape): Value =>
 const transposeOperator: Operator<{ perm: readonly number[] }> = {
   name: 'Transpose',
   shape: ([x], { perm }) => perm.map((axis) => x!.shape[axis]!),
+  flops: noFlops,
   gradient: (g, { attrs: { perm } }) => [
     transpose(
       g,
@@ -419,6 +444,7 @@ const expandOperator: Operator<null> = {
     }
     return like!.shape;
   },
+  flops: noFlops,
   gradient: (g, y) => [sumTo(g, y.inputs[0]!.shape), undefined],
   lower: (onnx, [x, like], { shape }) =>
     onnx.node('Expand', [x!, isStatic(shape) ? onnx.int64(shape) : onnx.node('Shape', [like!])]),
@@ -433,6 +459,7 @@ const concatOperator: Operator<{ axis: number }> = {
     const total = inputs.reduce((sum, x) => sum + known(x.shape[axis]), 0);
     return inputs[0]!.shape.map((dim, i) => (i === axis ? total : dim));
   },
+  flops: noFlops,
   gradient: (g, { inputs, attrs: { axis } }) => {
     let offset = 0;
     return inputs.map((x) => slice(g, axis, offset, (offset += known(x.shape[axis]))));
@@ -450,6 +477,7 @@ const sliceOperator: Operator<{ axis: number; start: number; end: number; step: 
       throw new RangeError(`no slice ${start}:${end} of ${size}`);
     return x!.shape.map((dim, i) => (i === axis ? Math.ceil((end - start) / step) : dim));
   },
+  flops: noFlops,
   gradient: (g, { inputs: [x], shape, attrs: { axis, start, step } }) => {
     const size = known(x!.shape[axis]);
     const spread = step === 1 ? g : spreadAlong(g, axis, step);
@@ -487,6 +515,7 @@ const padOperator: Operator<{ before: readonly number[]; after: readonly number[
     x!.shape.map((dim, i) =>
       before[i] === 0 && after[i] === 0 ? dim : known(dim) + before[i]! + after[i]!,
     ),
+  flops: noFlops,
   gradient: (g, { inputs: [x], attrs: { before, after } }) => [
     x!.shape.reduce<Value>(
       (sum, dim, i) =>
@@ -508,6 +537,7 @@ export const pad = (x: Value, before: readonly number[], after: readonly number[
 const flipOperator: Operator<{ axes: readonly number[] }> = {
   name: 'Flip',
   shape: ([x]) => x!.shape,
+  flops: noFlops,
   gradient: (g, { attrs }) => [flip(g, attrs.axes)],
   lower: (onnx, [x], { attrs: { axes } }) => {
     const all = (number: number) => onnx.int64(axes.map(() => number));
@@ -524,6 +554,7 @@ function blockShape([n, c, h, w]: Shape, move: (dim: Dim, k: number) => Dim, blo
 const spaceToDepthOperator: Operator<{ block: number }> = {
   name: 'SpaceToDepth',
   shape: ([x], { block }) => blockShape(x!.shape, divide, block),
+  flops: noFlops,
   gradient: (g, { attrs }) => [depthToSpace(g, attrs.block)],
   lower: (onnx, inputs, { attrs }) => onnx.node('SpaceToDepth', inputs, { blocksize: attrs.block }),
 };
@@ -534,6 +565,7 @@ export const spaceToDepth = (x: Value, block: number): Value =>
 const depthToSpaceOperator: Operator<{ block: number }> = {
   name: 'DepthToSpace',
   shape: ([x], { block }) => blockShape(x!.shape, multiply, block),
+  flops: noFlops,
   gradient: (g, { attrs }) => [spaceToDepth(g, attrs.block)],
   lower: (onnx, inputs, { attrs }) =>
     onnx.node('DepthToSpace', inputs, { blocksize: attrs.block, mode: 'DCR' }),

@@ -1,17 +1,25 @@
-/** A graph is a set of values: each knows the operator that gives it, its inputs and its shape. */
+/** The nodes of a graph: each value has its operator, inputs, attributes and shape. */
 
 /** A number, a symbol (`N`, `h`) or a multiple of one (`2*h`). */
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 export type ElementType = 'float32' | 'bool';
 
-/** What an operator must say of itself; one object per operator, so that nothing can be left out. */
+/** The number of elements of a shape whose symbols have been replaced by numbers. */
+export type Size = (shape: Shape) => number;
+
+/** One row of the operator table; leaving a field out does not compile. */
 export interface Operator<A = unknown> {
   readonly name: string;
   /** The result's shape; throws a sentence where the inputs do not fit. */
   shape(inputs: readonly Value[], attrs: A): Shape;
-  /** float32 unless said otherwise. */
+  /** float32 where absent. */
   readonly type?: ElementType;
+  /**
+   * Floating-point operations: two for each multiply-add of a product or convolution, one for each element that any other
+   * operator reads or writes, none for operators that only move data.
+   */
+  flops(node: Value<A>, size: Size): number;
   /**
    * Reverse mode: the gradient of each input, given the gradient `g` of the result, again as graph values.
    * `undefined` for an input that no gradient flows to; `null` for an operator that is flat almost everywhere.

@@ -10,7 +10,7 @@ export type Tensor = OrtTensor;
 export type Tensors = Record<string, Tensor>;
 
 /** An input or output as the ONNX file declares it; symbolic dimensions are strings. */
-export interface Port {
+export interface TensorInfo {
   readonly name: string;
   readonly type: string;
   readonly shape: readonly (number | string)[];
@@ -46,12 +46,12 @@ export function floats(value: Tensor): Float32Array {
 
 /** A compiled graph. `run` blocks the calling thread until the graph has finished. */
 export class Session {
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
 
   private constructor(private readonly session: InferenceSession) {
-    this.inputs = session.inputMetadata.map(toPort);
-    this.outputs = session.outputMetadata.map(toPort);
+    this.inputs = session.inputMetadata.map(toInfo);
+    this.outputs = session.outputMetadata.map(toInfo);
   }
 
   /** Compiles a model from its path (external data is looked up in the same folder) or from its bytes. */
@@ -86,12 +86,23 @@ export class Session {
     return result;
   }
 
+  /** The inputs of this graph among named tensors. @throws Error where one is missing */
+  pick(tensors: Readonly<Tensors>): Tensors {
+    return Object.fromEntries(
+      this.inputs.map(({ name }) => {
+        const found = tensors[name];
+        if (!found) throw new Error(`the graph needs the input ${name}`);
+        return [name, found];
+      }),
+    );
+  }
+
   async release(): Promise<void> {
     await this.session.release();
   }
 }
 
-function toPort(meta: InferenceSession.ValueMetadata): Port {
+function toInfo(meta: InferenceSession.ValueMetadata): TensorInfo {
   return meta.isTensor
     ? { name: meta.name, type: meta.type, shape: meta.shape }
     : { name: meta.name, type: 'unknown', shape: [] };

@@ -1,27 +1,32 @@
+import Type, { type Static } from 'typebox';
 import { square } from '../graph/functions.ts';
 import { add, div, input, min, mul, reduceSum, scalar, sqrt, sub } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { orthogonalised } from './orthogonalised.ts';
 
-export interface AdamOptions {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  /** Decoupled weight decay (Loshchilov & Hutter 2019). */
-  readonly weightDecay: number;
-  /** The largest global norm of the gradients; longer ones are scaled down to it. */
-  readonly clipNorm: number;
-  /** Kernels of convolutions [K,C,k,k] take orthogonalised steps instead (Muon), where given. */
-  readonly kernels?: MuonOptions;
-}
+/** Muon (Jordan 2024): momentum, brought to singular values of about one. It keeps only the momentum. */
+const muonSchema = Type.Object({
+  /** The rate, in units of Adam's. */
+  rate: Type.Number(),
+  momentum: Type.Number(),
+  weightDecay: Type.Number(),
+});
+export type MuonOptions = Static<typeof muonSchema>;
 
-/** Muon (Jordan 2024): momentum, brought to singular values of about one; the momentum is all it keeps. */
-export interface MuonOptions {
-  /** Its rate, in units of Adam's. */
-  readonly rate: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
-}
+export const defaultMuon: MuonOptions = { rate: 25, momentum: 0.9, weightDecay: 0.05 };
+
+const fullAdamSchema = Type.Object({
+  beta1: Type.Number(),
+  beta2: Type.Number(),
+  epsilon: Type.Number(),
+  /** Decoupled weight decay (Loshchilov & Hutter 2019). */
+  weightDecay: Type.Number(),
+  /** The largest global norm of the gradients; longer gradients are scaled down to it. */
+  clipNorm: Type.Number(),
+  /** Kernels of convolutions [K,C,k,k] take orthogonalised steps instead (Muon), where given. */
+  kernels: Type.Optional(Type.Object(muonSchema.properties, { default: defaultMuon })),
+});
+export type AdamOptions = Static<typeof fullAdamSchema>;
 
 export const defaultAdam: AdamOptions = {
   beta1: 0.9,
@@ -31,19 +36,20 @@ export const defaultAdam: AdamOptions = {
   clipNorm: 1,
 };
 
-export const defaultMuon: MuonOptions = { rate: 25, momentum: 0.9, weightDecay: 0.05 };
+/** Any of the options; the others have their defaults. */
+export const adamSchema = Type.Partial(fullAdamSchema, { default: defaultAdam });
 
 export interface AdamStep {
-  /** The new value of each parameter NAME and of its moments `m:NAME`, `v:NAME`, by the name of the input it replaces. */
+  /** New values of each parameter NAME and of its moments `m:NAME`, `v:NAME`, by the name of the input they replace. */
   readonly next: Record<string, Value>;
   /** The global norm of the gradients before clipping, []. */
   readonly norm: Value;
 }
 
 /**
- * One step of Adam (Kingma & Ba 2015) with decoupled decay, as a graph. Its own inputs are `rate`, `correction-1` and
- * `correction-2` (the bias corrections 1 − βᵢᵗ), and the moments `m:NAME`, `v:NAME`; a kernel that takes orthogonalised steps
- * has its momentum in `m:NAME`, and no `v:NAME`.
+ * One step of Adam (Kingma & Ba 2015) with decoupled decay, as a graph. Further inputs are `rate`, the bias corrections
+ * 1 − βᵢᵗ as `correction-1` and `correction-2`, and the moments `m:NAME` and `v:NAME`. A kernel with orthogonalised steps
+ * has its momentum in `m:NAME` and no `v:NAME`.
  */
 export function adamStep(
   parameters: ReadonlyMap<string, Value>,

@@ -1,20 +1,20 @@
-/** Checkpoints: named arrays and a few words in one safetensors file. */
+/** Checkpoints: named arrays and JSON in one safetensors file. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { decodeTensors, encodeTensors } from './safetensors.ts';
 
 export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, Float32Array>;
-  /** Anything that JSON can hold: step, stage, random state, configuration. */
-  readonly meta: Readonly<Record<string, unknown>>;
+  /** JSON: step, stage, random state, configuration. */
+  readonly meta: unknown;
 }
 
-/** Writes beside the file first and renames, so that a checkpoint is whole or absent. */
+/** Writes to a temporary file first and renames it, so that a checkpoint is complete or absent. */
 export async function writeCheckpoint(file: string, { tensors, meta }: Checkpoint): Promise<void> {
   await writeFile(`${file}.part`, encodeTensors(tensors, { stopwise: JSON.stringify(meta) }).bytes);
   await rename(`${file}.part`, file);
 }
 
-/** @throws where the file is not a checkpoint of this project */
+/** @throws Error where the file is missing or is not a checkpoint of this project */
 export async function readCheckpoint(file: string): Promise<Checkpoint> {
   const bytes = await readFile(file).catch(() => {
     throw new Error(`There is no checkpoint ${file}; train without --resume.`);
@@ -28,5 +28,5 @@ export async function readCheckpoint(file: string): Promise<Checkpoint> {
   const { tensors, metadata } = decoded;
   if (!metadata.stopwise)
     throw new Error(`${file} is a safetensors file, but not a checkpoint of this project`);
-  return { tensors, meta: JSON.parse(metadata.stopwise) as Record<string, unknown> };
+  return { tensors, meta: JSON.parse(metadata.stopwise) as unknown };
 }

@@ -1,6 +1,6 @@
 /** Export: lowers a family with its weights to the files of a bundle, segment by segment. */
 import { outputName, type Manifest, type Port } from '../bundle/manifest.ts';
-import { layersOf, type Family, type Values } from '../families/family.ts';
+import { layersOf, leavesOf, type Family, type Values } from '../families/family.ts';
 import { countFlops, type Symbols } from '../graph/flops.ts';
 import { ancestors } from '../graph/gradient.ts';
 import { toModel, toPathModel, type PathStep, type Weight } from '../graph/model.ts';
@@ -27,7 +27,7 @@ export type Lowered = Pick<
   readonly contents: ReadonlyMap<string, Uint8Array>;
 };
 
-/** What is counted in `flops`: one sample, or one pixel of an image of this size. */
+/** What `flops` counts: one sample, or one pixel of an image of this size. */
 export interface FlopsUnit {
   readonly per: 'sample' | 'pixel';
   readonly symbols: Symbols;
@@ -42,28 +42,23 @@ export const perPixel: FlopsUnit = {
   divisor: 256 * 256,
 };
 
-/** A task of 20 classes with 3 images each, and one query. */
-export const perTask: FlopsUnit = { per: 'sample', symbols: { S: 60, K: 20, Q: 1 }, divisor: 1 };
-
-/** Every weight by parameter name; the graphs refer into it. */
+/** All weights by parameter name; the ONNX files refer to it as external data. */
 export const WEIGHTS = 'weights.safetensors';
 const PATH = 'path.onnx';
 
 interface Piece {
   readonly first: number;
   readonly last: number;
-  /** The leaves that stand for the states before `first`. */
+  /** Leaves in the place of the states before `first`. */
   readonly before: Values;
   readonly after: Values;
-  /** π and what else a stop rule may compare, by name; none at the last exit. */
+  /** π and the other values that a stop rule may compare, by name; none at the last exit. */
   readonly policies: Values;
   readonly decoded: Values;
 }
 
 export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowered {
-  const inputs: Values = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-  );
+  const inputs = leavesOf(family.inputs);
   const pieces = cut(family, inputs);
   const { bytes, offsets } = encodeTensors(
     new Map([...family.parameters.keys()].map((name) => [name, weights.get(name)!])),
@@ -128,7 +123,7 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
   };
 }
 
-/** The path in pieces that end at the exits, each starting from leaves of its own; states keep their value until they are written again. */
+/** Cuts the path at the exits. Each piece starts from its own leaves; a state keeps its value until it is written again. */
 function cut(family: Family, inputs: Values): Piece[] {
   const layers = layersOf(family);
   let before: Values = {};
@@ -156,10 +151,11 @@ const policiesAt = (family: Family, t: number, read: Values): Values => ({
   ...family.policies?.(t, read),
 });
 
+/** Leaves in the place of computed states. */
 const leavesFor = (states: Values): Values =>
-  Object.fromEntries(Object.entries(states).map(([name, { shape }]) => [name, input(name, shape)]));
+  leavesOf(Object.fromEntries(Object.entries(states).map(([name, { shape }]) => [name, shape])));
 
-/** The states that piece `i` writes and that a later segment, a decoder or the answer reads before they are written again. */
+/** The states of piece `i` that a later segment, a decoder or the answer reads before they are written again. */
 function stillNeeded(family: Family, pieces: readonly Piece[], i: number): string[] {
   const needed = new Set<string>(family.decode ? [] : family.outputs);
   const live = new Set(written(pieces[i]!));
@@ -177,14 +173,13 @@ function stillNeeded(family: Family, pieces: readonly Piece[], i: number): strin
   return written(pieces[i]!).filter((name) => needed.has(name));
 }
 
-/** The states to which a piece gives a new value. */
+/** The states that a piece changes. */
 const written = ({ before, after }: Piece): string[] =>
   Object.keys(after).filter((name) => after[name] !== before[name]);
 
 function decoderReads(family: Family, { last, after }: Piece): string[] {
   if (!family.decode) return [];
-  const inputs = Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]);
-  const leaves = { ...Object.fromEntries(inputs), ...leavesFor(after) } as Values;
+  const leaves = { ...leavesOf(family.inputs), ...leavesFor(after) };
   return namesOf(Object.values(family.decode(last, leaves)));
 }
 
@@ -192,18 +187,17 @@ function reads(family: Family, values: readonly Value[]): string[] {
   return namesOf(values).filter((name) => !family.parameters.has(name));
 }
 
-/** The names of the leaves that `values` are computed from. */
+/** Names of the leaves that `values` depend on. */
 function namesOf(values: readonly Value[]): string[] {
   const leaves = ancestors(values).filter(({ op }) => op.name === 'Input');
   return [...new Set(leaves.map(({ attrs }) => (attrs as { name: string }).name))];
 }
 
-/** All layers in one graph for one sample, which may end at any exit. */
+/** All layers in one graph for one sample, which can end at any exit. */
 function wholePath(family: Family, weights: ReadonlyMap<string, Weight>): Uint8Array {
   const one = (shape: Shape): Shape => shape.map((dim) => (dim === 'N' ? 1 : dim));
-  const inputs = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, one(shape))]),
-  );
+  const shapes = Object.entries(family.inputs).map(([name, shape]) => [name, one(shape)] as const);
+  const inputs = leavesOf(Object.fromEntries(shapes));
   let chosen: Value | undefined;
   const steps: PathStep[] = [];
   let read: Values = inputs;
@@ -221,7 +215,7 @@ function wholePath(family: Family, weights: ReadonlyMap<string, Weight>): Uint8A
   return toPathModel(steps, weights);
 }
 
-/** The one of several numbers [1] that `chosen` has a 1 for. */
+/** Of several values [1], the one for which `chosen` is 1. */
 const compared = (policies: readonly Value[], chosen: Value): Value =>
   policies.length === 1 ? policies[0]! : reshape(reduceSum(mul(concat(policies, 0), chosen)), [1]);
 
@@ -233,11 +227,9 @@ function toPorts(values: Values): Port[] {
   }));
 }
 
-/** The share of the whole path's operations that stopping at each exit takes, the read-out among them; the last is 1. */
+/** FLOPs of stopping at each exit, read-out included, as a share of the whole path; the last is 1. */
 export function sharesOf(family: Family, unit: FlopsUnit): number[] {
-  const inputs: Values = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-  );
+  const inputs = leavesOf(family.inputs);
   const { segments, heads } = flops(cut(family, inputs), inputs, unit);
   const upTo = heads.map((head, i) =>
     segments.slice(0, i + 1).reduce((sum, segment) => sum + segment, head),

@@ -1,41 +1,40 @@
-/** A bundle's weights and family, for training to start from and to compare with. */
+/** The weights and the family of a bundle, to start training from and to compare with. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import type { TObject } from 'typebox';
+import type { Manifest } from '../bundle/manifest.ts';
 import { readManifest } from '../bundle/read.ts';
-import { readNpy } from '../codecs/npy.ts';
 import type { Family } from '../families/family.ts';
+import { parseStoredConfig } from './config.ts';
 import { WEIGHTS } from './export.ts';
+import type { BaseConfig, Recipe } from './recipe.ts';
 import { decodeTensors } from './safetensors.ts';
-import { denoiseFamily, type DenoiseConfig } from './denoise.ts';
-import { fewShotFamily, type FewShotConfig } from './few-shot.ts';
-import { recognizeFamily, type RecognizeConfig } from './recognize.ts';
-import { recoveryFamily, type RecoveryConfig } from './sparse-recovery.ts';
 import type { Weights } from './weights.ts';
 
-/** Every weight by parameter name. @throws where the bundle is missing or another exporter's */
+/** Every weight by parameter name. @throws Error where the bundle is missing or was made by another exporter */
 export async function readWeights(directory: string): Promise<Weights> {
   const { name } = await readManifest(directory);
-  const bytes = await readFile(join(directory, WEIGHTS)).catch(() => {
-    throw new Error(`The bundle ${name} has no ${WEIGHTS}, so nothing can start from it.`);
+  const bytes = await readFile(join(directory, WEIGHTS)).catch((error: unknown) => {
+    throw new Error(`The bundle ${name} has no ${WEIGHTS}, so training cannot start from it.`, {
+      cause: error,
+    });
   });
   return decodeTensors(bytes).tensors;
 }
 
-/** The family that a bundle of this project was made of. @throws where the bundle is another exporter's */
-export async function readFamily(directory: string): Promise<Family> {
-  const { name, task, training, outputs } = await readManifest(directory);
-  const config: unknown = training.config;
-  if (typeof config !== 'object' || config === null || !('form' in config))
-    throw new Error(`The manifest of ${name} does not say how it was made.`);
-  if (task === 'few-shot') return fewShotFamily(config as FewShotConfig);
-  if (task === 'recognize')
-    return recognizeFamily(config as RecognizeConfig, Number(outputs[0]!.shape[1]));
-  if (task === 'denoise') return denoiseFamily(config as DenoiseConfig);
-  const { shape, data } = readNpy(await readFile(join(directory, 'matrix.npy')));
-  const scales = (await readWeights(directory)).get('scales');
-  return recoveryFamily(
-    config as RecoveryConfig,
-    { rows: shape[0]!, columns: shape[1]!, data: Float32Array.from(data) },
-    scales,
-  );
+/** The configuration that a bundle was trained with. @throws Error where the manifest has none or it is not valid */
+export function configOf<Config extends BaseConfig>(
+  { schema, defaults }: Pick<Recipe<Config>, 'schema' | 'defaults'>,
+  { name, training }: Pick<Manifest, 'name' | 'training'>,
+): Config {
+  if (training.config === undefined)
+    throw new Error(`The manifest of ${name} does not say how it was trained.`);
+  const path = `training.config of ${name}`;
+  return parseStoredConfig<TObject, Config>(schema, defaults, training.config, path);
+}
+
+/** The family that a bundle was exported from. @throws Error where another exporter made the bundle */
+export async function readFamily(recipe: Recipe, directory: string): Promise<Family> {
+  const manifest = await readManifest(directory);
+  return recipe.family(configOf(recipe, manifest), manifest, dirname(directory));
 }

@@ -1,4 +1,4 @@
-/** The objectives of both stages, as graphs. Losses are [N,E], one column an exit. */
+/** The objectives of the stages as graphs. Losses are [N,E], one column for each exit. */
 import { logSigmoid, logSoftmax, logSumExp } from '../graph/functions.ts';
 import {
   add,
@@ -16,7 +16,7 @@ import {
 } from '../graph/operators.ts';
 import type { Shape, Value } from '../graph/value.ts';
 
-/** Columns [N] side by side: [N,E]. */
+/** E columns [N] → [N,E]. */
 export const columns = (values: readonly Value[]): Value =>
   concat(
     values.map((value) => reshape(value, [value.shape[0]!, 1])),
@@ -28,7 +28,7 @@ function logJoint(losses: Value, beta: number, logPrior: Value): Value {
   return add(div(neg(losses), beta), logPrior);
 }
 
-/** Log prior over the exits, [E]: an input of the training step, so that its price λ can change while training runs. */
+/** Log prior over the exits, [E]: an input of the training step, so that the price λ can change during training. */
 export const logPriorInput = (exits: number): Value => input('log-prior', [exits] satisfies Shape);
 
 /** Stage I: −β log Σ_t p(t) exp(−ℓ_t/β), the negative log marginal likelihood for β = 1, averaged over the batch. */
@@ -36,7 +36,7 @@ export function stageOne(losses: Value, beta: number, logPrior: Value): Value {
   return mul(reduceMean(logSumExp(logJoint(losses, beta, logPrior), 1)), -beta);
 }
 
-/** Every layer counts the same: what Stage I is compared with. */
+/** All exits weighted equally, for comparison with Stage I. */
 export const uniformLoss = (losses: Value): Value => reduceMean(losses);
 
 /** log q*(t|y,x), [N,E]; no gradient flows into the losses. */
@@ -57,7 +57,7 @@ export function logStopTime(logits: readonly Value[]): Value {
   return columns([...result, remaining!]);
 }
 
-/** log q(t) by one softmax over all exits: it needs every state before it can choose, and is here to compare with. */
+/** log q(t) by one softmax over all exits, for comparison: it needs all states before it can choose. */
 export const logMulticlass = (logits: readonly Value[]): Value =>
   logSoftmax(columns([...logits, mul(logits[0]!, 0)]), 1);
 

@@ -2,7 +2,7 @@ import { square } from '../graph/functions.ts';
 import { add, div, matmul, mul, reduceSum, reshape, sqrt, transpose } from '../graph/operators.ts';
 import { known, type Value } from '../graph/value.ts';
 
-/** The quintic of Muon: it brings singular values in (0,1] to between 0.7 and 1.2, the smallest after some rounds. */
+/** The quintic of Muon: a few rounds bring singular values in (0,1] to between 0.7 and 1.2, the smallest ones last. */
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 const ROUNDS = 3;
 

@@ -1,11 +1,11 @@
 /**
- * Named float32 arrays in one file of the safetensors format: eight bytes of header length, a JSON header, the values.
- * Other tools can read it, and ONNX files can refer to the values by their offset.
+ * Named float32 arrays in the safetensors format: eight bytes of header length, a JSON header, the values. Other tools can
+ * read the files, and ONNX files can refer to the values by offset.
  */
 
 export interface Encoded {
   readonly bytes: Uint8Array;
-  /** Where each array's values begin in `bytes`. */
+  /** The offset of each array's values in `bytes`. */
   readonly offsets: ReadonlyMap<string, number>;
 }
 
@@ -38,7 +38,7 @@ export function encodeTensors(
   };
 }
 
-/** @throws RangeError where the bytes are not of this format */
+/** @throws RangeError where the bytes are not in this format */
 export function decodeTensors(bytes: Buffer): {
   tensors: Map<string, Float32Array>;
   metadata: Record<string, string>;

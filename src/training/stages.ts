@@ -1,10 +1,11 @@
-/** The two stages of learning to stop, for any family whose losses per exit are known. */
+/** The stages of training a model that stops, for any family with a loss at every exit. */
+import Type, { type Static } from 'typebox';
 import type { Family } from '../families/family.ts';
 import { log, mul } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { tensor, type Tensor } from '../runtime/session.ts';
-import type { AdamOptions } from './adam.ts';
-import type { Stage } from './loop.ts';
+import { adamSchema } from './adam.ts';
+import type { Stage } from './stage-run.ts';
 import {
   columns,
   forwardKl,
@@ -19,41 +20,51 @@ import {
 } from './objective.ts';
 import { cosine } from './schedule.ts';
 
-export interface StageOneConfig {
-  readonly steps: number;
-  readonly minutes?: number;
-  readonly rate: number;
-  /** Temperature of the oracle; `uniform` weighs all exits the same instead, `last` counts the last alone. */
-  readonly beta: number | 'uniform' | 'last';
-  /** p(t), up to a factor, exit by exit; flat where absent. More of it on the last exits lets early ones take less of the layers. */
-  readonly prior?: readonly number[];
-  readonly adam?: Partial<AdamOptions>;
-}
+export const stageOneSchema = Type.Object({
+  steps: Type.Integer({ minimum: 0 }),
+  /** Time for the stage instead of steps. */
+  minutes: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  rate: Type.Number(),
+  /** Temperature of the oracle. `uniform` gives every exit the same weight, `last` counts the last exit alone. */
+  beta: Type.Union([Type.Number(), Type.Literal('uniform'), Type.Literal('last')]),
+  /** p(t), one number for each exit, up to a factor; flat where absent. */
+  prior: Type.Optional(Type.Array(Type.Number())),
+  adam: Type.Optional(adamSchema),
+});
+export type StageOneConfig = Static<typeof stageOneSchema>;
 
-export interface StageTwoConfig {
-  readonly steps: number;
-  readonly rate: number;
+export const stageTwoSchema = Type.Object({
+  steps: Type.Integer({ minimum: 0 }),
+  rate: Type.Number(),
   /** Temperature of the oracle, in units of the loss: dB, or nats of cross-entropy. */
-  readonly beta: number;
+  beta: Type.Number(),
   /** The price λ of the whole path's compute, in the same units. */
-  readonly lambda: number;
-  readonly divergence: 'forward' | 'reverse';
-  /** `multiclass`: one softmax over all exits, which cannot be served; to compare with. */
-  readonly policy?: 'sequential' | 'multiclass';
-}
+  lambda: Type.Number(),
+  divergence: Type.Union([Type.Literal('forward'), Type.Literal('reverse')]),
+  /** `multiclass`: one softmax over all exits, for comparison; it cannot be served. */
+  policy: Type.Optional(Type.Union([Type.Literal('sequential'), Type.Literal('multiclass')])),
+});
+export type StageTwoConfig = Static<typeof stageTwoSchema>;
 
-/** Fine-tuning of layers and policy together, at the temperature and price of Stage II; no steps leave it out. */
-export interface StageThreeConfig {
-  readonly steps: number;
-  readonly rate: number;
-}
+/** Fine-tuning of layers and policy together, at the temperature and price of Stage II; 0 steps leave it out. */
+export const stageThreeSchema = Type.Object({
+  steps: Type.Integer({ minimum: 0 }),
+  rate: Type.Number(),
+});
+export type StageThreeConfig = Static<typeof stageThreeSchema>;
 
 export interface Batches {
-  /** The tensors of the next batch, by the names of the graph's inputs. */
-  next(): Record<string, Tensor>;
+  /**
+   * The tensors of the next batch, by the names of the graph's inputs.
+   * @param progress of Stage I, 0..1; later stages pass none and get what the end of Stage I gets
+   */
+  next(progress?: number): Record<string, Tensor>;
 }
 
-/** Stage I: the layers and heads, with the oracle's own weights over the exits. */
+/** Shares of a limited run: the layers take most of it, and a policy converges within some hundred steps. */
+const TIME_SHARE = { layers: 8, policy: 1 };
+
+/** Stage I trains layers and heads, with the oracle posterior as weights of the exits. */
 export function stageOneOf(
   family: Family,
   losses: readonly Value[],
@@ -75,69 +86,75 @@ export function stageOneOf(
   return {
     name: 'stage-1',
     loss: loss(),
-    learn: learnt(family, 'model'),
+    learn: parametersOf(family, 'model'),
     rate: cosine(config.rate),
     steps: config.steps,
+    timeShare: TIME_SHARE.layers,
+    fillsTime: true,
     ...(config.minutes !== undefined && { minutes: config.minutes }),
     ...(config.adam && { adam: config.adam }),
-    batch: () => ({ ...batches.next(), 'log-prior': logPrior }),
+    batch: (progress) => ({ ...batches.next(progress), 'log-prior': logPrior }),
   };
 }
 
-/** What a policy learns from. */
-export interface Imitated {
-  /** Of every sample at every exit, each [N]: cross-entropies, or squared errors in decibels. */
+/** What a policy is trained on. */
+export interface PolicyTargets {
+  /** The losses at every exit, each [N]: cross-entropies, or squared errors in dB. */
   readonly losses: readonly Value[];
-  /** Of π at every exit but the last, each [N]. */
+  /** The logits of π at every exit but the last, each [N]. */
   readonly logits: readonly Value[];
-  /** c_t, one for each exit, the last 1. */
+  /** c_t, the cost of each exit; the last is 1. */
   readonly costs: readonly number[];
 }
 
 /**
- * Stage II: the policy imitates the oracle, whose prior charges for compute: q*(t) ∝ exp(−(ℓ_t + λ c_t)/β), with
- * ℓ_t the loss at exit t and c_t the share of the path's compute that it takes.
+ * Stage II trains the policy to imitate the oracle q*(t) ∝ exp(−(ℓ_t + λ c_t)/β), with ℓ_t the loss at exit t and c_t
+ * its share of the compute of the whole path.
  */
 export function stageTwoOf(
   family: Family,
-  { losses, logits, costs }: Imitated,
+  { losses, logits, costs }: PolicyTargets,
   { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
   batches: Batches,
 ): Stage {
   const target = logOracle(columns(losses), beta, logPriorInput(losses.length));
   const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
-  const prior = priceOf(costs, lambda / beta);
+  const prior = logPriorOf(costs, lambda / beta);
   return {
     name: 'stage-2',
     loss: divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ),
-    learn: learnt(family, 'policy'),
+    learn: parametersOf(family, 'policy'),
     rate: cosine(rate),
     steps,
+    timeShare: TIME_SHARE.policy,
+    fillsTime: false,
     batch: () => ({ ...batches.next(), 'log-prior': prior }),
   };
 }
 
-/** Stage III: layers and policy together, by the bound that both stages share; arguments as for Stage II. */
+/** Stage III trains layers and policy together on the bound that both stages share; arguments as for Stage II. */
 export function stageThreeOf(
   family: Family,
-  { losses, logits, costs }: Imitated,
+  { losses, logits, costs }: PolicyTargets,
   { steps, rate }: StageThreeConfig,
   { beta, lambda }: StageTwoConfig,
   batches: Batches,
 ): Stage {
-  const prior = priceOf(costs, lambda / beta);
+  const prior = logPriorOf(costs, lambda / beta);
   return {
     name: 'stage-3',
     loss: joint(columns(losses), beta, logPriorInput(losses.length), logStopTime(logits)),
-    learn: new Map([...learnt(family, 'model'), ...learnt(family, 'policy')]),
+    learn: new Map([...parametersOf(family, 'model'), ...parametersOf(family, 'policy')]),
     rate: cosine(rate),
     steps,
+    timeShare: TIME_SHARE.policy,
+    fillsTime: false,
     batch: () => ({ ...batches.next(), 'log-prior': prior }),
   };
 }
 
-/** The logarithm of p(t) ∝ exp(−price · c_t), up to a constant. */
-const priceOf = (costs: readonly number[], price: number): Tensor =>
+/** log p(t) for p(t) ∝ exp(−price · c_t), up to a constant: [E]. */
+const logPriorOf = (costs: readonly number[], price: number): Tensor =>
   tensor(
     Float32Array.from(costs, (cost) => -price * cost),
     [costs.length],
@@ -146,7 +163,7 @@ const priceOf = (costs: readonly number[], price: number): Tensor =>
 /** 10 log₁₀ of a squared error. */
 export const decibels = (error: Value): Value => mul(log(error), 10 / Math.LN10);
 
-function learnt(family: Family, role: 'model' | 'policy'): Map<string, Value> {
+function parametersOf(family: Family, role: 'model' | 'policy'): Map<string, Value> {
   return new Map(
     [...family.parameters]
       .filter(([, p]) => p.role === role)

@@ -1,16 +1,16 @@
-/** What a graph makes of many samples, computed once: for a stage that learns little from samples that cost much. */
+/** The outputs of a graph for many samples, computed once: for a small stage on samples that are expensive to compute. */
 import type { Random } from '../data/random.ts';
 import type { Values } from '../families/family.ts';
 import { toModel } from '../graph/model.ts';
 import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
-import type { Place } from './loop.ts';
-import type { Weights } from './weights.ts';
+import type { RunOn } from './stage-run.ts';
+import { toConstants, type Weights } from './weights.ts';
 
-/** For each column, by its name, one row a sample. */
+/** Columns by name, with one row for each sample. */
 export type Table = ReadonlyMap<string, readonly Float32Array[]>;
 
 /**
- * @param outputs the columns; a sample gives each in any shape, which is read as one row
+ * @param outputs the columns; the result of a sample, of any shape, is one row
  * @param next the inputs of the next sample
  * @param onProgress takes the share of the samples that is done, 0..1
  */
@@ -19,20 +19,18 @@ export async function tabulate(
   weights: Weights,
   {
     count,
-    place,
+    runOn,
     next,
     onProgress,
-  }: { count: number; place: Place; next: () => Tensors; onProgress: (share: number) => void },
+  }: { count: number; runOn: RunOn; next: () => Tensors; onProgress: (share: number) => void },
 ): Promise<Table> {
-  const known = new Map([...weights].map(([name, data]) => [name, { data }]));
-  const session = await Session.load(toModel({ outputs, weights: known }), place);
+  const known = toConstants(weights);
+  const session = await Session.load(toModel({ outputs, weights: known }), runOn);
   const table = new Map(Object.keys(outputs).map((name) => [name, [] as Float32Array[]]));
   try {
     for (let i = 0; i < count; i++) {
       const sample = next();
-      const found = await session.run(
-        Object.fromEntries(session.inputs.map(({ name }) => [name, sample[name]!])),
-      );
+      const found = await session.run(session.pick(sample));
       for (const [name, rows] of table) rows.push(floats(found[name]!).slice());
       onProgress((i + 1) / count);
     }
@@ -42,7 +40,7 @@ export async function tabulate(
   return table;
 }
 
-/** `count` rows drawn with replacement, the same of every column: [count,width] by the column's name. */
+/** `count` rows drawn with replacement, the same rows of every column: [count,width] by name. */
 export function drawRows(table: Table, count: number, random: Random): Tensors {
   const samples = [...table.values()][0]!.length;
   const chosen = Array.from({ length: count }, () => random.integer(samples));

@@ -1,4 +1,4 @@
-/** A training step compiled once and run many times: forward, backward and Adam in one ONNX graph. */
+/** Training steps: forward pass, backward pass and Adam in one ONNX graph, compiled once. */
 import { gradient } from '../graph/gradient.ts';
 import { toModel } from '../graph/model.ts';
 import type { Value } from '../graph/value.ts';
@@ -10,34 +10,33 @@ import {
   tensor,
   zeros,
   type Provider,
-  type Tensor,
   type Tensors,
 } from '../runtime/session.ts';
 import { adamStep, defaultAdam, type AdamOptions } from './adam.ts';
 import type { Weights } from './weights.ts';
 
 export interface TrainerOptions {
-  /** What is minimised, []. */
+  /** The loss, []. */
   readonly loss: Value;
-  /** Further values to watch; each is read after every step. */
+  /** Further values to read after every step. */
   readonly watch?: Readonly<Record<string, Value>>;
-  /** The parameters that are learnt; all others in `weights` are held. */
+  /** The parameters that are trained; the other `weights` are constant. */
   readonly learn: ReadonlyMap<string, Value>;
   readonly weights: Weights;
   readonly threads: number;
-  /** What runs the steps: the CPU, where nothing is said. */
+  /** What runs the steps; the CPU where absent. */
   readonly provider?: Provider;
   readonly adam?: Partial<AdamOptions>;
 }
 
-/** Adam's moments and the number of steps taken: with the weights, all that an exact resume needs. */
+/** Adam's moments and the number of steps: with the weights, what an exact resume needs. */
 export interface OptimiserState {
   steps: number;
   readonly moments: Map<string, Float32Array>;
 }
 
 export class Trainer {
-  /** Parameters and moments by name; `spare` holds the buffers that the next step writes, and the two change places. */
+  /** Parameters and moments by name. The next step writes into `spare`, and the two are swapped. */
   private readonly current: Tensors = {};
   private readonly spare: Tensors = {};
   private heldTensors: Tensors | undefined;
@@ -76,9 +75,9 @@ export class Trainer {
 
   /**
    * One step of Adam on one batch.
-   * @param feeds the batch and every other input that is not a parameter
-   * @returns the loss, the gradients' norm and what is watched
-   * @throws where the loss or a gradient is not finite
+   * @param feeds the batch and all other inputs that are not parameters
+   * @returns the loss, the norm of the gradients and the watched values
+   * @throws Error where the loss or a gradient is not finite
    */
   async step(feeds: Tensors, rate: number): Promise<Record<string, Float32Array>> {
     this.steps++;
@@ -91,9 +90,7 @@ export class Trainer {
       'correction-1': scalar(1 - beta1 ** this.steps),
       'correction-2': scalar(1 - beta2 ** this.steps),
     };
-    const wanted = Object.fromEntries(
-      this.session.inputs.map(({ name }) => [name, need(all, name)]),
-    );
+    const wanted = this.session.pick(all);
     const watched = ['norm', 'loss', ...Object.keys(this.options.watch ?? {})];
     const fetches = {
       ...this.spare,
@@ -104,7 +101,7 @@ export class Trainer {
     if (!Number.isFinite(seen.loss![0]) || !Number.isFinite(seen.norm![0])) {
       throw new Error(
         `Training stopped at step ${this.steps}: the loss is ${seen.loss![0]} and the gradients' norm ${seen.norm![0]}. ` +
-          'Lower the learning rate, or go on from the last checkpoint with --resume.',
+          'Lower the learning rate, or continue from the last checkpoint with --resume.',
       );
     }
     for (const name of Object.keys(this.current)) {
@@ -116,7 +113,7 @@ export class Trainer {
     return seen;
   }
 
-  /** Copies the learnt values into the weights. */
+  /** Copies the trained values into the weights. */
   store(): void {
     for (const name of this.options.learn.keys()) {
       this.options.weights.set(name, floats(this.current[name]!).slice());
@@ -149,10 +146,4 @@ export class Trainer {
     );
     return this.heldTensors;
   }
-}
-
-function need(feeds: Tensors, name: string): Tensor {
-  const value = feeds[name];
-  if (!value) throw new Error(`the training step needs the input ${name}`);
-  return value;
 }

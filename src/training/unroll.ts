@@ -2,13 +2,13 @@ import { layersOf, type Family, type Values } from '../families/family.ts';
 import type { Value } from '../graph/value.ts';
 
 export interface Unrolled {
-  /** The outputs read out at every exit, in order. */
+  /** The outputs at every exit, in order. */
   readonly outputs: readonly Values[];
   /** The logit of π at every exit but the last, each [N]. */
   readonly logits: readonly Value[];
 }
 
-/** The whole path as one graph, read out at every exit: what training differentiates and tests compare with. */
+/** The whole path as one graph with the outputs of every exit, for training and for tests. */
 export function unroll(family: Family, inputs: Values): Unrolled {
   const outputs: Values[] = [];
   const logits: Value[] = [];

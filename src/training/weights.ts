@@ -1,9 +1,14 @@
 import type { Family } from '../families/family.ts';
+import type { Weight } from '../graph/model.ts';
 
 /** A model's parameters by name. */
 export type Weights = Map<string, Float32Array>;
 
-/** Fresh weights; `normal` draws standard normal numbers. */
+/** Weights as constants of a model. */
+export const toConstants = (weights: ReadonlyMap<string, Float32Array>): Map<string, Weight> =>
+  new Map([...weights].map(([name, data]) => [name, { data }]));
+
+/** Initial weights. @param normal draws standard normal numbers */
 export function initialWeights(family: Family, normal: () => number): Weights {
   return new Map([...family.parameters].map(([name, { initial }]) => [name, initial(normal)]));
 }

@@ -3,10 +3,12 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadBundle } from '../../src/bundle/read.ts';
 import { writeManifest } from '../../src/bundle/write.ts';
 import { writeNpy } from '../../src/codecs/npy.ts';
+import { evaluateCommand } from '../../src/commands/evaluate.ts';
+import { trainCommand } from '../../src/commands/train.ts';
 import { Random } from '../../src/data/random.ts';
 import { measurementMatrix } from '../../src/data/sparse-recovery.ts';
 
@@ -97,8 +99,45 @@ beforeAll(async () => {
   await writeFile(join(place, 'broken', 'a.png'), 'no image');
 });
 
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs `train` or `evaluate` in this process, in the temporary folder; other commands in a process of their own. */
+function command(...args: string[]): Promise<Outcome> {
+  const [name, ...rest] = args;
+  if (rest.includes('--help')) return spawned(...args);
+  if (name === 'train') return inProcess(trainCommand, rest);
+  return name === 'evaluate' ? inProcess(evaluateCommand, rest) : spawned(...args);
+}
+
+async function inProcess(
+  run: (args: readonly string[]) => Promise<void>,
+  args: readonly string[],
+): Promise<Outcome> {
+  const root = process.cwd();
+  const printed: string[] = [];
+  const log = vi
+    .spyOn(console, 'log')
+    .mockImplementation((text) => void printed.push(String(text)));
+  const table = vi.spyOn(console, 'table').mockReturnValue();
+  process.chdir(place);
+  try {
+    await run(args);
+    return { code: 0, out: `${printed.join('\n')}\n`, err: '' };
+  } catch (error) {
+    return { code: 1, out: printed.join('\n'), err: (error as Error).message };
+  } finally {
+    process.chdir(root);
+    log.mockRestore();
+    table.mockRestore();
+  }
+}
+
 /** Runs a command in the temporary folder, as `npm run` would in the repository. */
-function command(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+function spawned(...args: string[]): Promise<Outcome> {
   const cli = resolve('dist/cli.js');
   return new Promise((done) => {
     execFile(process.execPath, [cli, ...args], { cwd: place }, (error, out, err) => {
@@ -506,11 +545,15 @@ describe('a command that cannot work says what to change before it begins', () =
     ['a folder that is not there', /no folder nowhere/, ['train', 'denoise', '--data', 'nowhere']],
     ['an empty folder', /empty holds no image/, ['train', 'denoise', '--data', 'empty']],
     ['a file that is no image', /a\.png cannot be read/, ['train', 'denoise', '--data', 'broken']],
-    ['images smaller than a patch', /at least 64×64/, ['train', 'denoise', '--data', 'images']],
+    [
+      'images smaller than a patch',
+      /at least 64×64/,
+      ['train', 'denoise', '--data', 'images', '--name', 'small-images'],
+    ],
     ['no class folders', /few-shot needs a folder/, ['train', 'few-shot']],
     [
       'an order that is none',
-      /order must be first or second, not third/,
+      /order in third\.json must be "first" or "second", not "third"/,
       ['train', 'few-shot', '--data', 'classes', '--config', 'third.json'],
     ],
     [

@@ -47,6 +47,12 @@ describe('readImageFolder', () => {
     expect(await channels(3)).toEqual([3, 3]);
   });
 
+  it('says that a file is a file', async () => {
+    const file = join(folder, 'README.md');
+    await writeFile(file, 'words');
+    await expect(readImageFolder(file)).rejects.toThrow(`${file} is a file, not a folder.`);
+  });
+
   it('refuses a folder that is missing, is empty or holds a broken image', async () => {
     await expect(readImageFolder(join(folder, 'none'))).rejects.toThrow(
       /There is no folder .*none/,

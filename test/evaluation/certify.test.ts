@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
 import { certify, fixedSequence } from '../../src/evaluation/certify.ts';
-import { accuracy, nmse, psnr } from '../../src/evaluation/quality.ts';
+import { accuracy, nmse, psnr } from '../../src/evaluation/metrics.ts';
 import type { TracedRequest } from '../../src/evaluation/regret.ts';
 import { exitOutcome, type OutcomeOf } from '../../src/evaluation/rules.ts';
 

@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
 import { certify } from '../../src/evaluation/certify.ts';
-import { accuracy, psnr } from '../../src/evaluation/quality.ts';
+import { accuracy, psnr } from '../../src/evaluation/metrics.ts';
 import type { TracedRequest } from '../../src/evaluation/regret.ts';
 import type { Rule } from '../../src/evaluation/rules.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
 import { adaptivityGain, timeRatio } from '../../src/evaluation/gain.ts';
-import { psnr } from '../../src/evaluation/quality.ts';
+import { psnr } from '../../src/evaluation/metrics.ts';
 import type { TracedRequest } from '../../src/evaluation/regret.ts';
 
 const DEPTHS = [0, 4, 8, 12];

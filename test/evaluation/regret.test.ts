@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nmse, psnr } from '../../src/evaluation/quality.ts';
+import { nmse, psnr } from '../../src/evaluation/metrics.ts';
 import {
   accuracyCriterion,
   harmShare,

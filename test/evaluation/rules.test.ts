@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
-import { psnr } from '../../src/evaluation/quality.ts';
+import { psnr } from '../../src/evaluation/metrics.ts';
 import { regretCriterion, type TracedRequest } from '../../src/evaluation/regret.ts';
 import {
   chooseRules,

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Sample } from '../../src/engine/types.ts';
-import type { Family, Values } from '../../src/families/family.ts';
+import { leavesOf, type Family, type Values } from '../../src/families/family.ts';
 import { gradient } from '../../src/graph/gradient.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input, mul, reduceSum, sigmoid } from '../../src/graph/operators.ts';
 import { elements } from '../../src/graph/value.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { unroll } from '../../src/training/unroll.ts';
-import type { Weights } from '../../src/training/weights.ts';
+import { toConstants, type Weights } from '../../src/training/weights.ts';
 import { expectClose } from '../graph/check.ts';
 import {
   livelyWeights,
@@ -65,9 +65,7 @@ async function compile(
   family: Family,
   weights: Weights,
 ): Promise<(of: Task) => Promise<{ logits: Float32Array[]; pi: number[] }>> {
-  const inputs = Object.fromEntries(
-    Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-  );
+  const inputs = leavesOf(family.inputs);
   const { outputs, logits } = unroll(family, inputs);
   const named = Object.fromEntries([
     ...outputs.map(({ logits: value }, i) => [`logits-${i}`, value!] as const),
@@ -76,7 +74,7 @@ async function compile(
   const session = await Session.load(
     toModel({
       outputs: named,
-      weights: new Map([...weights].map(([name, data]) => [name, { data }])),
+      weights: toConstants(weights),
     }),
   );
   return async (of) => {
@@ -148,9 +146,7 @@ describe('the meta-gradient', () => {
     const weights = livelyWeights(family);
     for (const [name, data] of weights)
       if (name.startsWith('rate-')) data.fill(name.endsWith('head') ? 0.3 : 0.1);
-    const inputs = Object.fromEntries(
-      Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-    );
+    const inputs = leavesOf(family.inputs);
     const steps: Values[] = [];
     for (let t = 1; t <= family.depth; t++)
       steps.push(family.layer(t, { ...inputs, ...steps.at(-1) }));

@@ -8,13 +8,14 @@ import { toModel } from '../../src/graph/model.ts';
 import { input } from '../../src/graph/operators.ts';
 import type { Value } from '../../src/graph/value.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
-import { denoiseDefaults } from '../../src/training/denoise.ts';
+import { denoiseDefaults } from '../../src/tasks/denoise/config.ts';
 import { WEIGHTS } from '../../src/training/export.ts';
-import { trainDenoise } from '../../src/training/run.ts';
+import { denoise } from '../../src/tasks/learning.ts';
+import { train } from '../../src/training/train.ts';
 import { decodeTensors } from '../../src/training/safetensors.ts';
 import { foldStatistics } from '../../src/training/statistics.ts';
 import { unroll } from '../../src/training/unroll.ts';
-import { initialWeights } from '../../src/training/weights.ts';
+import { initialWeights, toConstants } from '../../src/training/weights.ts';
 
 const config = { channels: 1, features: 6, depth: 4, hidden: 3 };
 
@@ -31,7 +32,7 @@ describe('DnCNN as published', () => {
     random.fillNormal(pixels);
     const feeds = { image: tensor(pixels, [3, 1, 8, 10]) };
     const run = async (outputs: Record<string, Value>): Promise<Record<string, Float32Array>> => {
-      const known = new Map([...weights].map(([name, data]) => [name, { data }]));
+      const known = toConstants(weights);
       const session = await Session.load(toModel({ outputs, weights: known }));
       const found = await session.run(feeds);
       await session.release();
@@ -78,7 +79,7 @@ describe('DnCNN as published', () => {
       checkpointSeconds: 1e9,
       onProgress: () => undefined,
     };
-    const { lowered } = await trainDenoise(recipe, images, options);
+    const { lowered } = await train(denoise, recipe, images, options);
     expect(lowered.exits).toEqual([1, 2, 3, 4]);
     expect(lowered.inputs[0]!.shape).toEqual(['N', 1, 'h', 'w']);
     // Statistics were folded: a bias that started at zero is not zero any more.

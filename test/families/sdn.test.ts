@@ -8,7 +8,7 @@ import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { lower, perSample } from '../../src/training/export.ts';
 import { foldStatistics } from '../../src/training/statistics.ts';
 import { unroll } from '../../src/training/unroll.ts';
-import { initialWeights } from '../../src/training/weights.ts';
+import { initialWeights, toConstants } from '../../src/training/weights.ts';
 
 const config = {
   channels: 3,
@@ -42,7 +42,7 @@ describe('the shallow-deep network', () => {
       const session = await Session.load(
         toModel({
           outputs,
-          weights: new Map([...weights].map(([name, data]) => [name, { data }])),
+          weights: toConstants(weights),
         }),
       );
       const found = await session.run(feeds);
@@ -76,7 +76,7 @@ describe('the shallow-deep network', () => {
     ]);
     expect(segments.map(({ writes }) => writes)).toEqual([
       ['stage-1', 'logits'],
-      ['stage-2', 'logits'],
+      ['logits', 'stage-2'],
       ['logits'],
     ]);
     expect(flops.segments).toHaveLength(3);

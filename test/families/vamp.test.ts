@@ -8,7 +8,7 @@ import { input } from '../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import type { Family } from '../../src/families/family.ts';
 import { unroll } from '../../src/training/unroll.ts';
-import { initialWeights, type Weights } from '../../src/training/weights.ts';
+import { initialWeights, toConstants, type Weights } from '../../src/training/weights.ts';
 import { smallMatrix } from '../support/small.ts';
 
 const DEPTH = 3;
@@ -31,7 +31,7 @@ async function fromGraph(
   const session = await Session.load(
     toModel({
       outputs: named,
-      weights: new Map([...weights].map(([name, data]) => [name, { data }])),
+      weights: toConstants(weights),
     }),
   );
   const found = await session.run({ measurements: tensor(measurements, [1, measurements.length]) });

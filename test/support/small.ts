@@ -14,7 +14,8 @@ import { defineMaml, type MamlConfig } from '../../src/families/maml.ts';
 import type { Family } from '../../src/families/family.ts';
 import { defaultCoupled, defineCoupledLista } from '../../src/families/lista.ts';
 import { defineSdn } from '../../src/families/sdn.ts';
-import { lower, perPixel, perSample, perTask, type FlopsUnit } from '../../src/training/export.ts';
+import { perTask } from '../../src/tasks/few-shot/config.ts';
+import { lower, perPixel, perSample, type FlopsUnit } from '../../src/training/export.ts';
 import { initialWeights, type Weights } from '../../src/training/weights.ts';
 import { workerEntry } from '../../src/tasks/worker-entry.ts';
 

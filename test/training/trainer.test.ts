@@ -19,13 +19,18 @@ import {
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { readCheckpoint } from '../../src/training/checkpoint.ts';
 import { WEIGHTS } from '../../src/training/export.ts';
-import { checkpointFile, Interrupted, runStages, type Spent } from '../../src/training/loop.ts';
+import { runStages } from '../../src/training/loop.ts';
+import { checkpointFile, Interrupted, type StageReport } from '../../src/training/stage-run.ts';
 import { orthogonalised } from '../../src/training/orthogonalised.ts';
-import { recoveryDefaults, type RecoveryConfig } from '../../src/training/sparse-recovery.ts';
-import { trainRecovery } from '../../src/training/run.ts';
+import { recoveryDefaults, type RecoveryConfig } from '../../src/tasks/sparse-recovery/config.ts';
+import { sparseRecovery } from '../../src/tasks/learning.ts';
+import { train, type TrainOptions } from '../../src/training/train.ts';
 import { decodeTensors } from '../../src/training/safetensors.ts';
 import { Trainer } from '../../src/training/trainer.ts';
 import { smallMatrix } from '../support/small.ts';
+
+const trainSmall = (given: RecoveryConfig, options: TrainOptions) =>
+  train(sparseRecovery, given, { matrix: smallMatrix }, options);
 
 const config: RecoveryConfig = {
   ...recoveryDefaults.coupled,
@@ -95,7 +100,7 @@ describe('Adam', () => {
 /** What a run says of its stages, without the time they took. */
 const steady = ({ stages }: Record<string, unknown>) =>
   Object.fromEntries(
-    Object.entries(stages as Record<string, Spent>).map(([name, { steps, curve }]) => [
+    Object.entries(stages as Record<string, StageReport>).map(([name, { steps, curve }]) => [
       name,
       { steps, curve },
     ]),
@@ -159,29 +164,29 @@ describe('orthogonalised steps', () => {
 describe('a run', () => {
   it('learns: the loss falls, and equal seeds give equal weights', async () => {
     const losses: number[] = [];
-    const first = await trainRecovery(config, smallMatrix, {
+    const first = await trainSmall(config, {
       ...quiet(await folder()),
       onProgress: ({ loss }) => losses.push(loss),
     });
-    const second = await trainRecovery(config, smallMatrix, quiet(await folder()));
+    const second = await trainSmall(config, quiet(await folder()));
     expect(losses[29]!).toBeLessThan(losses[0]!);
     expect(second.lowered.contents).toEqual(first.lowered.contents);
-    const other = await trainRecovery({ ...config, seed: 2 }, smallMatrix, quiet(await folder()));
+    const other = await trainSmall({ ...config, seed: 2 }, quiet(await folder()));
     expect(other.lowered.contents).not.toEqual(first.lowered.contents);
   });
 
   it('goes on exactly where it was interrupted, in either stage', async () => {
-    const whole = await trainRecovery(config, smallMatrix, quiet(await folder()));
+    const whole = await trainSmall(config, quiet(await folder()));
     for (const after of [11, 34]) {
       const path = await folder();
       let steps = 0;
       await expect(
-        trainRecovery(config, smallMatrix, {
+        trainSmall(config, {
           ...quiet(path),
           interrupted: () => ++steps === after,
         }),
       ).rejects.toThrow(Interrupted);
-      const resumed = await trainRecovery(config, smallMatrix, { ...quiet(path), resume: true });
+      const resumed = await trainSmall(config, { ...quiet(path), resume: true });
       expect(resumed.lowered.contents).toEqual(whole.lowered.contents);
       expect(steady(resumed.provenance)).toEqual(steady(whole.provenance));
     }
@@ -191,7 +196,7 @@ describe('a run', () => {
     const path = await folder();
     const w = input('w', [2]);
     let finished = 0;
-    const run = (resume: boolean): Promise<Readonly<Record<string, Spent>>> =>
+    const run = (resume: boolean): Promise<Readonly<Record<string, StageReport>>> =>
       runStages(
         [
           {
@@ -200,6 +205,8 @@ describe('a run', () => {
             learn: new Map([['w', w]]),
             rate: () => 0.1,
             steps: 3,
+            timeShare: 1,
+            fillsTime: false,
             batch: () => ({}),
             finish: (weights) => {
               finished++;
@@ -226,15 +233,15 @@ describe('a run', () => {
 
   it('refuses a checkpoint of another configuration, and a file that is none', async () => {
     const path = await folder();
-    await trainRecovery(config, smallMatrix, quiet(path));
+    await trainSmall(config, quiet(path));
     await expect(
-      trainRecovery({ ...config, seed: 9 }, smallMatrix, { ...quiet(path), resume: true }),
+      trainSmall({ ...config, seed: 9 }, { ...quiet(path), resume: true }),
     ).rejects.toThrow(/another configuration/);
     await expect(readCheckpoint(new URL(import.meta.url).pathname)).rejects.toThrow(
       /not a checkpoint/,
     );
     const { meta } = await readCheckpoint(checkpointFile(path));
-    expect(meta.stage).toBe('stage-2');
+    expect(meta).toMatchObject({ stage: 'stage-2' });
   });
 
   it('leaves out stages without steps; the third moves layers and policy alike', async () => {
@@ -246,9 +253,7 @@ describe('a run', () => {
     const weights = async (given: RecoveryConfig): Promise<ReadonlyMap<string, Float32Array>> =>
       decodeTensors(
         Buffer.from(
-          (await trainRecovery(given, smallMatrix, quiet(await folder()))).lowered.contents.get(
-            WEIGHTS,
-          )!,
+          (await trainSmall(given, quiet(await folder()))).lowered.contents.get(WEIGHTS)!,
         ),
       ).tensors;
     const before = await weights(skip);
@@ -265,15 +270,15 @@ describe('a run', () => {
       stageOne: { ...config.stageOne, steps: 0 },
       stageTwo: { ...config.stageTwo, steps: 0 },
     };
-    const { lowered } = await trainRecovery(none, smallMatrix, { ...quiet(await folder()), from });
+    const { lowered } = await trainSmall(none, { ...quiet(await folder()), from });
     expect(
       Buffer.from(lowered.contents.get(WEIGHTS)!).includes(Buffer.from(from.get('w-1')!.buffer)),
     ).toBe(true);
     await expect(
-      trainRecovery(none, smallMatrix, {
+      trainSmall(none, {
         ...quiet(await folder()),
         from: new Map([['w-1', new Float32Array(3)]]),
       }),
-    ).rejects.toThrow(/w-1 of 3 values/);
+    ).rejects.toThrow(/w-1 with 3 values/);
   });
 });

@@ -1,8 +1,9 @@
 /** Colour images: the colour model, and the gray model on each channel alone. */
 import type { Planes } from '../../../src/codecs/images.ts';
-import { denoiseConditions, type Case } from '../../../src/evaluation/data.ts';
+import type { Case } from '../../../src/evaluation/data.ts';
+import { denoiseConditions } from '../../../src/tasks/denoise/test-data.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
-import { psnr } from '../../../src/evaluation/quality.ts';
+import { psnr } from '../../../src/evaluation/metrics.ts';
 import { decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section, Table } from '../report.ts';
 import { COLOR, GRAY, SEED, SIGMAS, withModels, type Setting } from './setting.ts';
@@ -27,7 +28,7 @@ async function run(
     const conditions = denoiseConditions(images, colour, SIGMAS, SEED, clipped);
     const what = clipped ? 'noise as in an 8-bit file' : 'unclipped noise';
     let done = 0;
-    const measured = await evaluate(engine, colour, conditions, {}, () =>
+    const measured = await evaluate(engine, colour, conditions, psnr, {}, () =>
       onProgress(what, (done++ / (images.length * SIGMAS.length) + Number(clipped)) / 2),
     );
     tables.push({ columns: [what, ...sigmaColumns(SIGMAS)], rows: measuredRows(colour, measured) });

@@ -1,8 +1,8 @@
 /** The paper's table for gray images, and quality against time. */
 import type { Manifest } from '../../../src/bundle/manifest.ts';
-import { denoiseConditions } from '../../../src/evaluation/data.ts';
+import { denoiseConditions } from '../../../src/tasks/denoise/test-data.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
-import { psnr } from '../../../src/evaluation/quality.ts';
+import { psnr } from '../../../src/evaluation/metrics.ts';
 import { exitAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
 import { histograms } from '../../plots/histograms.ts';
@@ -36,6 +36,7 @@ async function run(
     engine,
     manifest,
     denoiseConditions(images, manifest, SIGMAS, SEED, true),
+    psnr,
     {},
     () => onProgress('8-bit noise', ++done / total),
   );

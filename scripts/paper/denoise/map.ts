@@ -1,6 +1,7 @@
 /** Stop depth of small windows of one image. */
 import { encodeImage } from '../../../src/codecs/images.ts';
-import { crop, denoiseConditions } from '../../../src/evaluation/data.ts';
+import { crop } from '../../../src/data/crop.ts';
+import { denoiseConditions } from '../../../src/tasks/denoise/test-data.ts';
 import { heatMap } from '../../plots/heat-map.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { GRAY, SEED, withModels, type Setting } from './setting.ts';

@@ -1,9 +1,10 @@
 /** Kinds of noise that are not in training. */
 import { decodeImage, encodeImage, type Planes } from '../../../src/codecs/images.ts';
 import { Random } from '../../../src/data/random.ts';
-import { fitting, type Case } from '../../../src/evaluation/data.ts';
+import type { Case } from '../../../src/evaluation/data.ts';
+import { fitting } from '../../../src/tasks/denoise/test-data.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
-import { psnr } from '../../../src/evaluation/quality.ts';
+import { psnr } from '../../../src/evaluation/metrics.ts';
 import { decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { GRAY, SEED, withModels, type Setting } from './setting.ts';
@@ -75,7 +76,13 @@ async function run(
         truth: clean.data,
       });
     }
-    const [measured] = await evaluate(engine, manifest, [{ label: { noise: name }, cases }], {});
+    const [measured] = await evaluate(
+      engine,
+      manifest,
+      [{ label: { noise: name }, cases }],
+      psnr,
+      {},
+    );
     const before = psnr.total(
       cases.map(({ sample, truth }) => psnr.sample(sample[input]!.data, truth)),
     );

@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { readImageFolder } from '../../../src/data/images.ts';
-import { denoiseConditions } from '../../../src/evaluation/data.ts';
-import { psnr } from '../../../src/evaluation/quality.ts';
+import { denoiseConditions } from '../../../src/tasks/denoise/test-data.ts';
+import { psnr } from '../../../src/evaluation/metrics.ts';
 import { exitAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
-import type { DenoiseConfig } from '../../../src/training/denoise.ts';
-import { readWeights } from '../../../src/training/from-bundle.ts';
-import { trainDenoise } from '../../../src/training/run.ts';
+import type { DenoiseConfig } from '../../../src/tasks/denoise/config.ts';
+import { configOf, readWeights } from '../../../src/training/from-bundle.ts';
+import { denoise } from '../../../src/tasks/learning.ts';
+import { train } from '../../../src/training/train.ts';
 import { withTrainedModels } from '../training-jobs.ts';
 import { decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
@@ -34,14 +35,13 @@ async function run(
   if (learn === undefined)
     throw new Error('prices needs a folder of clean training images: --learn DIR.');
   const manifest = setting.manifests[0]!;
-  const usual = manifest.training.config as DenoiseConfig | undefined;
-  if (!usual) throw new Error(`The manifest of ${manifest.name} does not say how it was trained.`);
+  const usual = configOf(denoise, manifest);
   const { images: trainingImages } = await readImageFolder(learn, 1);
   const from = await readWeights(join(modelsDir, manifest.name));
   const images = setting.images.filter((_, i) => i % EVERY === 0);
   const lambdas = quick ? PRICES.slice(-2) : PRICES;
   const nameOf = (lambda: number): string => `price-${lambda}`;
-  const configOf = (lambda: number): DenoiseConfig => ({
+  const pricedAt = (lambda: number): DenoiseConfig => ({
     ...usual,
     stageOne: { ...usual.stageOne, steps: 0 },
     stageTwo: { ...usual.stageTwo, lambda, steps: quick ? 2 : 300 },
@@ -50,7 +50,7 @@ async function run(
     lambdas.map((lambda) => ({
       name: nameOf(lambda),
       task: 'denoise' as const,
-      train: (options) => trainDenoise(configOf(lambda), trainingImages, options),
+      train: (options) => train(denoise, pricedAt(lambda), trainingImages, options),
       from,
     })),
     (what, share) => onProgress(what, 0.5 * share),

@@ -1,6 +1,7 @@
 /** DnCNN-stop as published, trained by the same code, beside ours. */
 import { loadBundles } from '../../../src/bundle/read.ts';
-import { denoiseConditions } from '../../../src/evaluation/data.ts';
+import { denoiseConditions } from '../../../src/tasks/denoise/test-data.ts';
+import { denoise } from '../../../src/tasks/learning.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { trainingTime } from '../training.ts';
@@ -44,7 +45,7 @@ async function run(
     ]);
   for (const manifest of manifests) {
     const conditions = denoiseConditions(images, manifest, LEVELS, SEED);
-    const measured = await evaluate(engine, manifest, conditions, {}, () =>
+    const measured = await evaluate(engine, manifest, conditions, denoise.metric, {}, () =>
       onProgress(manifest.name, ++done / total),
     );
     rows.push(...measuredRows(manifest, measured).map((row) => row.map(String)), [

@@ -1,6 +1,6 @@
 /** Rows that several parts print: quality by noise level at every fixed depth and with the policy. */
 import type { Manifest, Measurement } from '../../../src/bundle/manifest.ts';
-import { psnr } from '../../../src/evaluation/quality.ts';
+import { psnr } from '../../../src/evaluation/metrics.ts';
 import { exitAt, qualityAt, type Traced } from '../../../src/evaluation/trace.ts';
 import { decibels } from '../numbers.ts';
 import type { Table } from '../report.ts';

@@ -1,5 +1,6 @@
 /** Accuracy on unseen classes, beside the published values and MAML with a fixed number of steps. Task-imbalanced and vanilla settings. */
 import type { Measurement } from '../../../src/bundle/manifest.ts';
+import { fewShot } from '../../../src/tasks/learning.ts';
 import { evaluate } from '../../../src/evaluation/evaluate.ts';
 import { startEngine } from '../../../src/evaluation/measure.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
@@ -28,7 +29,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
     const measured: Measurement[][] = [];
     for (const manifest of manifests) {
       measured.push(
-        await evaluate(engine, manifest, conditions, {}, () =>
+        await evaluate(engine, manifest, conditions, fewShot.metric, {}, () =>
           options.onProgress(manifest.name, ++done / total),
         ),
       );

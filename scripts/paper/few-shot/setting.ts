@@ -2,9 +2,11 @@
 import { loadBundles } from '../../../src/bundle/read.ts';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { readClassFolders } from '../../../src/data/class-folders.ts';
-import { fewShotTasks, settingsFor, type Setting } from '../../../src/evaluation/few-shot.ts';
+import { fewShotTasks, settingsFor, type Setting } from '../../../src/tasks/few-shot/test-data.ts';
 import type { Condition } from '../../../src/evaluation/data.ts';
-import type { FewShotConfig } from '../../../src/training/few-shot.ts';
+import type { FewShotConfig } from '../../../src/tasks/few-shot/config.ts';
+import { fewShot } from '../../../src/tasks/learning.ts';
+import { configOf } from '../../../src/training/from-bundle.ts';
 import type { ReproduceOptions } from '../report.ts';
 
 /** Seed of the test tasks. */
@@ -47,8 +49,7 @@ export async function loadModels({
       ?.manifest;
   const [stop, fixed] = [found(model), found(`${model}-fixed`)];
   if (!stop) throw new Error(`There is no model ${model} for few-shot learning in ${modelsDir}.`);
-  const config = stop.training.config as FewShotConfig | undefined;
-  if (!config) throw new Error(`The manifest of ${model} does not say how it was trained.`);
+  const config = configOf(fewShot, stop);
   const rows =
     model === DEFAULT_MODEL
       ? omniglot

@@ -1,6 +1,6 @@
 /** Gradient steps by the number of images per class, and the accuracy after each step. */
 import { startEngine } from '../../../src/evaluation/measure.ts';
-import { accuracy } from '../../../src/evaluation/quality.ts';
+import { accuracy } from '../../../src/evaluation/metrics.ts';
 import { exitAt, qualityAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
 import { histograms } from '../../plots/histograms.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';

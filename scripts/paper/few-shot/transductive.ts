@@ -1,12 +1,14 @@
 /** Transductive normalisation as published (all queries of a task together) against ours (support set only). */
+import { toConstants } from '../../../src/training/weights.ts';
 import { join } from 'node:path';
+import { leavesOf } from '../../../src/families/family.ts';
 import type { Condition } from '../../../src/evaluation/data.ts';
-import { accuracy, halfWidth95 } from '../../../src/evaluation/quality.ts';
+import { accuracy, halfWidth95 } from '../../../src/evaluation/metrics.ts';
 import { toModel } from '../../../src/graph/model.ts';
 import { input } from '../../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../../src/runtime/session.ts';
 import { readWeights } from '../../../src/training/from-bundle.ts';
-import { fewShotFamily } from '../../../src/training/few-shot.ts';
+import { fewShotFamily } from '../../../src/tasks/few-shot/stages.ts';
 import { unroll } from '../../../src/training/unroll.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { loadModels, percent, testTasks } from './setting.ts';
@@ -26,13 +28,11 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
   const rows: string[][] = models.rows.map(({ name }) => [name]);
   for (const [way, together] of [false, true].entries()) {
     const family = fewShotFamily({ ...models.config, transductive: together });
-    const inputs = Object.fromEntries(
-      Object.entries(family.inputs).map(([name, shape]) => [name, input(name, shape)]),
-    );
+    const inputs = leavesOf(family.inputs);
     const { logits } = unroll(family, inputs).outputs.at(-1)! as {
       logits: ReturnType<typeof input>;
     };
-    const constants = new Map([...weights].map(([name, data]) => [name, { data }]));
+    const constants = toConstants(weights);
     const session = await Session.load(toModel({ outputs: { logits }, weights: constants }));
     for (const [i, condition] of conditions.entries()) {
       options.onProgress(models.rows[i]!.name, (way + i / conditions.length) / 2);

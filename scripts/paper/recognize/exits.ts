@@ -1,5 +1,5 @@
 /** Accuracy of every exit, the oracle that picks the best exit per image, and how often more depth harms. */
-import { accuracy, halfWidth95 } from '../../../src/evaluation/quality.ts';
+import { accuracy, halfWidth95 } from '../../../src/evaluation/metrics.ts';
 import { curves } from '../../plots/curves.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { flopsUpTo } from './cost.ts';

@@ -1,6 +1,6 @@
 /** How the weights of the exits in the loss change their accuracy: one network, trained equally long with each. */
 import type { Manifest } from '../../../src/bundle/manifest.ts';
-import { accuracy } from '../../../src/evaluation/quality.ts';
+import { accuracy } from '../../../src/evaluation/metrics.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { runsOf } from '../training.ts';
 import { traceImages, recognitionModels, type Setting } from './setting.ts';

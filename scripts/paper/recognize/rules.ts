@@ -1,6 +1,6 @@
 /** Comparison of stop rules: policy, confidence, entropy, patience and a fixed depth. */
 import { cheapestThreshold } from '../../../src/evaluation/calibrate.ts';
-import { accuracy } from '../../../src/evaluation/quality.ts';
+import { accuracy } from '../../../src/evaluation/metrics.ts';
 import { exitAt, qualityAt, type Judged } from '../../../src/evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';

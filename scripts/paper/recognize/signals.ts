@@ -1,5 +1,5 @@
 /** Signals that a stop rule can compare with its threshold: numbers from 0 to 1, larger to stop. */
-import { argmax } from '../../../src/evaluation/quality.ts';
+import { argmax } from '../../../src/evaluation/metrics.ts';
 import type { Judged } from '../../../src/evaluation/trace.ts';
 import type { ImageTrace } from './setting.ts';
 

@@ -1,4 +1,4 @@
-import type { RecoveryConfig } from '../../../src/training/sparse-recovery.ts';
+import type { RecoveryConfig } from '../../../src/tasks/sparse-recovery/config.ts';
 
 type Change = (usual: RecoveryConfig) => Partial<RecoveryConfig>;
 

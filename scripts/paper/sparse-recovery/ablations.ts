@@ -3,15 +3,15 @@ import { Random } from '../../../src/data/random.ts';
 import { measurementMatrix } from '../../../src/data/sparse-recovery.ts';
 import type { Traced } from '../../../src/evaluation/trace.ts';
 import { exitAt, qualityAt } from '../../../src/evaluation/trace.ts';
-import { nmse } from '../../../src/evaluation/quality.ts';
+import { nmse } from '../../../src/evaluation/metrics.ts';
 import { curves } from '../../plots/curves.ts';
 import { heatMap } from '../../plots/heat-map.ts';
 import { oracle, stopTime } from '../../../src/stopping/distribution.ts';
 import {
-  ENOUGH,
   recoveryDefaults,
   type RecoveryConfig,
-} from '../../../src/training/sparse-recovery.ts';
+} from '../../../src/tasks/sparse-recovery/config.ts';
+import { ENOUGH } from '../../../src/tasks/sparse-recovery/stages.ts';
 import { decibels } from '../numbers.ts';
 import { withTrainedModels } from '../training-jobs.ts';
 import type { Figure, Part, ReproduceOptions, Section, Table } from '../report.ts';

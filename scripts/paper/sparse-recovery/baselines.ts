@@ -72,9 +72,7 @@ export async function iterate(
       schedule: scalar(schedule(i)),
       ...current,
     };
-    const result = await session.run(
-      Object.fromEntries(session.inputs.map(({ name }) => [name, feeds[name]!])),
-    );
+    const result = await session.run(session.pick(feeds));
     current = Object.fromEntries(
       Object.keys(states).map((name) => [name, result[`next:${name}`]!]),
     );

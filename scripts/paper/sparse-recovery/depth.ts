@@ -1,7 +1,8 @@
 /** Quality and depth of the policy over thresholds, and of the same network at fixed depths. */
 import type { Manifest } from '../../../src/bundle/manifest.ts';
-import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
-import { nmse } from '../../../src/evaluation/quality.ts';
+import { startEngine } from '../../../src/evaluation/measure.ts';
+import { matrixOf } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
+import { nmse } from '../../../src/evaluation/metrics.ts';
 import { exitAt, qualityAt, type Traced } from '../../../src/evaluation/trace.ts';
 import { curves } from '../../plots/curves.ts';
 import { histograms } from '../../plots/histograms.ts';

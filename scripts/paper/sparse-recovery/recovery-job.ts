@@ -1,7 +1,8 @@
-import { writeNpy } from '../../../src/codecs/npy.ts';
 import type { Matrix } from '../../../src/data/sparse-recovery.ts';
-import { trainRecovery } from '../../../src/training/run.ts';
-import type { RecoveryConfig } from '../../../src/training/sparse-recovery.ts';
+import { sparseRecovery } from '../../../src/tasks/learning.ts';
+import { matrixFiles } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
+import { train } from '../../../src/training/train.ts';
+import type { RecoveryConfig } from '../../../src/tasks/sparse-recovery/config.ts';
 import type { TrainingJob } from '../training-jobs.ts';
 
 /** A training job for recovery through `matrix`. */
@@ -15,8 +16,6 @@ export const recoveryJob = ({
 }): TrainingJob => ({
   ...rest,
   task: 'sparse-recovery',
-  train: (options) => trainRecovery(config, matrix, options),
-  files: new Map([
-    ['matrix.npy', writeNpy({ shape: [matrix.rows, matrix.columns], data: matrix.data })],
-  ]),
+  train: (options) => train(sparseRecovery, config, { matrix }, options),
+  files: matrixFiles(matrix),
 });

@@ -8,10 +8,11 @@ import {
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import { cheapestThreshold } from '../../../src/evaluation/calibrate.ts';
 import type { Condition } from '../../../src/evaluation/data.ts';
-import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
-import { nmse } from '../../../src/evaluation/quality.ts';
+import { startEngine } from '../../../src/evaluation/measure.ts';
+import { matrixOf } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
+import { nmse } from '../../../src/evaluation/metrics.ts';
 import { exitAt, type Traced } from '../../../src/evaluation/trace.ts';
-import { recoveryDefaults } from '../../../src/training/sparse-recovery.ts';
+import { recoveryDefaults } from '../../../src/tasks/sparse-recovery/config.ts';
 import { requireModel } from '../models.ts';
 import { withTrainedModels } from '../training-jobs.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';

@@ -2,8 +2,9 @@
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import type { Matrix, SignalOptions } from '../../../src/data/sparse-recovery.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
-import { recoveryConditions, type Condition } from '../../../src/evaluation/data.ts';
-import { nmse } from '../../../src/evaluation/quality.ts';
+import type { Condition } from '../../../src/evaluation/data.ts';
+import { recoveryConditions } from '../../../src/tasks/sparse-recovery/test-data.ts';
+import { nmse } from '../../../src/evaluation/metrics.ts';
 import { qualityAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
 import { decibels } from '../numbers.ts';
 

@@ -1,5 +1,6 @@
 /** The published table with every row measured on one test set, and the layers needed for a given quality. */
-import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
+import { startEngine } from '../../../src/evaluation/measure.ts';
+import { matrixOf } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
 import { exitAt, type Traced } from '../../../src/evaluation/trace.ts';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
 import type { Matrix } from '../../../src/families/matrix.ts';

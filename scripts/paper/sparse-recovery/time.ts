@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import type { Condition } from '../../../src/evaluation/data.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
-import { matrixOf, startEngine } from '../../../src/evaluation/measure.ts';
-import { nmse } from '../../../src/evaluation/quality.ts';
+import { startEngine } from '../../../src/evaluation/measure.ts';
+import { matrixOf } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
+import { nmse } from '../../../src/evaluation/metrics.ts';
 import { curves } from '../../plots/curves.ts';
 import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
 import { readWeights } from '../../../src/training/from-bundle.ts';
-import { recoveryDefaults } from '../../../src/training/sparse-recovery.ts';
+import { recoveryDefaults } from '../../../src/tasks/sparse-recovery/config.ts';
 import { requireModel } from '../models.ts';
 import { decibels } from '../numbers.ts';
 import { withTrainedModels } from '../training-jobs.ts';

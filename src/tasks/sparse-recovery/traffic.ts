@@ -2,7 +2,7 @@
 import { amplitudes, type Amplitude } from '../../data/amplitudes.ts';
 import type { Random, Range } from '../../data/random.ts';
 import { SignalSampler, type Matrix } from '../../data/sparse-recovery.ts';
-import { nmse } from '../../evaluation/quality.ts';
+import { nmse } from '../../evaluation/metrics.ts';
 import {
   randomOf,
   type Part,

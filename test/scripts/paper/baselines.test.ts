@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Random } from '../../../src/data/random.ts';
 import { measurementMatrix } from '../../../src/data/sparse-recovery.ts';
-import { recoveryConditions } from '../../../src/evaluation/data.ts';
+import { recoveryConditions } from '../../../src/tasks/sparse-recovery/test-data.ts';
 import { singularValues } from '../../../src/families/matrix.ts';
 import { ista, iterate, vamp } from '../../../scripts/paper/sparse-recovery/baselines.ts';
 import { measurementsOf, qualitiesOf } from '../../../scripts/paper/sparse-recovery/setting.ts';

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { fewShotDefaults, type FewShotConfig } from '../../../src/training/few-shot.ts';
+import { fewShotDefaults, type FewShotConfig } from '../../../src/tasks/few-shot/config.ts';
 import { livelyWeights, smallMaml, writeModels } from '../../support/small.ts';
 import { classFolders, reproduceWith } from './run.ts';
 

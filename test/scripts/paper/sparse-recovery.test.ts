@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { recoveryDefaults } from '../../../src/training/sparse-recovery.ts';
-import { withDefaults } from '../../../src/training/config.ts';
+import { recoveryDefaults, recoverySchema } from '../../../src/tasks/sparse-recovery/config.ts';
+import { parseConfig } from '../../../src/training/config.ts';
 import { reproduceWith } from './run.ts';
 
 let place: string;
@@ -69,7 +69,8 @@ describe('LISTA as published, whose bundles are not committed', () => {
         new RegExp(`\nnpm run train -- sparse-recovery --form published .*--name ${name}( .*)?\n`),
       );
     const [, file] = /--config (\S+)/.exec(printed)!;
-    const config = withDefaults(
+    const config = parseConfig(
+      recoverySchema,
       recoveryDefaults.published,
       JSON.parse(await readFile(file!, 'utf8')),
     );

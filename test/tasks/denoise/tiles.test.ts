@@ -1,3 +1,4 @@
+import { toConstants } from '../../../src/training/weights.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toModel } from '../../../src/graph/model.ts';
@@ -138,7 +139,7 @@ describe('tiles through a network', () => {
     margin: number,
   ): Promise<Float32Array> => {
     const { outputs } = unroll(family, { image: input('image', family.inputs.image!) });
-    const weights = new Map([...livelyWeights(family)].map(([name, data]) => [name, { data }]));
+    const weights = toConstants(livelyWeights(family));
     const session = await Session.load(
       toModel({ outputs: { denoised: outputs.at(-1)!.denoised! }, weights }),
     );

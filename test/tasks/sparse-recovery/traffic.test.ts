@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { amplitudes, type Amplitude } from '../../../src/data/amplitudes.ts';
 import { Random } from '../../../src/data/random.ts';
 import { measurementMatrix, SignalSampler } from '../../../src/data/sparse-recovery.ts';
-import { nmse } from '../../../src/evaluation/quality.ts';
+import { nmse } from '../../../src/evaluation/metrics.ts';
 import { parts } from '../../../src/evaluation/traffic.ts';
 import {
   boundsOf,

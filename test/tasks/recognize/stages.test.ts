@@ -1,21 +1,25 @@
+import { toConstants } from '../../../src/training/weights.ts';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { LabelledImages } from '../../src/data/class-folders.ts';
-import { Random } from '../../src/data/random.ts';
-import { toModel } from '../../src/graph/model.ts';
-import { input } from '../../src/graph/operators.ts';
-import { floats, Session, tensor } from '../../src/runtime/session.ts';
-import { WEIGHTS } from '../../src/training/export.ts';
-import { recognizeDefaults, recognizeFamily } from '../../src/training/recognize.ts';
-import { trainRecognize } from '../../src/training/run.ts';
-import { decodeTensors } from '../../src/training/safetensors.ts';
-import { unroll } from '../../src/training/unroll.ts';
+import type { LabelledImages } from '../../../src/data/class-folders.ts';
+import { Random } from '../../../src/data/random.ts';
+import { toModel } from '../../../src/graph/model.ts';
+import { input } from '../../../src/graph/operators.ts';
+import { floats, Session, tensor } from '../../../src/runtime/session.ts';
+import { WEIGHTS } from '../../../src/training/export.ts';
+import { recognizeDefaults } from '../../../src/tasks/recognize/config.ts';
+import { recognizeFamily } from '../../../src/tasks/recognize/stages.ts';
+import { recognize } from '../../../src/tasks/learning.ts';
+import { train } from '../../../src/training/train.ts';
+import { decodeTensors } from '../../../src/training/safetensors.ts';
+import { unroll } from '../../../src/training/unroll.ts';
 
 const side = 8;
 const config = {
   ...recognizeDefaults.sdn,
+  channels: 3 as const,
   ...{
     side,
     widths: [6, 6],
@@ -49,13 +53,13 @@ function stripes(each: number): LabelledImages {
 it('what is exported recognises what was learnt, its statistics folded in', async () => {
   const data = stripes(40);
   const folder = await mkdtemp(join(tmpdir(), 'stopwise-recognize-'));
-  const { lowered } = await trainRecognize(config, data, {
+  const { lowered } = await train(recognize, config, data, {
     ...{ threads: 1, folder, resume: false, checkpointSeconds: 1e9, onProgress: () => undefined },
   });
   const { tensors } = decodeTensors(Buffer.from(lowered.contents.get(WEIGHTS)!));
   const image = input('image', [data.images.length, 3, side, side]);
   const [, last] = unroll(recognizeFamily(config, 3), { image }).outputs;
-  const weights = new Map([...tensors].map(([name, values]) => [name, { data: values }]));
+  const weights = toConstants(tensors);
   const session = await Session.load(toModel({ outputs: { logits: last!.logits! }, weights }));
   const pixels = Float32Array.from(data.images.flatMap((planes) => [...planes.data]));
   const logits = floats(

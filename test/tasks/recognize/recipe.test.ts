@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Manifest } from '../../src/bundle/manifest.ts';
-import { parseFlags } from '../../src/commands/plans/plan.ts';
-import { recognizePlan } from '../../src/commands/plans/recognize.ts';
-import type { Condition } from '../../src/evaluation/data.ts';
+import type { Manifest } from '../../../src/bundle/manifest.ts';
+import { recognize } from '../../../src/tasks/learning.ts';
+import { ConfigFile } from '../../../src/training/config.ts';
+import type { Condition } from '../../../src/evaluation/data.ts';
 
 let place: string;
 beforeAll(async () => void (place = await mkdtemp(join(tmpdir(), 'plan-'))));
@@ -24,9 +24,8 @@ async function split(perClass: number): Promise<{ measured: number[]; calibrated
       );
     }
   }
-  const { test } = await recognizePlan(
-    parseFlags(['recognize', '--data', data, '--channels', '1']).values,
-  );
+  const flags = { data, channels: '1' };
+  const { test } = await recognize.plan(flags, await ConfigFile.read(undefined));
   const manifest = { inputs: [{ name: 'image' }] } as unknown as Manifest;
   const grays = (conditions: Condition[]): number[] =>
     conditions[0]!.cases.map(({ sample }) => Math.round(255 * sample.image!.data[0]!));

@@ -1,10 +1,9 @@
-/** Few-shot tasks of classes that were not trained on, as conditions to measure on. */
-import type { LabelledImages } from '../data/class-folders.ts';
-import { EpisodeSampler, type EpisodeOptions } from '../data/episodes.ts';
-import { Random } from '../data/random.ts';
-import type { Manifest } from '../bundle/manifest.ts';
-import type { Case, Condition } from './data.ts';
-import type { TestData } from './measure.ts';
+/** Few-shot tasks of classes that were not trained on, to measure on. */
+import type { LabelledImages } from '../../data/class-folders.ts';
+import { EpisodeSampler, type EpisodeOptions } from '../../data/episodes.ts';
+import { Random } from '../../data/random.ts';
+import type { Manifest } from '../../bundle/manifest.ts';
+import type { Case, Condition, TestData } from '../../evaluation/data.ts';
 
 /** Tasks of one kind: `shots` from … to. */
 export type Setting = Pick<EpisodeOptions, 'shots'> & { readonly ways: number };
@@ -18,7 +17,7 @@ export interface FewShotTest {
   readonly turns: boolean;
 }
 
-/** Task-imbalanced and vanilla: the whole range of shots for each number of classes, and its two ends by themselves. */
+/** For each number of classes the whole range of shots (task-imbalanced), and its two ends by themselves (vanilla). */
 export const settingsFor = (
   ways: readonly number[],
   [least, most]: readonly [number, number],

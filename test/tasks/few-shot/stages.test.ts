@@ -2,16 +2,22 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { LabelledImages } from '../../src/data/class-folders.ts';
-import { Random } from '../../src/data/random.ts';
-import { input, mul, reduceSum } from '../../src/graph/operators.ts';
-import { floats, tensor } from '../../src/runtime/session.ts';
-import { perTask, sharesOf } from '../../src/training/export.ts';
-import { fewShotDefaults, type FewShotConfig } from '../../src/training/few-shot.ts';
-import { Interrupted, type Progress } from '../../src/training/loop.ts';
-import { classesForPolicy, trainFewShot } from '../../src/training/run.ts';
-import { drawRows, tabulate } from '../../src/training/table.ts';
-import { smallMaml } from '../support/small.ts';
+import type { LabelledImages } from '../../../src/data/class-folders.ts';
+import { Random } from '../../../src/data/random.ts';
+import { input, mul, reduceSum } from '../../../src/graph/operators.ts';
+import { floats, tensor } from '../../../src/runtime/session.ts';
+import { sharesOf } from '../../../src/training/export.ts';
+import {
+  fewShotDefaults,
+  perTask,
+  type FewShotConfig,
+} from '../../../src/tasks/few-shot/config.ts';
+import { Interrupted, type Progress } from '../../../src/training/stage-run.ts';
+import { splitClasses } from '../../../src/tasks/few-shot/classes.ts';
+import { fewShot } from '../../../src/tasks/learning.ts';
+import { train } from '../../../src/training/train.ts';
+import { drawRows, tabulate } from '../../../src/training/table.ts';
+import { smallMaml } from '../../support/small.ts';
 
 const SIDE = 8;
 const config: FewShotConfig = {
@@ -59,12 +65,12 @@ const run = async (path?: string) => ({
 describe('a policy for few-shot tasks', () => {
   it('learns from a table of tasks, and goes on exactly where it was interrupted', async () => {
     const seen: Progress[] = [];
-    const whole = await trainFewShot(config, images, {
+    const whole = await train(fewShot, config, images, {
       ...(await run()),
       onProgress: (progress) => seen.push(progress),
     });
     const of = (stage: string): Progress[] => seen.filter((progress) => progress.stage === stage);
-    expect(of('stage-2, before it').map(({ progress }) => progress)).toEqual(
+    expect(of('stage-2, preparing').map(({ progress }) => progress)).toEqual(
       Array.from({ length: 12 }, (_, i) => (i + 1) / 12),
     );
     const losses = of('stage-2').map(({ loss }) => loss);
@@ -75,20 +81,20 @@ describe('a policy for few-shot tasks', () => {
     // Among the tasks, which are then adapted anew, and among the steps.
     for (const after of [1 + 4, 20]) {
       let calls = 0;
-      const interrupted = trainFewShot(config, images, {
+      const interrupted = train(fewShot, config, images, {
         ...options,
         resume: after === 20,
         interrupted: () => ++calls === after,
       });
       await expect(interrupted).rejects.toThrow(Interrupted);
     }
-    const resumed = await trainFewShot(config, images, { ...options, resume: true });
+    const resumed = await train(fewShot, config, images, { ...options, resume: true });
     expect(resumed.lowered.contents).toEqual(whole.lowered.contents);
   }, 60_000);
 
   it('has classes of its own, whole ones, where there are enough', () => {
-    const { layers, policy, apart } = classesForPolicy(config, images);
-    expect(apart).toBe(true);
+    const { layers, policy, separate } = splitClasses(config, images);
+    expect(separate).toBe(true);
     expect([layers.labels.length, policy.labels.length, policy.images.length]).toEqual([6, 2, 18]);
     expect([...layers.labels, ...policy.labels].sort()).toEqual([...images.labels].sort());
     const place = images.labels.indexOf(policy.labels[1]!);
@@ -96,10 +102,10 @@ describe('a policy for few-shot tasks', () => {
       images.images.filter((_, i) => images.classes[i] === place),
     );
     for (const change of [{ turns: false, ways: [5] }, { held: 0 }, { form: 'fixed' as const }])
-      expect(classesForPolicy({ ...config, ...change }, images)).toEqual({
+      expect(splitClasses({ ...config, ...change }, images)).toEqual({
         layers: images,
         policy: images,
-        apart: false,
+        separate: false,
       });
   });
 });
@@ -114,7 +120,7 @@ describe('a table', () => {
     const shares: number[] = [];
     const table = await tabulate(columns, new Map([['w', Float32Array.of(10)]]), {
       count: 3,
-      place: { threads: 1 },
+      runOn: { threads: 1 },
       next: () => ({ x: tensor(samples[i++]!, [1, 2]) }),
       onProgress: (share) => shares.push(share),
     });

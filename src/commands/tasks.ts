@@ -1,0 +1,60 @@
+/** What the commands share: the recipes by task, their flags and usage, and where files lie. */
+import {
+  parseFlags,
+  usageOf,
+  type Flags,
+  type FlagsOf,
+  type FlagTable,
+} from '../training/flags.ts';
+import type { Recipe } from '../training/recipe.ts';
+import { recipes } from '../tasks/recipes.ts';
+
+export interface Folders {
+  readonly models: string;
+  readonly checkpoints: string;
+}
+
+export const usualFolders = (): Folders => ({
+  models: process.env.MODELS_DIR ?? 'models',
+  checkpoints: 'checkpoints',
+});
+
+/** A command's flags: those of all tasks, and where each recipe has its own. */
+export interface TaskCommand<T extends FlagTable> {
+  readonly name: string;
+  readonly common: T;
+  readonly own: 'trainFlags' | 'evaluateFlags';
+  /** Begins the message where the task is missing, such as `Say what to train`. */
+  readonly noTask: string;
+  /** Begins the message for a task that is not known. */
+  readonly unknownTask: (task: string) => string;
+}
+
+export function usageFor({ name, common, own }: TaskCommand<FlagTable>): string {
+  return [
+    `npm run ${name} -- TASK [flags]`,
+    ...recipes.map((recipe) => `\nTASK ${recipe.task}\n${usageOf(recipe[own])}`),
+    `\nEvery TASK\n${usageOf(common)}`,
+  ].join('\n');
+}
+
+/** @throws Error where the task is missing or unknown, or a flag is unknown or belongs to another task */
+export function parseTask<T extends FlagTable>(
+  command: TaskCommand<T>,
+  args: readonly string[],
+): { recipe: Recipe; flags: FlagsOf<T> & Flags } {
+  const { common, own, noTask, unknownTask } = command;
+  // The task may stand behind flags, so the flags of all tasks are needed to find it.
+  const all = Object.assign({}, common, ...recipes.map((recipe) => recipe[own])) as FlagTable;
+  const [task] = parseFlags(all, args).positionals;
+  const recipe = recipes.find((one) => one.task === task);
+  if (!recipe)
+    throw new Error(`${task === undefined ? noTask : unknownTask(task)}:\n${usageFor(command)}`);
+  const table = { ...common, ...recipe[own] };
+  const foreign = args
+    .map((arg) => /^--([a-z-]+)/.exec(arg)?.[1])
+    .find((name) => name !== undefined && name in all && !(name in table));
+  if (foreign !== undefined)
+    throw new Error(`--${foreign} is not a flag of ${recipe.task}; see --help.`);
+  return { recipe, flags: parseFlags(table, args).flags };
+}
