@@ -31,6 +31,10 @@ export interface ReproduceOptions {
   readonly learn?: string;
   /** Bundle to measure, where `Reproduction.byName` allows it. */
   readonly model?: string;
+  /** Minutes of CPU time for each training run of a comparison. */
+  readonly minutes?: number;
+  /** Resume such runs from their checkpoints. */
+  readonly resume?: boolean;
   /** Few samples and steps: a smoke test whose figures mean nothing. */
   readonly quick: boolean;
   /** @param share of the part that is done, 0..1 */
@@ -42,7 +46,7 @@ export interface Part {
   readonly name: string;
   readonly about: string;
   /** Option it needs; without it the part is skipped unless requested by name. */
-  readonly needs?: 'data' | 'learn';
+  readonly needs?: 'data' | 'learn' | 'minutes';
   run(options: ReproduceOptions): Promise<Section[]>;
 }
 

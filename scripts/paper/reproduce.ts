@@ -13,6 +13,7 @@ import {
   type Section,
 } from './report.ts';
 import { sparseRecovery } from './sparse-recovery.ts';
+import { positive } from '../../src/commands/plans/plan.ts';
 import { WorkBar } from '../../src/commands/progress.ts';
 
 /** A task is added here: its parts are measured in order. */
@@ -28,8 +29,9 @@ const parts = (reproduction: Reproduction): string =>
 
 export const usage = `npm run reproduce -- TASK [PART …]
   --data DIR   test images, for the tasks that need them        --quick        smoke test with few samples and steps
-  --learn DIR  clean training images for the part prices (denoise)
+  --learn DIR  clean training images (denoise: prices, shapes)  --minutes N    CPU time of each training run (denoise: shapes)
   --out DIR    report and plots (default reports/TASK)          --model NAME   bundle to measure (few-shot; default few-shot-omniglot)
+  --resume     continue such runs from their checkpoints
 ${Object.entries(reproductions)
   .map(([task, reproduction]) => `  ${task}\n${parts(reproduction)}`)
   .join('\n')}`;
@@ -38,7 +40,9 @@ const options = {
   data: { type: 'string' },
   learn: { type: 'string' },
   model: { type: 'string' },
+  minutes: { type: 'string' },
   out: { type: 'string' },
+  resume: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
 } as const;
 
@@ -58,13 +62,18 @@ export async function reproduce(args: string[]): Promise<void> {
   if (unknown !== undefined) throw new Error(`${task} has no part ${unknown}:\n${usage}`);
   if (values.model !== undefined && !reproduction.byName)
     throw new Error(`--model cannot be chosen for ${task}.`);
+  const { minutes, ...others } = values;
+  const given = {
+    ...others,
+    ...(minutes !== undefined && { minutes: positive('--minutes', minutes) }),
+  };
   const chosen = reproduction.parts.filter(({ name, needs }) =>
-    wanted.length === 0 ? !needs || values[needs] !== undefined : wanted.includes(name),
+    wanted.length === 0 ? !needs || given[needs] !== undefined : wanted.includes(name),
   );
   const folder = values.out ?? join('reports', task);
   await mkdir(folder, { recursive: true });
   for (const part of chosen) {
-    const sections = await measure(part, values);
+    const sections = await measure(part, given);
     const markdown = sections.map(toMarkdown).join('\n\n');
     console.log(`${markdown}\n`);
     await writePart(folder, part, sections, markdown);

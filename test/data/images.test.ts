@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeImage, type Planes } from '../../src/codecs/images.ts';
-import { addNoise, PatchSampler, readImageFolder } from '../../src/data/images.ts';
+import {
+  addNoise,
+  drawSigma,
+  PatchSampler,
+  placeByHash,
+  readImageFolder,
+  type NoiseOptions,
+} from '../../src/data/images.ts';
 import { Random } from '../../src/data/random.ts';
 
 const ramp = (channels: 1 | 3, width: number, height: number): Planes => ({
@@ -51,6 +58,14 @@ describe('readImageFolder', () => {
     const file = join(folder, 'README.md');
     await writeFile(file, 'words');
     await expect(readImageFolder(file)).rejects.toThrow(`${file} is a file, not a folder.`);
+  });
+
+  it('reads those files alone whose bytes are asked for', async () => {
+    const wanted = await png(ramp(1, 4, 4));
+    await writeFile(join(folder, 'a.png'), await png(ramp(1, 5, 5)));
+    await writeFile(join(folder, 'b.png'), wanted);
+    const { names } = await readImageFolder(folder, 1, (file) => Buffer.from(wanted).equals(file));
+    expect(names).toEqual(['b.png']);
   });
 
   it('refuses a folder that is missing, is empty or holds a broken image', async () => {
@@ -139,6 +154,47 @@ describe('PatchSampler', () => {
     expect(() => new PatchSampler([image], new Random(1), 8, 1, noise)).toThrow(
       /at least 8×8 pixels; one is 9×7/,
     );
+  });
+});
+
+describe('placeByHash', () => {
+  it('is the SHA-256 hash as a fraction', () => {
+    // SHA-256 of "abc" begins with ba7816bf.
+    expect(placeByHash(Buffer.from('abc'))).toBe(0xba7816bf / 2 ** 32);
+  });
+});
+
+describe('drawSigma', () => {
+  const noise: NoiseOptions = {
+    sigma: [0.5, 75],
+    spread: 'log-uniform',
+    clean: 0.1,
+    anneal: { from: 25, share: 0.2 },
+    clipped: 0,
+  };
+  const draws = (progress: number, options = noise): number[] => {
+    const random = new Random(5);
+    return Array.from({ length: 4000 }, () => drawSigma(options, progress, random));
+  };
+  const share = (values: readonly number[], within: (value: number) => boolean): number =>
+    values.filter(within).length / values.length;
+
+  it('is as often in one factor of its range as in any other, and zero for the clean share', () => {
+    const values = draws(1);
+    expect(share(values, (value) => value === 0)).toBeCloseTo(0.1, 1.5);
+    const noisy = values.filter((value) => value > 0);
+    expect(Math.min(...noisy)).toBeGreaterThanOrEqual(0.5);
+    expect(Math.max(...noisy)).toBeLessThanOrEqual(75);
+    expect(share(noisy, (value) => value < Math.sqrt(0.5 * 75))).toBeCloseTo(0.5, 1.5);
+  });
+
+  it('begins with high levels alone; the bound falls by equal factors, and clean patches come last', () => {
+    const least = (progress: number): number => Math.min(...draws(progress));
+    expect(least(0)).toBeCloseTo(25, 1);
+    // Half of the way from 25 down to 0.5 in factors.
+    expect(least(0.1)).toBeCloseTo(Math.sqrt(25 * 0.5), 1);
+    expect(least(0.199)).toBeGreaterThan(0.5);
+    expect(least(0.2)).toBe(0);
   });
 });
 
