@@ -70,7 +70,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
       onProgress(name, (i + share) / SHAPES.length),
     );
     const quality = await qualityOf(config, weights, quick ? tests.slice(0, 1) : tests);
-    const ms = await timeOf(config, weights);
+    const ms = await timeOf(config, weights, quick ? 1 : REPEATS);
     shape.exits.forEach((exit, e) => {
       const label = e === 0 ? `${name}, ${steps} steps` : '';
       rows.push([label, exit, ms[e]!.toFixed(0), ...quality[e]!.map(decibels)]);
@@ -159,11 +159,11 @@ async function qualityOf(
 }
 
 /** CPU time up to every exit, ms. The exits take turns, so that a busy moment of the machine meets all of them. */
-async function timeOf(config: DenoiseConfig, weights: Weights): Promise<number[]> {
+async function timeOf(config: DenoiseConfig, weights: Weights, repeats: number): Promise<number[]> {
   const sessions = await Promise.all(config.exits.map((exit) => load(config, weights, [exit])));
   const image = tensor(new Float32Array(SIDE * SIDE).fill(0.5), [1, 1, SIDE, SIDE]);
   const least = sessions.map(() => Number.POSITIVE_INFINITY);
-  for (let k = 0; k < REPEATS; k++) {
+  for (let k = 0; k < repeats; k++) {
     for (const [i, session] of sessions.entries()) {
       const before = process.cpuUsage();
       await session.run({ image });

@@ -35,3 +35,30 @@ it('measures denoising on a folder of images, part by part', async () => {
   ];
   expect(await readdir(out)).toEqual(expect.arrayContaining(plots));
 }, 180_000);
+
+it('trains and measures every shape of the network', async () => {
+  const photos = await mkdtemp(join(tmpdir(), 'stopwise-photos-'));
+  await sharp('docs/samples/clean.jpg').resize(128, 128).toFile(join(photos, 'a.png'));
+  const printed = await reproduceWith(
+    'models',
+    ...['denoise', 'shapes', '--quick', '--data', photos, '--learn', photos, '--out', photos],
+  );
+  const rows = printed.split('\n').filter((line) => /^\|.*\d\d\.\d\d \|$/.test(line));
+  const cells = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+  expect(cells.map(([, label, exit]) => `${label} ${exit}`.trim())).toEqual([
+    '32 × 16, 2 steps 4',
+    '8',
+    '12',
+    '16',
+    '48 × 14, 2 steps 4',
+    '7',
+    '14',
+    '64 × 15, 2 steps 4',
+    '8',
+    '15',
+  ]);
+  // After two steps a network answers about what it was sent: 20 log10(255/σ) dB.
+  for (const [, , , , ...quality] of cells)
+    for (const [i, sigma] of [50, 75].entries())
+      expect(Math.abs(Number(quality[4 + i]) - 20 * Math.log10(255 / sigma))).toBeLessThan(4);
+}, 180_000);

@@ -30,6 +30,11 @@ describe('a part that cannot be measured says what to change', () => {
       ['denoise', 'prices', '--data', 'docs/samples'],
     ],
     [
+      'no images to train on',
+      /shapes needs two folders/,
+      ['denoise', 'shapes', '--data', 'docs/samples'],
+    ],
+    [
       'no images to sense',
       /natural-images needs a folder of clean test images/,
       ['sparse-recovery', 'natural-images'],
