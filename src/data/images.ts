@@ -1,5 +1,4 @@
 /** Folders of clean images, and noisy patches of them to learn from. */
-import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageFile } from '../codecs/formats.ts';
@@ -56,10 +55,6 @@ async function filterFiles(
   for (const name of names) if (keep(await readFile(join(folder, name)))) kept.push(name);
   return kept;
 }
-
-/** A file's place in [0,1), from the SHA-256 hash of its content: splits that names and order do not change. */
-export const placeByHash = (file: Uint8Array): number =>
-  createHash('sha256').update(file).digest().readUInt32BE(0) / 2 ** 32;
 
 export interface NoiseOptions {
   /** Bounds of the noise's standard deviation σ, of 255; drawn for each patch. */

@@ -7,7 +7,6 @@ import {
   addNoise,
   drawSigma,
   PatchSampler,
-  placeByHash,
   readImageFolder,
   type NoiseOptions,
 } from '../../src/data/images.ts';
@@ -154,13 +153,6 @@ describe('PatchSampler', () => {
     expect(() => new PatchSampler([image], new Random(1), 8, 1, noise)).toThrow(
       /at least 8×8 pixels; one is 9×7/,
     );
-  });
-});
-
-describe('placeByHash', () => {
-  it('is the SHA-256 hash as a fraction', () => {
-    // SHA-256 of "abc" begins with ba7816bf.
-    expect(placeByHash(Buffer.from('abc'))).toBe(0xba7816bf / 2 ** 32);
   });
 });
 

@@ -2,12 +2,13 @@
 import { basename, join } from 'node:path';
 import { crop } from '../../../src/evaluation/data.ts';
 import type { Planes } from '../../../src/codecs/images.ts';
-import { addNoise, placeByHash, readImageFolder } from '../../../src/data/images.ts';
+import { addNoise, readImageFolder } from '../../../src/data/images.ts';
 import { Random } from '../../../src/data/random.ts';
 import { psnr } from '../../../src/evaluation/quality.ts';
 import { toModel } from '../../../src/graph/model.ts';
 import { input } from '../../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../../src/runtime/session.ts';
+import { partOf } from '../../../src/tasks/denoise/photographs.ts';
 import {
   denoiseDefaults,
   denoiseFamily,
@@ -46,8 +47,6 @@ const SHAPES: readonly Shape[] = [
 const SIGMAS = [2, 5, 15, 25, 50, 75];
 /** Every so many of the test images. */
 const EVERY = 4;
-/** The share of the training images that learn; the others are for selection and certification. */
-const SHARE = 0.6;
 /** Pixels of a side of the image that is timed, and how often it is. */
 const SIDE = 512;
 const REPEATS = 9;
@@ -58,7 +57,11 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
     throw new Error(
       'shapes needs two folders of clean images: --data for tests, --learn to train.',
     );
-  const { images } = await readImageFolder(learn, 1, (file) => quick || placeByHash(file) < SHARE);
+  const { images } = await readImageFolder(
+    learn,
+    1,
+    (file) => quick || partOf(file) === 'training',
+  );
   const tests = (await readImageFolder(data, 1)).images.filter((_, i) => i % EVERY === 0);
   const { half } = denoiseDefaults;
   const rows: (string | number)[][] = [];
@@ -83,7 +86,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
         'Features × layers of the bias-free network at half resolution, gray. Training is equal in CPU time: ' +
         `${minutes} minutes of one thread at ${SHAPES.map(({ stepMs }) => stepMs).join(', ')} ms a step ` +
         `(${half.batch} patches of ${half.patch}×${half.patch}), ` +
-        `each run from fresh weights, seed ${half.seed}, on ${images.length} images of ${basename(learn)}. PSNR, dB, ` +
+        `each run from fresh weights, seed ${half.seed}, on the ${images.length} training images of ${basename(learn)}. PSNR, dB, ` +
         `mean over ${tests.length} images of ${basename(data)}, every ${EVERY}th, seed ${SEED}, noise not clipped. ` +
         `ms: CPU time in ONNX Runtime of the layers up to the exit and its read-out, float, ${SIDE}×${SIDE}, one thread, the least of ${REPEATS}.`,
       tables: [{ columns: ['', 'exit', 'ms', ...SIGMAS.map((sigma) => `σ ${sigma}`)], rows }],
