@@ -13,7 +13,7 @@ import {
   type Section,
 } from './report.ts';
 import { sparseRecovery } from './sparse-recovery.ts';
-import { positive } from '../../src/commands/plans/plan.ts';
+import { toPositive } from '../../src/training/flags.ts';
 import { WorkBar } from '../../src/commands/progress.ts';
 
 /** A task is added here: its parts are measured in order. */
@@ -65,7 +65,7 @@ export async function reproduce(args: string[]): Promise<void> {
   const { minutes, ...others } = values;
   const given = {
     ...others,
-    ...(minutes !== undefined && { minutes: positive('--minutes', minutes) }),
+    ...(minutes !== undefined && { minutes: toPositive('--minutes', minutes) }),
   };
   const chosen = reproduction.parts.filter(({ name, needs }) =>
     wanted.length === 0 ? !needs || given[needs] !== undefined : wanted.includes(name),

@@ -1,24 +1,22 @@
 /** Width and depth of the denoising network, by equal training. */
 import { basename, join } from 'node:path';
-import { crop } from '../../../src/evaluation/data.ts';
+import { crop } from '../../../src/data/crop.ts';
 import type { Planes } from '../../../src/codecs/images.ts';
 import { addNoise, readImageFolder } from '../../../src/data/images.ts';
 import { Random } from '../../../src/data/random.ts';
-import { psnr } from '../../../src/evaluation/quality.ts';
+import { psnr } from '../../../src/evaluation/metrics.ts';
 import { toModel } from '../../../src/graph/model.ts';
 import { input } from '../../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../../src/runtime/session.ts';
 import { partOf } from '../../../src/tasks/denoise/photographs.ts';
-import {
-  denoiseDefaults,
-  denoiseFamily,
-  type DenoiseConfig,
-} from '../../../src/training/denoise.ts';
+import { denoiseDefaults, type DenoiseConfig } from '../../../src/tasks/denoise/config.ts';
+import { denoiseFamily } from '../../../src/tasks/denoise/stages.ts';
+import { denoise } from '../../../src/tasks/learning.ts';
 import { WEIGHTS } from '../../../src/training/export.ts';
-import { trainDenoise } from '../../../src/training/run.ts';
 import { decodeTensors } from '../../../src/training/safetensors.ts';
+import { train } from '../../../src/training/train.ts';
 import { unroll } from '../../../src/training/unroll.ts';
-import type { Weights } from '../../../src/training/weights.ts';
+import { toConstants, type Weights } from '../../../src/training/weights.ts';
 import { decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { SEED } from './setting.ts';
@@ -101,7 +99,7 @@ function configOf({ features, depth, exits }: Shape, steps: number): DenoiseConf
     channels: 1,
     features,
     depth,
-    exits,
+    exits: [...exits],
     stageOne: { ...half.stageOne, steps },
     stageTwo: { ...half.stageTwo, steps: 0 },
   };
@@ -115,7 +113,7 @@ async function weightsOf(
   onProgress: (share: number) => void,
 ): Promise<Weights> {
   const { features, depth, stageOne } = config;
-  const { lowered } = await trainDenoise(config, images, {
+  const { lowered } = await train(denoise, config, images, {
     threads: 1,
     folder: join('checkpoints', 'shapes', `${features}x${depth}-${stageOne.steps}`),
     resume,
@@ -131,7 +129,7 @@ function load(config: DenoiseConfig, weights: Weights, exits: readonly number[])
   const { outputs } = unroll(family, { image: input('image', family.inputs.image!) });
   const model = toModel({
     outputs: Object.fromEntries(outputs.map(({ denoised }, i) => [`exit-${exits[i]}`, denoised!])),
-    weights: new Map([...weights].map(([name, values]) => [name, { data: values }])),
+    weights: toConstants(weights),
   });
   return Session.load(model, { threads: 1 });
 }

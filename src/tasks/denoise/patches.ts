@@ -5,7 +5,8 @@ import { Random } from '../../data/random.ts';
 import { drawDrawing } from './drawings.ts';
 import { throughJpeg } from './jpeg.ts';
 import { channelOrders, pick } from './palette.ts';
-import { crop, noiseLevel, roundTo8Bits, toByte, toGray, toRgb } from './planes.ts';
+import { crop } from '../../data/crop.ts';
+import { noiseLevel, roundTo8Bits, toByte, toGray, toRgb } from './planes.ts';
 import {
   drawnAs,
   GRAY_SHARE,
@@ -127,7 +128,7 @@ export class TrafficPatchSampler {
     const offset = (): number => (jpeg ? random.integer(margin + 1) : margin >> 1);
     const [left, top] = [offset(), offset()];
     const inner = (planes: Planes): Planes =>
-      margin === 0 ? planes : crop(planes, left, top, { width: size, height: size });
+      margin === 0 ? planes : crop(planes, left, top, size, size);
     const pair = { clean: inner(clean), noisy: inner(jpeg ? throughJpeg(noisy, jpeg) : noisy) };
     return { ...pair, sigma: noiseLevel(pair.clean.data, pair.noisy.data) };
   }

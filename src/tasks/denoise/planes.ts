@@ -43,22 +43,6 @@ export function noiseLevel(clean: Float32Array, noisy: Float32Array): number {
   return 255 * Math.sqrt(squares / clean.length);
 }
 
-/** The part of an image from (left, top) on. */
-export function crop(
-  { channels, width, height, data }: Planes,
-  left: number,
-  top: number,
-  size: { readonly width: number; readonly height: number },
-): Planes {
-  const result = new Float32Array(channels * size.width * size.height);
-  for (let row = 0; row < channels * size.height; row++) {
-    const c = Math.floor(row / size.height);
-    const from = (c * height + top + (row % size.height)) * width + left;
-    result.set(data.subarray(from, from + size.width), row * size.width);
-  }
-  return { channels, ...size, data: result };
-}
-
 /** Weights of a Gaussian of standard deviation `radius` (pixels) out to two of them; they add up to one. */
 export function gaussianKernel(radius: number): Float64Array {
   const reach = Math.max(1, Math.ceil(2 * radius));
