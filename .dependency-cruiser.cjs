@@ -60,7 +60,7 @@ module.exports = {
     },
     only('one-importer-of-onnxruntime', 'onnxruntime-node', '^src/runtime/'),
     only('one-importer-of-sharp', 'sharp', '^src/codecs/(images|formats)\\.ts$'),
-    only('one-importer-of-protobuf', '(onnx-buf|@bufbuild)', '^src/graph/model\\.ts$'),
+    only('one-importer-of-protobuf', '(onnx-buf|@bufbuild)', '^src/graph/(path-)?model\\.ts$'),
     only('one-importer-of-vega', 'vega', '^scripts/plots/render\\.ts$'),
     {
       name: 'no-cycles',

@@ -10,23 +10,18 @@
  *
  * All normalisation is by the support's statistics, so what a query is answered does not depend on other queries.
  */
-import { logSoftmax, rootMeanSquare, square } from '../graph/functions.ts';
+import { rootMeanSquare } from '../graph/functions.ts';
 import { gradient } from '../graph/gradient.ts';
 import {
   add,
-  concat,
   conv,
   div,
   expandLike,
   input,
-  log,
   matmul,
-  max,
   mul,
-  neg,
   pad,
   reduceMean,
-  reduceSum,
   relu,
   reshape,
   scalar,
@@ -34,11 +29,11 @@ import {
   stopGradient,
   sub,
   swapLast,
-  exp,
 } from '../graph/operators.ts';
 import { substitute } from '../graph/substitute.ts';
-import { known, type Dim, type Value } from '../graph/value.ts';
+import { known, type Value } from '../graph/value.ts';
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
+import { lossOf, summary, SUMMARY_SIZE, supportOf, unwrap, type Support } from './maml-support.ts';
 import { definePerceptron } from './perceptron.ts';
 
 export interface MamlConfig {
@@ -206,7 +201,7 @@ function defineParameters(
     t === 1 ? scalar(1) : parameters.define(`temper-${t}`, [], constant(1, 0.25)),
   );
   const policies = new Map(
-    exits.slice(0, -1).map((t) => [t, definePerceptron(parameters, t, SEEN, hidden)]),
+    exits.slice(0, -1).map((t) => [t, definePerceptron(parameters, t, SUMMARY_SIZE, hidden)]),
   );
   return { initial, rates, tempers, policies };
 }
@@ -251,57 +246,6 @@ function statesOf(p: Classifier, f: Forward, support: Support): Values {
 const held = (read: Values, name: string): Value[] =>
   blocks.map((i) => unwrap(read[`${name}-${i}`]!));
 
-interface Support {
-  /** [S,K]. */
-  readonly labels: Value;
-  /** One over the number of images of each image's class, [S,1]: every class weighs the same. */
-  readonly weights: Value;
-  /** K, []. */
-  readonly ways: Value;
-  /** The mean number of images of a class, []. */
-  readonly shots: Value;
-  /** Takes class means: [K,S]. */
-  readonly means: Value;
-}
-
-function supportOf(given: Value): Support {
-  const labels = unwrap(given);
-  const counts = max(reduceSum(labels, [0], true), 1);
-  const shares = div(labels, counts);
-  const weights = reduceSum(shares, [1], true);
-  const ways = reduceSum(weights);
-  return { labels, weights, ways, shots: div(reduceSum(counts), ways), means: swapLast(shares) };
-}
-
-/** The mean over the classes of the mean cross-entropy of their images, []. */
-function lossOf(logits: Value, { labels, weights, ways }: Support): Value {
-  return div(neg(reduceSum(mul(mul(labels, logSoftmax(logits, 1)), weights))), ways);
-}
-
-/** Numbers of a summary. */
-const SEEN = 5;
-
-/**
- * What the policy sees of the support after a step, [SEEN], each brought to about unit size: its loss, the images of a class,
- * the classes, how far the probabilities are from the labels, and how far the classes lie apart. The features themselves
- * are left out: there are too many for the few hundred tasks that a policy learns from.
- */
-function summary(logits: Value, features: Value, support: Support): Value {
-  const { labels, weights, ways, shots, means } = support;
-  const misses = div(
-    reduceSum(mul(square(sub(exp(logSoftmax(logits, 1)), labels)), weights)),
-    ways,
-  );
-  const spread = reduceMean(square(sub(matmul(means, features), reduceMean(features, [0], true))));
-  const loss = mul(add(log(add(lossOf(logits, support), 1e-3)), 5), 0.5);
-  return concat(
-    [loss, log(shots), sub(log(ways), 2), mul(misses, 5), mul(spread, 5)].map((value) =>
-      reshape(value, [1]),
-    ),
-    0,
-  );
-}
-
 /** The state that holds a parameter's adapted values (fast weights). */
 const fast = (name: string): string => `fast-${name}`;
 
@@ -315,4 +259,3 @@ const zip = <A, B>(as: readonly A[], bs: readonly B[]): (readonly [A, B])[] =>
   as.map((a, i) => [a, bs[i]!]);
 
 const wrap = (x: Value): Value => reshape(x, [1, ...x.shape]);
-const unwrap = (x: Value): Value => reshape(x, x.shape.slice(1) satisfies readonly Dim[]);

@@ -30,8 +30,9 @@ import {
   sub,
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
-import { constant, normal, Parameters, type Family, type Values } from './family.ts';
-import { singularValues, transposed, type Matrix } from './matrix.ts';
+import { constant, normal, type Family, type Parameters, type Values } from './family.ts';
+import type { Matrix } from './matrix.ts';
+import { BANDS, prepare, type Constants } from './vamp-constants.ts';
 
 export interface VampConfig {
   readonly matrix: Matrix;
@@ -44,8 +45,6 @@ export interface VampConfig {
 
 export const defaultVamp: Omit<VampConfig, 'matrix'> = { depth: 12, hidden: 12 };
 
-/** Parts of the spectrum over which the residual's power is averaged: noise and error are told apart by how they spread. */
-const BANDS = 4;
 const TINY = 1e-10;
 
 /**
@@ -102,45 +101,6 @@ export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Famil
   };
 }
 
-/** What the layers share, none of it learnt. B = Uᵀ A is the matrix in the basis of U. */
-interface Constants {
-  readonly u: Value;
-  readonly b: Value;
-  readonly bt: Value;
-  /** s², and what gives their share in the entries of the signal: in their mean, [k,1], or in each, [k,n]. */
-  readonly powers: Value;
-  readonly shares: Value;
-  readonly scales: Value | undefined;
-  readonly bands: Value;
-  readonly features: Value;
-  readonly policyFeatures: Value;
-}
-
-/** The parameters that every layer shares, from the singular value decomposition A = U diag(s) Vᵀ. */
-function prepare(matrix: Matrix, scales: Float32Array | undefined) {
-  const { rows: m, columns: n } = matrix;
-  const { left, values, right } = singularValues(scales ? scaled(matrix, scales) : matrix);
-  const k = values.length;
-  const seen = right.map((value, i) => value * values[Math.floor(i / n)]!);
-  const parameters = new Parameters();
-  const define = (name: string, shape: readonly number[], data: () => Float32Array): Value =>
-    parameters.define(name, shape, data, 'constant');
-  const constants: Constants = {
-    u: define('left', [m, k], () => left),
-    b: define('rotated-matrix', [k, n], () => seen),
-    bt: define('rotated-matrix-transposed', [n, k], () => transposed(seen, k, n)),
-    powers: define('powers', [k], () => values.map((value) => value * value)),
-    shares: scales
-      ? define('shares', [k, n], () => seen.map((value) => value * value))
-      : define('shares', [k, 1], () => values.map((value) => (value * value) / n)),
-    scales: scales && define('scales', [n], () => scales),
-    bands: define('bands', [k, BANDS], () => bandMeans(k)),
-    features: define('level-features', [BANDS + 2, BANDS + 2], () => levelFeatures()),
-    policyFeatures: define('policy-features', [4, 4], () => policyFeatures.slice()),
-  };
-  return { m, n, values, constants, parameters };
-}
-
 /** Before the first layer all that is seen counts as signal, a thousandth of it as noise: [N,2]. */
 function firstLevels(squares: Value, power: number): Value {
   const total = add(reduceMean(squares, [1], true), TINY);
@@ -150,13 +110,6 @@ function firstLevels(squares: Value, power: number): Value {
 /** Of what is one number a sample already, [N,1], or one an entry, [N,n]: [N,1]. */
 const overEntries = (values: Value): Value =>
   values.shape[1] === 1 ? values : reduceMean(values, [1], true);
-
-/** A diag(scales). */
-const scaled = ({ rows, columns, data }: Matrix, scales: Float32Array): Matrix => ({
-  rows,
-  columns,
-  data: data.map((value, i) => value * scales[i % columns]!),
-});
 
 /** The linear minimum-mean-square-error step, scaled to be unbiased, and its error's variance: of all entries, or of each. */
 function linearStage(
@@ -263,46 +216,3 @@ function definePolicy(
     ]);
   };
 }
-
-/** Averages over equal parts of the spectrum, as a product: [k,BANDS]. */
-function bandMeans(k: number): Float32Array {
-  const means = new Float32Array(k * BANDS);
-  for (let band = 0; band < BANDS; band++) {
-    const [from, to] = [Math.round((band * k) / BANDS), Math.round(((band + 1) * k) / BANDS)];
-    for (let i = from; i < to; i++) means[i * BANDS + band] = 1 / (to - from);
-  }
-  return means;
-}
-
-/** From the logarithms of the bands, the error's variance v and the noise's n to half of bands − v, n − v and 0.3 v. */
-function levelFeatures(): Float32Array {
-  const size = BANDS + 2;
-  const [v, n] = [BANDS, BANDS + 1];
-  const matrix = new Float32Array(size * size);
-  for (let column = 0; column <= BANDS; column++) {
-    matrix[(column < BANDS ? column : n) * size + column] = 0.5;
-    matrix[v * size + column] = -0.5;
-  }
-  matrix[v * size + size - 1] = 0.15;
-  return matrix;
-}
-
-/** From the logarithms of uncertainty, error, noise and size z to half of uncertainty − z, noise − z, error − z, and z. */
-const policyFeatures = Float32Array.of(
-  0.5,
-  0,
-  0,
-  0,
-  0,
-  0,
-  0.5,
-  0,
-  0,
-  0.5,
-  0,
-  0,
-  -0.5,
-  -0.5,
-  -0.5,
-  1,
-);

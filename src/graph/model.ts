@@ -54,89 +54,11 @@ export function toModel({ outputs, weights = new Map() }: ModelOptions): Uint8Ar
   return finish(writer, Object.values(outputs), weights, [], infos);
 }
 
-/** One step of a path that may end there. */
-export interface PathStep {
-  /** π, [1]; absent at the last step. */
-  readonly pi?: Value;
-  /** What the path gives when it ends here: the same names and shapes at every step. */
-  readonly outputs: Readonly<Record<string, Value>>;
-}
-
-/** The threshold of each step but the last, and what a path says besides its outputs. */
-export const pathPorts = { thresholds: 'thresholds', pi: 'pi', step: 'step' } as const;
-
-/**
- * A path in one graph, for one sample: after each step π is compared with its threshold, and a chain of `If` runs the next
- * step or the read-out. Gives the outputs, `pi` [steps − 1] (0 where the path did not come) and `step` [], the number from
- * 0 of the step at which it ended.
- */
-export function toPathModel(
-  steps: readonly PathStep[],
-  weights: ReadonlyMap<string, Weight>,
-): Uint8Array {
-  const last = steps.length - 1;
-  const outputs = Object.entries(steps[0]!.outputs);
-  const infos = [
-    ...outputs.map(([name, { shape }]) => toInfo(name, shape)),
-    toInfo(pathPorts.pi, [last]),
-    toInfo(pathPorts.step, []),
-  ];
-  const end = (writer: Writer, names: Names, at: number): string[] => {
-    const values = Object.values(steps[at]!.outputs);
-    lower(writer, names, values);
-    const seen = steps.slice(0, Math.min(at + 1, last)).map(({ pi }) => names.get(pi!)!);
-    const rest = Array.from({ length: last - seen.length }, () =>
-      writer.node('Unsqueeze', [writer.float(0), writer.int64([0])]),
-    );
-    const pis = [...seen, ...rest];
-    return [
-      ...values.map((value) => names.get(value)!),
-      writer.node('Concat', pis, { axis: 0 }),
-      writer.float(at),
-    ];
-  };
-  const from = (writer: Writer, names: Names, at: number): string[] => {
-    const { pi } = steps[at]!;
-    if (!pi) return end(writer, names, at);
-    lower(writer, names, [pi]);
-    const threshold = writer.node('Slice', [
-      pathPorts.thresholds,
-      writer.int64([at]),
-      writer.int64([at + 1]),
-    ]);
-    const fires = writer.node('Greater', [names.get(pi)!, threshold]);
-    const branch = (body: (inner: Writer, known: Names) => string[]): GraphProto => {
-      const inner = writer.inside();
-      const results = body(inner, new Map(names)).map((name) => inner.node('Identity', [name]));
-      const output = results.map((name, i) => create(ValueInfoProtoSchema, { ...infos[i]!, name }));
-      return create(GraphProtoSchema, { name: `step ${at}`, node: inner.nodes, output });
-    };
-    return writer.branch(
-      fires,
-      branch((inner, known) => end(inner, known, at)),
-      branch((inner, known) => from(inner, known, at + 1)),
-    );
-  };
-  const writer = new Writer();
-  const results = from(writer, new Map(), 0);
-  infos.forEach(({ name }, i) => writer.rename(results[i]!, name));
-  const all = steps.flatMap((step) => [
-    ...Object.values(step.outputs),
-    ...(step.pi ? [step.pi] : []),
-  ]);
-  return finish(
-    writer,
-    all,
-    weights,
-    last > 0 ? [toInfo(pathPorts.thresholds, [last])] : [],
-    infos,
-  );
-}
-
-type Names = Map<Value, string>;
+/** The name that each value has been written under. */
+export type Names = Map<Value, string>;
 
 /** Writes what `values` need and `names` does not hold yet. */
-function lower(writer: Writer, names: Names, values: Iterable<Value>): void {
+export function lower(writer: Writer, names: Names, values: Iterable<Value>): void {
   for (const value of ancestors(values)) {
     if (names.has(value)) continue;
     const inputs = value.inputs.map((input) => names.get(input)!);
@@ -145,7 +67,7 @@ function lower(writer: Writer, names: Names, values: Iterable<Value>): void {
 }
 
 /** The whole model: inputs that are among the weights become initializers. */
-function finish(
+export function finish(
   writer: Writer,
   values: readonly Value[],
   weights: ReadonlyMap<string, Weight>,
@@ -177,7 +99,7 @@ function finish(
 }
 
 /** Nodes of one graph; the constants of all graphs inside it lie with the outermost. */
-class Writer implements Lowering {
+export class Writer implements Lowering {
   readonly nodes: NodeProto[] = [];
 
   constructor(
@@ -305,7 +227,7 @@ function toAttribute(name: string, value: Attribute): AttributeProto {
   return create(AttributeProtoSchema, { name, type: type.INTS, ints: value.map(BigInt) });
 }
 
-function toInfo(name: string, shape: Shape) {
+export function toInfo(name: string, shape: Shape) {
   const dim = shape.map((size) =>
     create(TensorShapeProto_DimensionSchema, {
       value:

@@ -1,0 +1,74 @@
+/** The labelled images that a task learns from: their loss, and what a policy sees of them. */
+import { logSoftmax, square } from '../graph/functions.ts';
+import {
+  add,
+  concat,
+  div,
+  exp,
+  log,
+  matmul,
+  max,
+  mul,
+  neg,
+  reduceMean,
+  reduceSum,
+  reshape,
+  sub,
+  swapLast,
+} from '../graph/operators.ts';
+import type { Dim, Value } from '../graph/value.ts';
+
+/** The images' labels, and the weights by which every class counts the same. */
+export interface Support {
+  /** [S,K]. */
+  readonly labels: Value;
+  /** One over the number of images of each image's class, [S,1]: every class weighs the same. */
+  readonly weights: Value;
+  /** K, []. */
+  readonly ways: Value;
+  /** The mean number of images of a class, []. */
+  readonly shots: Value;
+  /** Takes class means: [K,S]. */
+  readonly means: Value;
+}
+
+export function supportOf(given: Value): Support {
+  const labels = unwrap(given);
+  const counts = max(reduceSum(labels, [0], true), 1);
+  const shares = div(labels, counts);
+  const weights = reduceSum(shares, [1], true);
+  const ways = reduceSum(weights);
+  return { labels, weights, ways, shots: div(reduceSum(counts), ways), means: swapLast(shares) };
+}
+
+/** The mean over the classes of the mean cross-entropy of their images, []. */
+export function lossOf(logits: Value, { labels, weights, ways }: Support): Value {
+  return div(neg(reduceSum(mul(mul(labels, logSoftmax(logits, 1)), weights))), ways);
+}
+
+/** Length of a summary. */
+export const SUMMARY_SIZE = 5;
+
+/**
+ * What the policy sees of the support after a step, [SUMMARY_SIZE], each brought to about unit size: its loss, the images of a class,
+ * the classes, how far the probabilities are from the labels, and how far the classes lie apart. The features themselves
+ * are left out: there are too many for the few hundred tasks that a policy learns from.
+ */
+export function summary(logits: Value, features: Value, support: Support): Value {
+  const { labels, weights, ways, shots, means } = support;
+  const misses = div(
+    reduceSum(mul(square(sub(exp(logSoftmax(logits, 1)), labels)), weights)),
+    ways,
+  );
+  const spread = reduceMean(square(sub(matmul(means, features), reduceMean(features, [0], true))));
+  const loss = mul(add(log(add(lossOf(logits, support), 1e-3)), 5), 0.5);
+  return concat(
+    [loss, log(shots), sub(log(ways), 2), mul(misses, 5), mul(spread, 5)].map((value) =>
+      reshape(value, [1]),
+    ),
+    0,
+  );
+}
+
+/** Drops the leading dimension of 1. */
+export const unwrap = (x: Value): Value => reshape(x, x.shape.slice(1) satisfies readonly Dim[]);
