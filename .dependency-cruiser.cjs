@@ -33,7 +33,7 @@ const arrows = [
     comment: 'The service and its workers load no training code, directly or indirectly.',
     severity: 'error',
     from: {
-      path: '^src/(main\\.ts|server/|engine/|tasks/(serving|worker)\\.ts|tasks/[^/]+/serve\\.ts)',
+      path: '^src/(main\\.ts|server/|engine/|tasks/(serving|by-name|worker)\\.ts|tasks/[^/]+/serve\\.ts)',
     },
     to: { path: '^src/(training|families|graph|evaluation|data)/', reachable: true },
   },

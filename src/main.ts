@@ -6,7 +6,7 @@ import { readConfig, type Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
 import { Metrics } from './server/metrics.ts';
-import { checkTask } from './tasks/serving.ts';
+import { checkTask } from './tasks/by-name.ts';
 import { workerEntry } from './tasks/worker-entry.ts';
 
 const { version } = JSON.parse(

@@ -1,7 +1,7 @@
 /** The service as fastify sees it: every concern installed in turn, nothing heavy on this thread. */
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
-import { tasks } from '../tasks/serving.ts';
+import { tasks } from '../tasks/by-name.ts';
 import { installBodies } from './body.ts';
 import { installDocs } from './docs.ts';
 import type { Metrics } from './metrics.ts';

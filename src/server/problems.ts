@@ -84,7 +84,7 @@ export function installProblems(app: FastifyInstance): void {
     return sendProblem(problem, request, reply);
   });
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?')[0]!;
+    const [path = '/'] = request.url.split('?');
     const methods = (['GET', 'POST'] as const).filter(
       (method) => method !== request.method && app.findRoute({ method, url: path }) !== null,
     );

@@ -1,34 +1,5 @@
-/** The tasks as the service sees them: one line each. */
-import type { Manifest } from '../bundle/manifest.ts';
-import type { DecodedRequest } from '../engine/types.ts';
-import { Problem } from '../errors.ts';
-import { denoise } from './denoise/serve.ts';
-import { fewShot } from './few-shot/serve.ts';
-import { recognize } from './recognize/serve.ts';
-import { sparseRecovery } from './sparse-recovery/serve.ts';
-import type { Context, Task, TaskRequest } from './task.ts';
-
-export const tasks: readonly Task[] = [denoise, sparseRecovery, recognize, fewShot];
-
-/** @throws a sentence where a bundle's task is unknown or the bundle does not fit it */
-export async function checkTask(
-  manifest: Manifest,
-  read: (file: string) => Promise<Uint8Array>,
-): Promise<void> {
-  const task = tasks.find(({ name }) => name === manifest.task);
-  if (!task)
-    throw new Error(
-      `${manifest.name} is for an unknown task ${manifest.task}; there are ${tasks.map(({ name }) => name).join(', ')}.`,
-    );
-  await task.check(manifest, read);
-}
-
-/** @throws Problem where the request is at fault */
-export async function decodeRequest(
-  request: TaskRequest,
-  context: Context,
-): Promise<DecodedRequest> {
-  const task = tasks.find(({ name }) => name === request.task);
-  if (!task) throw new Problem('not-found', `There is no task ${request.task}.`);
-  return task.decode(request, context);
-}
+/** The tasks that the service answers, one line each. */
+export { denoise } from './denoise/serve.ts';
+export { fewShot } from './few-shot/serve.ts';
+export { recognize } from './recognize/serve.ts';
+export { sparseRecovery } from './sparse-recovery/serve.ts';

@@ -1,6 +1,6 @@
 /** The entry of a worker: the engine's loop, with the tasks in it. */
 import { serveEngine } from '../engine/worker/entry.ts';
-import { decodeRequest } from './serving.ts';
+import { decodeRequest } from './by-name.ts';
 import type { TaskRequest, TaskSettings } from './task.ts';
 
 await serveEngine(

@@ -5,7 +5,7 @@ import type { Manifest } from '../../src/bundle/manifest.ts';
 import { checksum, loadBundle, loadBundles } from '../../src/bundle/read.ts';
 import { writeManifest } from '../../src/bundle/write.ts';
 import { denoise } from '../../src/tasks/learning.ts';
-import { checkTask } from '../../src/tasks/serving.ts';
+import { checkTask } from '../../src/tasks/by-name.ts';
 import { readFamily, readWeights } from '../../src/training/from-bundle.ts';
 import {
   smallLabels,

@@ -2,6 +2,7 @@
 import Type from 'typebox';
 import { formats } from '../../codecs/formats.ts';
 import { Problem } from '../../errors.ts';
+import { at } from '../../util/at.ts';
 import type { TaskRequest } from '../task.ts';
 
 export const JSON_TYPE = 'application/json';
@@ -34,4 +35,4 @@ export function imageOf({ body, parts }: TaskRequest): Uint8Array {
 
 /** The type of the answer: the usual one where the client likes no other better. */
 export const answerType = ({ accept }: TaskRequest, usual: string): string =>
-  accept === undefined || accept.includes(usual) ? usual : accept[0]!;
+  accept === undefined || accept.includes(usual) ? usual : at(accept, 0);

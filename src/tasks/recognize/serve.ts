@@ -2,6 +2,7 @@
 import Type from 'typebox';
 import { readSquare } from '../../codecs/images.ts';
 import type { RunResult, TaskAnswer } from '../../engine/types.ts';
+import { at, entry } from '../../util/at.ts';
 import { softmax } from '../../util/softmax.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
@@ -41,7 +42,7 @@ export const recognize: Task = {
 
   async decode(request, { models, files, settings }) {
     const manifest = chooseModel(models, 'recognize', request.model);
-    const { name, shape } = manifest.inputs[0]!;
+    const { name, shape } = at(manifest.inputs, 0);
     const [, channels, side] = shape.map(Number) as [number, 1 | 3, number];
     const { data } = await readSquare(imageOf(request), side, channels, settings.maxPixels);
     const labels = readLabels(await files(manifest.name, LABELS), manifest);
@@ -55,15 +56,15 @@ export const recognize: Task = {
 };
 
 function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
-  const { depth, reason, pi, outputs } = result.samples[0]!;
-  const scores = softmax(outputs.logits!.data)
-    .map((score, i) => ({ label: labels[i]!, score: Number(score.toPrecision(4)) }))
+  const { depth, reason, pi, outputs } = at(result.samples, 0);
+  const scores = softmax(entry(outputs, 'logits').data)
+    .map((score, i) => ({ label: at(labels, i), score: Number(score.toPrecision(4)) }))
     .sort((a, b) => b.score - a.score)
     .slice(0, LISTED);
   const { model, ...fields } = depthFields(result);
   return jsonAnswer({
     model,
-    label: scores[0]!.label,
+    label: at(scores, 0).label,
     scores,
     depth,
     reason,

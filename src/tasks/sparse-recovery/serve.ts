@@ -4,6 +4,7 @@ import type { Manifest } from '../../bundle/manifest.ts';
 import { readNpy, writeNpy } from '../../codecs/npy.ts';
 import type { DecodedRequest, RunResult, Sample, TaskAnswer } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
+import { at, entry } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
@@ -50,7 +51,7 @@ export const sparseRecovery: Task = {
     if (!manifest.task_files.includes(MATRIX))
       throw new Error(`${manifest.name}: ${MATRIX} is not among its task files.`);
     const { shape } = readNpy(await read(MATRIX));
-    const expected = [manifest.inputs[0]!.shape[1], manifest.outputs[0]!.shape[1]];
+    const expected = [at(manifest.inputs, 0), at(manifest.outputs, 0)].map(({ shape }) => shape[1]);
     if (shape.length !== 2 || shape.some((size, i) => size !== expected[i]))
       throw new Error(
         `${MATRIX} of ${manifest.name} is (${shape.join(', ')}), not (${expected.join(', ')}).`,
@@ -73,7 +74,7 @@ interface Rows {
 function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): DecodedRequest {
   const json = request.contentType === JSON_TYPE ? reader.read(request) : undefined;
   const manifest = chooseModel(models, 'sparse-recovery', json ? json.model : request.model);
-  const { name, shape } = manifest.inputs[0]!;
+  const { name, shape } = at(manifest.inputs, 0);
   const m = Number(shape[1]);
   const rows = json
     ? fromJson(json.fields.measurements, m)
@@ -132,7 +133,7 @@ function fromRaw(body: Uint8Array, m: number): Rows {
 function fromNpy(body: Uint8Array, m: number): Rows {
   const { shape, data } = npy(body);
   const bare = shape.length === 1;
-  const [count, width] = bare ? [1, shape[0]] : [shape[0]!, shape[1]];
+  const [count = 0, width] = bare ? [1, shape[0]] : shape;
   if (shape.length < 1 || shape.length > 2 || width !== m) {
     throw new Problem(
       'bad-measurements',
@@ -165,7 +166,7 @@ function checkCount(count: number): void {
 }
 
 function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
-  const signals = result.samples.map(({ outputs }) => outputs.signal!.data);
+  const signals = result.samples.map(({ outputs }) => entry(outputs, 'signal').data);
   if (accept === JSON_TYPE) {
     const samples = result.samples.map(({ depth, reason, pi }) => ({
       depth,
@@ -178,7 +179,7 @@ function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
       samples,
     });
   }
-  const n = signals[0]!.length;
+  const n = at(signals, 0).length;
   const data = new Float32Array(signals.length * n);
   signals.forEach((signal, i) => data.set(signal, i * n));
   const body =

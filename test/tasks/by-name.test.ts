@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Manifest } from '../../src/bundle/manifest.ts';
 import { writeNpy } from '../../src/codecs/npy.ts';
-import { checkTask, decodeRequest, tasks } from '../../src/tasks/serving.ts';
+import { checkTask, decodeRequest, tasks } from '../../src/tasks/by-name.ts';
 import { byName, manifest, problem } from './fixtures.ts';
 
 const noFile = () => Promise.reject(new Error('there is no file'));
