@@ -1,31 +1,35 @@
-// The tables of the README's results, out of the reports that `npm run reproduce` wrote into docs/. A marker there names a report, a
-// heading in it, and the rows that are taken, by how their first cell begins; --check says whether the README is as the reports are.
+// Fills the marked tables of README.md and docs/results.md; --check says whether they are up to date. Two markers:
+//   <!-- table REPORT "HEADING": ROW; ROW -->   rows of a table that `npm run reproduce` wrote, by how their first cell begins
+//   <!-- measured MODEL "LABEL" KEY=VALUE …; MODEL … -->   what the manifests of models say of one condition each
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const marked = /(<!-- table (\S+) "([^"]+)": (.+) -->\n)[^]*?(<!-- end -->)/g;
-const before = readFileSync('README.md', 'utf8');
-const after = before.replace(
-  marked,
-  (_, open, report, heading, rows, close) =>
-    `${open}\n${tableOf(report, heading, rows)}\n\n${close}`,
-);
-if (process.argv.includes('--check')) {
-  if (before !== after)
-    console.error(
-      'The README differs from the reports in docs/: node scripts/results.mjs writes it anew.',
-    );
-  process.exit(before === after ? 0 : 1);
-}
-writeFileSync('README.md', after);
+const FILES = ['README.md', 'docs/results.md'];
+const marked = /(<!-- (table|measured) ([^>]+) -->\n)[^]*?(<!-- end -->)/g;
 
-function tableOf(report, heading, rows) {
+const stale = FILES.filter((file) => {
+  const before = readFileSync(file, 'utf8');
+  const after = before.replace(marked, (_, open, kind, what, close) => {
+    const rows = kind === 'table' ? rowsOfReport(what) : rowsOfManifests(what);
+    return `${open}\n${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n\n${close}`;
+  });
+  if (before !== after && !process.argv.includes('--check')) writeFileSync(file, after);
+  return before !== after;
+});
+if (process.argv.includes('--check') && stale.length > 0) {
+  console.error(`${stale.join(', ')}: tables are out of date; run node scripts/results.mjs.`);
+  process.exit(1);
+}
+
+/** @param what `docs/denoise/report.md "Gray images": BM3D; DnCNN, published` */
+function rowsOfReport(what) {
+  const [, report, heading, starts] = /^(\S+) "([^"]+)": (.+)$/.exec(what);
   const section = readFileSync(report, 'utf8')
     .split(/^## /m)
     .find((text) => text.startsWith(`${heading}\n`));
   if (!section) throw new Error(`${report} has no section “${heading}”.`);
-  // The first table that holds a row is the one from which it comes.
   const tables = section.match(/(^\|.*\n)+/gm).map((text) => text.trimEnd().split('\n').map(cells));
-  const wanted = rows.split('; ');
+  const wanted = starts.split('; ');
+  // The first table that holds the first row is the one that is meant.
   const table = tables.find(([, , ...lines]) =>
     lines.some(([first]) => first.startsWith(wanted[0])),
   );
@@ -36,9 +40,7 @@ function tableOf(report, heading, rows) {
     if (!line) throw new Error(`“${heading}” in ${report} has no row “${start}”.`);
     return line;
   });
-  return [head, rule.map((text) => (text.endsWith(':') ? '--:' : '---')), ...taken]
-    .map((line) => `| ${line.join(' | ')} |`)
-    .join('\n');
+  return [head, rule.map((text) => (text.endsWith(':') ? '--:' : '---')), ...taken];
 }
 
 function cells(line) {
@@ -46,4 +48,31 @@ function cells(line) {
     .slice(1, -1)
     .split(/(?<!\\)\|/)
     .map((text) => text.trim());
+}
+
+/** @param what `denoise-gray "Gray images, σ 25" sigma=25; sparse-recovery "Signals" snr_db=mixed` */
+function rowsOfManifests(what) {
+  const head = ['model', 'test', 'all layers', 'with policy', 'mean depth', 'time'];
+  return [head, ['---', '---', '--:', '--:', '--:', '--:'], ...what.split('; ').map(measured)];
+}
+
+function measured(what) {
+  const [, model, label, keys] = /^(\S+) "([^"]+)" ?(.*)$/.exec(what);
+  const condition = keys === '' ? [] : keys.split(' ').map((pair) => pair.split('='));
+  const file = `models/${model}/manifest.json`;
+  const row = JSON.parse(readFileSync(file, 'utf8')).measured.threshold.find((one) =>
+    condition.every(([key, value]) => String(one.condition[key]) === value),
+  );
+  if (!row) throw new Error(`${file} has no measurement with ${keys}.`);
+  const { metric, max_depth: depth, mean_depth: mean } = row;
+  const figure = (value) =>
+    metric === 'accuracy' ? `${value.toFixed(1)} %` : `${value.toFixed(2).replace('-', '−')} dB`;
+  return [
+    `\`${model}\``,
+    label,
+    figure(row.full_depth_quality),
+    figure(row.quality),
+    `${mean.toFixed(1)} of ${depth}`,
+    `${Math.round((100 * row.ms_per_sample) / row.full_depth_ms_per_sample)} %`,
+  ];
 }

@@ -129,7 +129,7 @@ export async function providerLoadError(provider: Provider): Promise<string | un
 const requirements: Record<Provider, string> = {
   cpu: '',
   webgpu: 'It needs a GPU and, on Linux, its Vulkan driver and libvulkan1.',
-  cuda: 'It needs an NVIDIA GPU, CUDA with cuDNN, and ONNX Runtime’s CUDA libraries (see "On a GPU" in the README).',
+  cuda: 'It needs an NVIDIA GPU, CUDA with cuDNN, and ONNX Runtime’s CUDA libraries (see docs/gpu.md).',
 };
 
 /**
