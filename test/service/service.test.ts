@@ -128,7 +128,7 @@ describe('the service as a process', () => {
     expect(await service.ended).toBe(0);
   });
 
-  const noCuda = /The cuda provider is unavailable: .*"On a GPU".* set EXECUTION_PROVIDER=cpu\./;
+  const noCuda = /The cuda provider is unavailable: .*docs\/gpu\.md.* set EXECUTION_PROVIDER=cpu\./;
   it.skipIf(existsSync('/dev/nvidia0')).each(['thread', 'process'])(
     'does not start on a provider that is not there: %s',
     async (isolation) => {
