@@ -14,7 +14,8 @@ const steps = [
     ['--config', '.dependency-cruiser.cjs', 'src', 'scripts'],
   ],
   ['dead code', 'knip/bin/knip.js', []],
-  ['README', '../scripts/results.mjs', ['--check']],
+  ['results in the documentation', '../scripts/results.mjs', ['--check']],
+  ['links', '../scripts/links.mjs', []],
 ];
 const failed = steps.filter(([name, file, args]) => {
   console.log(`— ${name}`);
