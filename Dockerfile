@@ -24,7 +24,7 @@ COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY src/server/page.html ./src/server/page.html
+COPY public ./public
 COPY docs/samples ./docs/samples
 COPY models ./models
 USER 1000:1000

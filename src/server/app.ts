@@ -74,7 +74,7 @@ export async function buildApp({
     async (_request, reply) =>
       reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
   );
-  installPage(app);
+  await installPage(app);
   return app;
 }
 

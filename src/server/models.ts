@@ -1,6 +1,7 @@
 /** What is being served: manifests, and the files that belong to a task. */
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Manifest } from '../bundle/manifest.ts';
@@ -10,7 +11,7 @@ const Name = Type.Object({ name: Type.String() });
 const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
 
 export function installModels(
-  app: FastifyInstance,
+  server: FastifyInstance,
   manifests: ReadonlyMap<string, Manifest>,
   directory: string,
 ): void {
@@ -23,16 +24,17 @@ export function installModels(
       );
     return manifest;
   };
+  const app = server.withTypeProvider<TypeBoxTypeProvider>();
   const tags = ['models'];
   app.get('/v1/models', { schema: { tags, summary: 'The manifests of all models.' } }, () => ({
     models: [...manifests.values()],
   }));
-  app.get<{ Params: { name: string } }>(
+  app.get(
     '/v1/models/:name',
     { schema: { tags, summary: "A model's manifest.", params: Name } },
     ({ params }) => find(params.name),
   );
-  app.get<{ Params: { name: string; file: string } }>(
+  app.get(
     '/v1/models/:name/files/:file',
     { schema: { tags, summary: 'A file of the task, such as matrix.npy.', params: NameAndFile } },
     ({ params: { name, file } }, reply) => {
