@@ -1,7 +1,6 @@
 /**
- * Convolutions with batch normalisation behind them (Ioffe & Szegedy 2015). While they learn, each batch is normalised by
- * its own statistics; then the statistics of many batches are folded into kernel and bias, and what is served is a plain
- * convolution.
+ * Convolutions followed by batch normalisation (Ioffe & Szegedy 2015). In training each batch is normalised by its own
+ * statistics. For serving, the statistics of many batches are folded into kernel and bias, which leaves a plain convolution.
  */
 import { batchNorm, square } from '../graph/functions.ts';
 import { add, conv, reduceMean, reshape, sub } from '../graph/operators.ts';
@@ -18,20 +17,20 @@ export interface Statistics<T> {
 
 export interface NormalisedConv {
   readonly name: string;
-  /** [N,C,h,w] → [N,K,h,w], normalised by the statistics of this batch. */
+  /** [N,C,h,w] → [N,K,h,w], normalised by the batch statistics. */
   learn(x: Value): Value;
-  /** The same with the statistics that were folded in. */
+  /** [N,C,h,w] → [N,K,h,w] with folded statistics. */
   serve(x: Value): Value;
   statistics(x: Value): Statistics<Value>;
 }
 
-/** A family in the two forms of its convolutions; the parameters of both are in one table. */
+/** A family in a training form and a serving form that share one parameter table. */
 export interface Normalised {
-  /** What is exported. */
+  /** The form that is exported. */
   readonly family: Family;
-  /** What is trained. */
+  /** The form that is trained. */
   readonly training: Family;
-  /** What layer `t` normalises, by the convolution's name. */
+  /** The inputs of the normalisations in layer `t`, by the convolution's name. */
   readonly statistics: (t: number, read: Values) => Readonly<Record<string, Statistics<Value>>>;
 }
 
@@ -63,8 +62,8 @@ export function defineNormalisedConv(
 }
 
 /**
- * Folds the statistics of the convolution of this name into its kernel and bias. Learning can go on from there: normalised
- * again by its batch, the folded kernel gives the same, with the scale's absolute value as its scale.
+ * Folds the statistics of a convolution into its kernel and bias. Training can continue from there: batch normalisation of
+ * the folded kernel's output gives the same result, with the scale's absolute value as the new scale.
  */
 export function fold(
   weights: Map<string, Float32Array>,

@@ -1,7 +1,7 @@
 /**
  * DnCNN-stop: a path of convolutions that estimates the noise in an image, with a read-out at every exit.
- * This form works at half resolution (Zhang et al. 2018, FFDNet) and has no additive term anywhere on the path from
- * image to estimate (Mohan et al. 2020), so that it extends to noise levels it never saw.
+ * This form works at half resolution (Zhang et al. 2018, FFDNet) and is bias-free (Mohan et al. 2020), so that it
+ * generalises to noise levels outside the training range.
  */
 import {
   add,
@@ -27,7 +27,7 @@ export interface DncnnConfig {
   readonly hidden: number;
 }
 
-/** Narrow and deep: by equal training as good as wider forms at every noise level, in less time (docs/denoise/shapes.md). */
+/** Narrow and deep: with equal training as good as wider networks, in less time (docs/denoise/shapes.md). */
 export const defaultDncnn: Omit<DncnnConfig, 'channels'> = {
   features: 32,
   depth: 16,
@@ -75,8 +75,8 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
 
 /**
  * Adds the identity to the centre of square kernels [F,F,3,3]: conv(x, w + 1) = conv(x, w) + x. A residual layer is then
- * one convolution, in training and in serving alike: its gradient does not see the constant, and ONNX Runtime keeps its
- * blocked layout from layer to layer, which a separate addition would break.
+ * one convolution, in training and in serving. The constant does not change the gradient, and ONNX Runtime keeps its blocked
+ * layout from layer to layer, which a separate addition would break.
  */
 const withSkip =
   (kernels: Initializer, features: number): Initializer =>

@@ -3,51 +3,51 @@ import { input } from '../graph/operators.ts';
 import type { Shape, Value } from '../graph/value.ts';
 
 export type Values = Readonly<Record<string, Value>>;
-/** Fills a fresh parameter with its initial values. */
+/** Returns the initial values of a parameter. */
 export type Initializer = (normal: () => number) => Float32Array;
 
 export interface Parameter {
-  /** The leaf of the graph; its name is the parameter's name. */
+  /** The input of the graph with the parameter's name. */
   readonly value: Value;
   readonly initial: Initializer;
-  /** `constant`: never learnt, and stored once for all segments. `derived`: computed from others when a stage ends. */
+  /** `constant`: not trained, stored once for all segments. `derived`: computed from other parameters when a stage ends. */
   readonly role: 'model' | 'policy' | 'constant' | 'derived';
 }
 
 export interface Family {
   readonly name: string;
-  /** T. */
+  /** T, the number of layers. */
   readonly depth: number;
-  /** The depths at which π is given, rising; the last is T. They may begin with 0, a start without any layer. */
+  /** The depths at which π is given, ascending; the last is T. 0 is the state before the first layer. */
   readonly exits: readonly number[];
   readonly inputs: Readonly<Record<string, Shape>>;
   /** Names of the model's outputs; each is a state unless `decode` gives it. */
   readonly outputs: readonly string[];
   readonly parameters: ReadonlyMap<string, Parameter>;
   /**
-   * Layer `t` (1..T): inputs and the states after t−1 to the states after t. Where 0 is an exit, `layer(0)` computes input
-   * statistics as states; without it there are inputs alone at t = 1.
+   * Layer `t` (1..T): maps the inputs and the states after t−1 to the states after t. Where 0 is an exit, `layer(0)` computes
+   * input statistics as states; otherwise layer 1 reads the inputs only.
    */
   layer(t: number, read: Values): Values;
   /** The logit of π at exit `t`, [N]. */
   policy(t: number, read: Values): Value;
-  /** Further numbers in (0,1) at exit `t`, each [N] and by name, that a stop rule may compare in the place of π. */
+  /** Other stop signals at exit `t`, by name: each [N] in (0,1). A stop rule may compare one of them instead of π. */
   policies?(t: number, read: Values): Values;
-  /** The outputs at exit `t`, where they are not states themselves. */
+  /** Read-out at exit `t`: states to outputs. Absent where the outputs are states. */
   decode?(t: number, read: Values): Values;
 }
 
-/** A leaf of the graph for each shape, by the same names. */
+/** One graph input per shape, with the same names. */
 export const leavesOf = (shapes: Readonly<Record<string, Shape>>): Values =>
   Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, input(name, shape)]));
 
-/** The numbers of a family's layers in order: 1..T, and 0 before them where it is an exit. */
+/** The layer numbers in order: 1..T, preceded by 0 where it is an exit. */
 export function layersOf({ depth, exits }: Pick<Family, 'depth' | 'exits'>): number[] {
   const first = exits[0] === 0 ? 0 : 1;
   return Array.from({ length: depth + 1 - first }, (_, i) => first + i);
 }
 
-/** Collects a family's parameters while it is being defined. */
+/** Collects the parameters of a family during its definition. */
 export class Parameters {
   readonly all = new Map<string, Parameter>();
 
@@ -64,7 +64,7 @@ export class Parameters {
   }
 }
 
-/** Every element the same. */
+/** All elements equal. */
 export const constant =
   (length: number, value: number): Initializer =>
   () =>

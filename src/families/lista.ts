@@ -28,7 +28,7 @@ import { linearMmse, type Matrix } from './matrix.ts';
 export interface CoupledConfig {
   readonly matrix: Matrix;
   readonly depth: number;
-  /** Share of the entries that pass unshrunk, more at each layer, and its bound (Chen et al. 2018, support selection). */
+  /** Support selection (Chen et al. 2018): the share of entries that are not shrunk, its growth per layer, and its bound. */
   readonly selectPerLayer: number;
   readonly selectMost: number;
   /** Width of the policy's hidden layer. */
@@ -45,7 +45,7 @@ export const defaultCoupled: Omit<CoupledConfig, 'matrix'> = {
 /**
  * The coupled form: x_t = S(x_{t−1} + r_{t−1} W_t + μ_t (x_{t−1} − x_{t−2})), r_t = b − A x_t. The threshold is a learnt
  * multiple of the residual's root mean square, so that one model fits every noise level. The residual is part of the
- * state: the next layer needs it, and the policy reads it for nothing.
+ * state: the next layer needs it, and the policy can read it at no cost.
  */
 export function defineCoupledLista({
   matrix,
@@ -89,7 +89,7 @@ export function defineCoupledLista({
   };
 }
 
-/** Soft threshold by `level` [N,1]; the `select` largest entries above it pass unshrunk. */
+/** Soft threshold at `level` [N,1]; the `select` largest entries above it are not shrunk. */
 function shrink(x: Value, level: Value, select: number): Value {
   const size = abs(x);
   const soft = mul(sign(x), relu(sub(size, level)));
@@ -97,7 +97,7 @@ function shrink(x: Value, level: Value, select: number): Value {
   return where(greater(level, size), soft, where(greaterOrEqual(size, kth), x, soft));
 }
 
-/** A perceptron on four numbers: how large residual, signal and last change are beside the measurements. */
+/** A perceptron on four features: the sizes of residual, signal and last change relative to the measurements. */
 function definePolicy(parameters: Parameters, t: number, hidden: number): (read: Values) => Value {
   const perceptron = definePerceptron(parameters, t, 4, hidden);
   const size = (x: Value): Value => log(add(rootMeanSquare(x, [1]), 1e-6));
@@ -127,7 +127,7 @@ export const defaultPublished: Omit<PublishedConfig, 'matrix'> = {
 
 /**
  * The published form: x_t = S_θt(b W1_t + x_{t−1} W2_t), untied, with a policy of 256-128-16-1 on
- * [b, b − A x_t, x_t, position], shared by all layers, which costs as much as a layer: kept for comparison.
+ * [b, b − A x_t, x_t, position], shared by all layers. The policy costs as much as a layer; kept for comparison.
  */
 export function definePublishedLista({
   matrix,
@@ -166,7 +166,7 @@ export function definePublishedLista({
   };
 }
 
-/** x / √(x² + ε): a sign whose gradient is not zero everywhere. */
+/** x / √(x² + ε): a smooth sign function. */
 const smoothSign = (x: Value): Value => div(x, sqrt(add(square(x), 1e-8)));
 
 function identityMinusGram({ rows, columns, data }: Matrix, lipschitz: number): Float32Array {

@@ -1,4 +1,4 @@
-/** The labelled images that a task learns from: their loss, and what a policy sees of them. */
+/** The support set of a task: its labels, its loss, and the policy's input. */
 import { logSoftmax, square } from '../graph/functions.ts';
 import {
   add,
@@ -22,13 +22,13 @@ import type { Dim, Value } from '../graph/value.ts';
 export interface Support {
   /** [S,K]. */
   readonly labels: Value;
-  /** One over the number of images of each image's class, [S,1]: every class weighs the same. */
+  /** 1 / (number of images of the class) for each image, [S,1]: all classes have equal weight. */
   readonly weights: Value;
   /** K, []. */
   readonly ways: Value;
   /** The mean number of images of a class, []. */
   readonly shots: Value;
-  /** Takes class means: [K,S]. */
+  /** Maps images to class means: [K,S]. */
   readonly means: Value;
 }
 
@@ -50,9 +50,9 @@ export function lossOf(logits: Value, { labels, weights, ways }: Support): Value
 export const SUMMARY_SIZE = 5;
 
 /**
- * What the policy sees of the support after a step, [SUMMARY_SIZE], each brought to about unit size: its loss, the images of a class,
- * the classes, how far the probabilities are from the labels, and how far the classes lie apart. The features themselves
- * are left out: there are too many for the few hundred tasks that a policy learns from.
+ * Input of the policy after a step, [SUMMARY_SIZE], each of about unit size: the support loss, images per class, number of
+ * classes, distance between probabilities and labels, and distance between classes. The image features are left out: there
+ * are too many for the few hundred tasks that a policy is trained on.
  */
 export function summary(logits: Value, features: Value, support: Support): Value {
   const { labels, weights, ways, shots, means } = support;

@@ -1,14 +1,14 @@
 /**
- * MAML-stop: a classifier that is adapted to a few labelled images, the support, by steps of gradient descent; one layer
- * is one step (Finn, Abbeel & Levine 2017). Its graph holds the gradient of the support's loss, so training differentiates
- * it again.
+ * MAML-stop: a classifier that is adapted to a few labelled images, the support set, by gradient descent; one layer is one
+ * step (Finn, Abbeel & Levine 2017). The graph contains the gradient of the support loss, so training computes second
+ * derivatives.
  *
  * The classifier has four blocks, each a 3×3 convolution at half the resolution before it, batch normalisation and a
- * rectifier, and a linear head. The head begins at zero: no gradient reaches the blocks in the first step, which makes the
- * head a classifier by nearest class mean, for any number of classes; the steps after it move everything. Step sizes are
- * learnt, one for each tensor and step (Antoniou, Edwards & Storkey 2019).
+ * ReLU, and a linear head. The head starts at zero, so no gradient reaches the blocks in the first step: it makes the head a
+ * nearest-class-mean classifier for any number of classes. Later steps change all parameters. Step sizes are learnt, one
+ * for each tensor and step (Antoniou, Edwards & Storkey 2019).
  *
- * All normalisation is by the support's statistics, so what a query is answered does not depend on other queries.
+ * Normalisation uses the statistics of the support set, so the answer to a query does not depend on other queries.
  */
 import { rootMeanSquare } from '../graph/functions.ts';
 import { gradient } from '../graph/gradient.ts';
@@ -41,17 +41,17 @@ export interface MamlConfig {
   readonly channels: 1 | 3;
   /** Width and height of the images. */
   readonly side: number;
-  /** The value that stands for nothing to see, which padding continues: 1 for ink on white paper. */
+  /** Background value, used for padding: 1 for ink on white paper. */
   readonly background: number;
   readonly features: number;
-  /** T, the most gradient steps. */
+  /** T, the maximum number of gradient steps. */
   readonly depth: number;
   readonly exits: readonly number[];
   /** Width of the policy's hidden layer. */
   readonly hidden: number;
-  /** `first` leaves out of training how a step depends on the parameters before it through its gradient. */
+  /** `first`: training ignores second derivatives (first-order MAML). */
   readonly order: 'first' | 'second';
-  /** The published way, to compare with: the queries of a task are normalised together, by their own statistics. */
+  /** As published, for comparison: the queries of a task are normalised together, by their own statistics. */
   readonly transductive?: boolean;
 }
 
@@ -63,16 +63,16 @@ const blocks = Array.from({ length: BLOCKS }, (_, i) => i + 1);
 type Classifier = Values;
 
 interface Forward {
-  /** What each block's convolution gave, [n,F,h,w]. */
+  /** Output of each block's convolution, [n,F,h,w]. */
   readonly convolved: readonly Value[];
-  /** Mean and standard deviation by which each block was normalised, [1,F,1,1]. */
+  /** Mean and standard deviation used to normalise each block, [1,F,1,1]. */
   readonly means: readonly Value[];
   readonly deviations: readonly Value[];
-  /** [n,D], of root mean square 1. */
+  /** Features [n,D], scaled to root mean square 1. */
   readonly features: Value;
 }
 
-/** support [1,S,C,side,side] and query [1,Q,C,side,side] in [0,1], labels [1,S,K] of ones and zeros → logits [1,Q,K]. */
+/** support [1,S,C,side,side] and query [1,Q,C,side,side] in [0,1], labels [1,S,K] one-hot → logits [1,Q,K]. */
 export function defineMaml(config: MamlConfig): Family {
   const { channels, side, background, depth, exits, order, transductive = false } = config;
   const parameters = new Parameters();
@@ -84,18 +84,18 @@ export function defineMaml(config: MamlConfig): Family {
   const imagesOf = (x: Value): Value =>
     sub(reshape(x, [x.shape[1]!, channels, side, side]), background);
 
-  /** The classifier that the states hold; what no step has moved yet is as it began. */
+  /** The adapted classifier in the states; parameters that no step has changed keep their initial values. */
   const classifier = (read: Values): Classifier =>
     Object.fromEntries(
       names.map((name) => [name, read[fast(name)] ? unwrap(read[fast(name)]!) : initial[name]!]),
     );
 
-  /** Layer `t`: each parameter of `gradients` moves by its own step size. */
+  /** Layer `t`: one gradient step, with a step size for each parameter in `gradients`. */
   const step = (t: number, p: Classifier, gradients: Values, { ways }: Support): Classifier => {
     const moved = Object.entries(gradients).map(([name, gradient]) => {
       const g = order === 'first' ? stopGradient(gradient) : gradient;
       const rate = rates[t - 1]!.get(name)!;
-      // The head's rows each see their own class: their step does not shrink with the number of classes.
+      // Each row of the head gets the gradient of its own class, so its step does not shrink with the number of classes.
       return [name, sub(p[name]!, mul(g, name === 'head' ? mul(rate, ways) : rate))] as const;
     });
     return { ...p, ...Object.fromEntries(moved) };
@@ -124,7 +124,7 @@ export function defineMaml(config: MamlConfig): Family {
       const images = imagesOf(read.support!);
       if (t === 1) return firstStep(images, support);
       const p = classifier(read);
-      // At leaves, since a head that came from the blocks would otherwise pass its gradient on to them.
+      // At new inputs: otherwise a head that was computed from the blocks would pass its gradient on to them.
       const leaves = Object.fromEntries(names.map((name) => [name, input(name, p[name]!.shape)]));
       const f = forward(leaves, images);
       const loss = lossOf(mul(matmul(f.features, leaves.head!), tempers[t - 1]!), support);
@@ -132,7 +132,7 @@ export function defineMaml(config: MamlConfig): Family {
         loss,
         names.map((name) => leaves[name]!),
       );
-      // The convolutions at these parameters were computed when the step before ended.
+      // The previous step has already computed the convolutions with these parameters.
       const known = [
         ...names.map((name) => [leaves[name]!, p[name]!] as const),
         ...zip(f.convolved, held(read, 'convolved')),
@@ -153,11 +153,11 @@ export function defineMaml(config: MamlConfig): Family {
 }
 
 interface Learnt {
-  /** The blocks' parameters, where every task begins. */
+  /** Initial parameters of the blocks, shared by all tasks. */
   readonly initial: Classifier;
-  /** For each step, the step size of each parameter that moves. */
+  /** Step sizes by step and parameter. */
   readonly rates: readonly ReadonlyMap<string, Value>[];
-  /** For each step, what the logits are multiplied by in its loss. */
+  /** Factor of the logits in the loss, by step. */
   readonly tempers: readonly Value[];
   readonly policies: ReadonlyMap<number, (seen: Value) => Value>;
 }
@@ -192,11 +192,11 @@ function defineParameters(
   const rates = steps.map((t) => {
     const rate = (name: string, value: number) =>
       [name, parameters.define(`rate-${t}-${name}`, [], constant(1, value))] as const;
-    // The head's first step gives logits of about ±10 times the cosine between a query and a class mean.
+    // After the first step the logits are about ±10 times the cosine between a query and a class mean.
     const body = t === 1 ? [] : Object.keys(initial).map((name) => rate(name, 0.05));
     return new Map([...body, rate('head', (t === 1 ? 10 : 5) / width)]);
   });
-  // A support that is told apart by far gives no gradient; at a higher temperature it still does.
+  // A well separated support set gives no gradient; at a higher temperature it still does.
   const tempers = steps.map((t) =>
     t === 1 ? scalar(1) : parameters.define(`temper-${t}`, [], constant(1, 0.25)),
   );
@@ -206,7 +206,7 @@ function defineParameters(
   return { initial, rates, tempers, policies };
 }
 
-/** Images [n,C,side,side] through the blocks, normalised by the batch's own statistics or by those of another. */
+/** Runs images [n,C,side,side] through the blocks, normalised by their own statistics or by given ones. */
 function forward(
   p: Classifier,
   images: Value,
@@ -229,7 +229,7 @@ function forward(
   return { convolved, means, deviations, features: div(flat, rootMeanSquare(flat, [1], EPSILON)) };
 }
 
-/** Each with a leading dimension of 1 for the batch; what steps have moved is named apart from where it began. */
+/** Values as states, each with a leading batch dimension of 1; adapted parameters have names of their own. */
 function statesOf(p: Classifier, f: Forward, support: Support): Values {
   const named = (name: string, values: readonly Value[]) =>
     values.map((value, i) => [`${name}-${i + 1}`, value] as const);
@@ -249,7 +249,7 @@ const held = (read: Values, name: string): Value[] =>
 /** The state that holds a parameter's adapted values (fast weights). */
 const fast = (name: string): string => `fast-${name}`;
 
-/** Sides of an odd length get one more row and column of zeros. */
+/** Pads odd sides with a row and column of zeros. */
 function even(x: Value): Value {
   const [down, across] = x.shape.slice(2).map((dim) => known(dim) % 2) as [number, number];
   return pad(x, [0, 0, 0, 0], [0, 0, down, across]);

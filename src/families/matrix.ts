@@ -1,4 +1,4 @@
-/** What families compute from a measurement matrix before they learn. */
+/** Initial values that families compute from a measurement matrix. */
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix as Dense } from 'ml-matrix';
 
 import type { Matrix } from '../util/matrix.ts';
@@ -7,9 +7,9 @@ export type { Matrix };
 
 /**
  * The linear minimum-mean-square-error estimator of a white signal, (A Aᵀ + γ I)⁻¹ A as [m,n], each column scaled so
- * that its product with the column of A is one: a step along it neither over- nor undershoots.
+ * that its product with the column of A is one: a unit step, without bias.
  *
- * @param noise γ, the noise's variance beside the signal's
+ * @param noise γ, the variance of the noise relative to that of the signal
  */
 export function linearMmse({ rows: m, columns: n, data }: Matrix, noise: number): Float32Array {
   const a = Dense.from1DArray(m, n, data);
@@ -25,7 +25,7 @@ export function linearMmse({ rows: m, columns: n, data }: Matrix, noise: number)
   return result;
 }
 
-/** A = U diag(s) Vᵀ without the directions that A does not see: `left` is U [m,k], `values` s [k], falling, `right` Vᵀ [k,n]. */
+/** A = U diag(s) Vᵀ without the null space of A: `left` is U [m,k], `values` s [k], descending, `right` Vᵀ [k,n]. */
 export function singularValues({ rows: m, columns: n, data }: Matrix): {
   left: Float32Array;
   values: Float32Array;

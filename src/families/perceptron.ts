@@ -1,10 +1,10 @@
-/** What most policies end in: a small perceptron. */
+/** A small perceptron, the last part of most policies. */
 import { linear } from '../graph/functions.ts';
 import { relu, reshape } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { constant, normal, type Parameters } from './family.ts';
 
-/** The logit of π at exit `t` from some numbers of each sample, [N,inputs] → [N], by one rectified layer of `hidden`. */
+/** The logit of π at exit `t` from features of each sample, [N,inputs] → [N], with one hidden ReLU layer. */
 export function definePerceptron(
   parameters: Parameters,
   t: number,

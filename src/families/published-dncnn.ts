@@ -12,7 +12,7 @@ export interface PublishedDncnnConfig {
   /** 1 for gray, 3 for colour. */
   readonly channels: number;
   readonly features: number;
-  /** Layers, without the read-out, which is one convolution more. */
+  /** Number of layers without the read-out, which is one more convolution. */
   readonly depth: number;
   /** Width of the policy's two layers. */
   readonly hidden: number;
@@ -32,7 +32,7 @@ export function definePublishedDncnn({
 }: PublishedDncnnConfig): Normalised {
   const parameters = new Parameters();
   const he = (fanIn: number) => Math.sqrt(2 / (9 * fanIn));
-  // The first layer has no normalisation, and a bias that is learnt.
+  // The first layer has a trained bias and no normalisation.
   const first = {
     kernel: parameters.define(
       'layer-1',

@@ -1,7 +1,7 @@
 /**
- * A shallow-deep network (Kaya, Hong & Dumitras 2019): a residual network whose inner layers can answer. A layer is a
- * residual block of two 3×3 convolutions; an exit pools its features over the image and reads the classes out of them.
- * The first convolution works at half resolution, and every later stage halves the sides again.
+ * A shallow-deep network (Kaya, Hong & Dumitras 2019): a residual network with internal classifiers. A layer is a residual
+ * block of two 3×3 convolutions; an exit pools the features over the image and classifies them linearly. The first
+ * convolution works at half resolution, and every later stage halves the sides again.
  */
 import { linear, logSoftmax, rootMeanSquare } from '../graph/functions.ts';
 import {
@@ -48,11 +48,11 @@ export const defaultSdn: Omit<SdnConfig, 'classes'> = {
 };
 
 interface Layer {
-  /** Brings the image, or the features of the stage before, to this stage's size. */
+  /** Maps the image, or the features of the previous stage, to this stage's size. */
   readonly enter?: NormalisedConv;
   readonly first: NormalisedConv;
   readonly second: NormalisedConv;
-  /** The state the layer writes: the features of its stage, which differ in size. */
+  /** The state that the layer writes; each stage has its own, since their sizes differ. */
   readonly state: string;
   readonly before: string;
 }
@@ -89,7 +89,7 @@ export function defineSdn({
         enter: s === 0 ? define('enter', 4 * channels, 3) : define('enter', 4 * widths[s - 1]!, 1),
       }),
       first: define('first', width, 3),
-      // A block begins as the identity (Goyal et al. 2017).
+      // A block is initialised as the identity (Goyal et al. 2017).
       second: define('second', width, 3, 0),
       state: `stage-${s + 1}`,
       before: `stage-${i === 0 ? s : s + 1}`,
@@ -178,8 +178,8 @@ function defineHead(
 }
 
 /**
- * A small perceptron on what the exit says (its largest two probabilities, the entropy, the agreement with the exit before)
- * and on the features it says it from, brought to unit size.
+ * A small perceptron on the exit's output (its largest two probabilities, the entropy, the agreement with the previous exit)
+ * and on its features, scaled to unit size.
  */
 function definePolicy(
   parameters: Parameters,

@@ -1,4 +1,4 @@
-/** What the layers of unfolded VAMP share and never learn: the matrix in the basis of its singular vectors, and fixed products. */
+/** Constants of unfolded VAMP: the matrix in the basis of its singular vectors, and fixed products. */
 import type { Value } from '../graph/value.ts';
 import { Parameters } from './family.ts';
 import { singularValues, transposed, type Matrix } from './matrix.ts';
@@ -6,12 +6,12 @@ import { singularValues, transposed, type Matrix } from './matrix.ts';
 /** Bands of the spectrum over which the residual's power is averaged: error and noise differ in how they spread over it. */
 export const BANDS = 4;
 
-/** What the layers share, none of it learnt. B = Uᵀ A is the matrix in the basis of U. */
+/** Constants shared by the layers. B = Uᵀ A is the matrix in the basis of U. */
 export interface Constants {
   readonly u: Value;
   readonly b: Value;
   readonly bt: Value;
-  /** s², and what gives their share in the entries of the signal: in their mean, [k,1], or in each, [k,n]. */
+  /** s², and their weights in the entries of the signal: on average, [k,1], or for each entry, [k,n]. */
   readonly powers: Value;
   readonly shares: Value;
   readonly scales: Value | undefined;

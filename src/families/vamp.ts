@@ -1,15 +1,15 @@
 /**
  * Unfolded vector approximate message passing (Rangan, Schniter & Fletcher 2017; Borgerding, Schniter & Rangan 2017):
  * measurements [N,m] → signal [N,n]. A layer is a linear estimate of the signal from the residual, followed by the
- * posterior mean under a sparse prior, each corrected so that the other sees its error as fresh noise. Prior, noise level
- * and error levels are not told but learnt: a few numbers a layer, so that a model for a new matrix is trained in minutes.
+ * posterior mean under a sparse prior; the Onsager corrections decorrelate the error of one from the other. Prior, noise
+ * level and error levels are learnt: a few parameters per layer, so that a model for a new matrix is trained in minutes.
  *
- * Where the entries of the signals are known to differ in size, as the coefficients of images do, the signal is counted in
- * units of those sizes, so that the linear estimate knows them; every entry has a prior, an error and a correction of its
- * own, and the prior's variance follows the sample (textured or flat), as in a Gaussian scale mixture.
+ * Where the entries of the signals have known sizes, such as the coefficients of images, the signal is expressed in those
+ * units. Every entry then has a prior, an error and a correction of its own, and the variance of the prior depends on the
+ * sample (textured or flat), as in a Gaussian scale mixture.
  *
- * A layer's two products are small, so for a request alone every operator counts: sums over the spectrum are products with
- * constants, logarithms are taken of all levels at once, and what is linear in them is folded into the weights.
+ * The two matrix products of a layer are small, so for a single request the number of operators counts: sums over the
+ * spectrum are products with constants, one Log covers all levels, and linear functions of them are folded into the weights.
  */
 import { linear, square } from '../graph/functions.ts';
 import {
@@ -39,7 +39,7 @@ export interface VampConfig {
   readonly depth: number;
   /** Width of the hidden layers of the level estimator and of the policy. */
   readonly hidden: number;
-  /** The root mean square of each entry of the signals [n], where they differ. */
+  /** Root mean square of each entry of the signals, [n]; absent where all are alike. */
   readonly scales?: Float32Array | undefined;
 }
 
@@ -83,7 +83,7 @@ export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Famil
       const moved = read.prediction ? add(read.prediction, step) : step;
       const { mean, posterior } = layer.shrink(moved, error, activity);
       const signal = constants.scales ? mul(mean, constants.scales) : mean;
-      // ⟨η′⟩ of the posterior mean is its posterior variance over the variance of the error it saw.
+      // ⟨η′⟩ of the posterior mean is the posterior variance over the variance of its input error.
       const slope = clip(div(posterior, error), 1e-4, 0.95);
       const ratio = div(slope, sub(1, slope));
       return {
@@ -101,17 +101,17 @@ export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Famil
   };
 }
 
-/** Before the first layer all that is seen counts as signal, a thousandth of it as noise: [N,2]. */
+/** Initial levels: all measured power is signal, a thousandth of it noise; [N,2]. */
 function firstLevels(squares: Value, power: number): Value {
   const total = add(reduceMean(squares, [1], true), TINY);
   return concat([mul(total, 1 / power), mul(total, 1e-3)], 1);
 }
 
-/** Of what is one number a sample already, [N,1], or one an entry, [N,n]: [N,1]. */
+/** Mean over entries: [N,1] or [N,n] → [N,1]. */
 const overEntries = (values: Value): Value =>
   values.shape[1] === 1 ? values : reduceMean(values, [1], true);
 
-/** The linear minimum-mean-square-error step, scaled to be unbiased, and its error's variance: of all entries, or of each. */
+/** The unbiased linear minimum-mean-square-error step and the variance of its error: one for all entries, or one each. */
 function linearStage(
   residual: Value,
   { b, powers, shares }: Constants,
@@ -127,11 +127,11 @@ function linearStage(
 interface Levels {
   readonly variance: Value;
   readonly noise: Value;
-  /** The logarithm of the signal's variance in units of the usual, [N,1]; where entries are scaled. */
+  /** Log variance of the signal relative to its usual variance, [N,1]; only where entries are scaled. */
   readonly activity?: Value;
 }
 
-/** @param entries how many priors there are: one for all, or n */
+/** @param entries number of priors: 1 for all entries, or n */
 function defineLayer(
   parameters: Parameters,
   { bands, features }: Constants,
@@ -148,13 +148,13 @@ function defineLayer(
   const b1 = parameters.define(name('levels-b1'), [hidden], constant(hidden, 0));
   const w2 = parameters.define(name('levels-w2'), [hidden, outputs], constant(outputs * hidden, 0));
   const b2 = parameters.define(name('levels-b2'), [outputs], constant(outputs, 0));
-  // A tenth of the entries, of variance one; where entries are scaled half of them, so that the mean square is one.
+  // A tenth of the entries are nonzero, with variance one. Where entries are scaled half of them, so that the mean square is one.
   const odds = number('log-odds', entries > 1 ? 0 : -2.2);
   const slab = number('log-slab', entries > 1 ? Math.LN2 : 0);
   const trust = number('log-trust', 0);
 
   return {
-    /** Corrects the expected levels of error and noise by what the residual's power over the spectrum says of them. */
+    /** Corrects the expected levels of error and noise from the residual's power over the spectrum. */
     levels(residual: Value, before: (squares: Value) => Value): Levels {
       const squares = square(residual);
       const expected = before(squares);
@@ -168,7 +168,7 @@ function defineLayer(
       };
     },
 
-    /** Mean and posterior variance (averaged over the entries, where they are alike) of x given x + N(0, error), for x zero or from a normal slab. */
+    /** Posterior mean and variance of x given x + N(0, error), under a spike-and-slab prior; the variance is averaged over entries that share a prior. */
     shrink(
       seen: Value,
       error: Value,
@@ -193,7 +193,7 @@ function defineLayer(
   };
 }
 
-/** A perceptron on what the layer knows of itself: expected error, noise and the size of the estimate. */
+/** A perceptron on the expected error, the noise and the size of the estimate. */
 function definePolicy(
   parameters: Parameters,
   { policyFeatures: features }: Constants,
