@@ -1,4 +1,4 @@
-/** The laws that the non-zero entries of sparse signals follow. Each has the second moment one. */
+/** Distributions of the nonzero entries of sparse signals, each with second moment 1. */
 import type { Random } from './random.ts';
 
 export const amplitudes = {

@@ -1,13 +1,13 @@
-/** Images as square blocks, and blocks as coefficients of the cosine transform, in which they are sparse. */
+/** Splits images into square blocks and transforms them with the DCT, in which they are sparse. */
 import type { Planes } from '../codecs/images.ts';
 import type { Matrix } from './sparse-recovery.ts';
 
-/** What is taken from every pixel first, so that blocks are signals around zero. */
+/** Subtracted from every pixel, so that blocks are centred at zero. */
 const MID_GRAY = 0.5;
 
 /**
- * The orthonormal two-dimensional cosine transform (DCT-II) of blocks of side×side pixels as a matrix [n,n] with n = side²:
- * a row for each coefficient, the frequency down outermost.
+ * The orthonormal two-dimensional DCT-II of side×side blocks as a matrix [n,n] with n = side²: one row per coefficient,
+ * vertical frequency outermost.
  */
 export function cosineTransform(side: number): Matrix {
   const wave = (frequency: number, at: number): number =>
@@ -51,7 +51,7 @@ export function toPixels(
   return result;
 }
 
-/** The whole blocks of a gray image less mid-gray, row after row of blocks; what is left over at its right and bottom is cut off. */
+/** The blocks of a gray image minus mid-gray, in rows; incomplete blocks at the right and bottom are dropped. */
 export function toBlocks({ width, height, data }: Planes, side: number): Float32Array[] {
   const blocks: Float32Array[] = [];
   for (let top = 0; top + side <= height; top += side) {
@@ -67,7 +67,7 @@ export function toBlocks({ width, height, data }: Planes, side: number): Float32
   return blocks;
 }
 
-/** The image of these blocks, `across` in a row. */
+/** Joins blocks into an image, `across` blocks per row. */
 export function fromBlocks(blocks: readonly Float32Array[], side: number, across: number): Planes {
   const [width, height] = [across * side, Math.floor(blocks.length / across) * side];
   const data = new Float32Array(width * height);

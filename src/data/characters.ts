@@ -1,13 +1,13 @@
-/** Made-up characters, each drawn as by several hands: labelled images where no others are at hand. */
+/** Synthetic handwritten characters: labelled images for tests and examples. */
 import type { LabelledImages } from './class-folders.ts';
 import type { Random } from './random.ts';
 
 type Point = readonly [x: number, y: number];
 
-/** Strokes of a character, and points that bend each. */
+/** Strokes of a character, and control points of each stroke. */
 const STROKES = 3;
 const BENDS = 3;
-/** Places along a bend, and how far a hand strays from the character, both sides of the image being 1. */
+/** Points along a curve, and the jitter of a drawing relative to the side of the image. */
 const PIECES = 6;
 const STRAY = 0.03;
 /** Width of the pen, pixels. */
@@ -57,7 +57,7 @@ function draw(strokes: readonly (readonly Point[])[], side: number, random: Rand
   });
 }
 
-/** A quadratic Bézier curve as a line of pieces. */
+/** A quadratic Bézier curve as a polyline. */
 function curve([a, b, c]: readonly Point[]): Point[] {
   return Array.from({ length: PIECES + 1 }, (_, i) => {
     const t = i / PIECES;
@@ -67,7 +67,7 @@ function curve([a, b, c]: readonly Point[]): Point[] {
   });
 }
 
-/** From a point to the piece between two others. */
+/** Distance from a point to a line segment. */
 function distanceTo([x, y]: Point, [ax, ay]: Point, [bx, by]: Point): number {
   const [dx, dy] = [bx - ax, by - ay];
   const t = Math.min(

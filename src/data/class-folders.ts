@@ -1,4 +1,4 @@
-/** Labelled images: a folder with one folder of images for each class. */
+/** Labelled images from a folder with a folder of images for each class. */
 import { readdir } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import pMap from 'p-map';
@@ -8,19 +8,19 @@ import type { Random } from './random.ts';
 import { imageFile } from '../codecs/formats.ts';
 
 export interface LabelledImages {
-  /** The names of the classes: those of their folders, sorted. */
+  /** Class names: those of the folders, sorted. */
   readonly labels: readonly string[];
   /** All of one size. */
   readonly images: readonly Planes[];
-  /** The class of each image, its place in `labels`. */
+  /** The class of each image, as an index into `labels`. */
   readonly classes: readonly number[];
 }
 
 export interface ClassFolderOptions {
-  /** Width and height that every image is brought to, pixels. */
+  /** Width and height that images are scaled to, pixels. */
   readonly side: number;
   readonly channels: 1 | 3;
-  /** The classes there may be, in this order, as a model that was trained already knows them. */
+  /** The allowed classes in this order, such as those of a trained model. */
   readonly labels?: readonly string[];
 }
 
@@ -94,8 +94,8 @@ async function collect(root: string, folder: string, files: Map<string, string[]
 }
 
 /**
- * Takes a share of every class out, at least one image, drawn by `random`.
- * @throws a sentence where a class has but one image
+ * Splits off a random share of every class, at least one image.
+ * @throws Error where a class has only one image
  */
 export function holdOut(
   data: LabelledImages,
@@ -125,14 +125,14 @@ export function holdOut(
   };
 }
 
-/** Images of the class that has the fewest. */
+/** Number of images in the smallest class. */
 export function fewestImages({ labels, classes }: LabelledImages): number {
   const counts = labels.map(() => 0);
   for (const k of classes) counts[k]!++;
   return Math.min(...counts);
 }
 
-/** Takes `count` whole classes out, drawn by `random`. */
+/** Splits off `count` random classes. */
 export function holdOutClasses(
   data: LabelledImages,
   count: number,
@@ -148,7 +148,7 @@ export function holdOutClasses(
   };
 }
 
-/** The images of some classes, numbered anew. */
+/** The images of some classes, renumbered from 0. */
 export function pickClasses(
   { labels, images, classes }: LabelledImages,
   wanted: (k: number) => boolean,
@@ -163,7 +163,7 @@ export function pickClasses(
   };
 }
 
-/** The images with these numbers; the labels stay. */
+/** The images with these indices; the labels are kept. */
 export const pickImages = (
   { labels, images, classes }: LabelledImages,
   which: readonly number[],

@@ -1,7 +1,7 @@
 /** Squares cut out of images. */
 import type { Planes } from '../codecs/images.ts';
 
-/** A square of an image, pixels; it may lie partly beyond the border, where the image is mirrored. */
+/** A square of an image, pixels. Beyond the border the image is mirrored. */
 export interface Window {
   readonly top: number;
   readonly left: number;
@@ -26,6 +26,6 @@ export function cut(
   }
 }
 
-/** A place beyond the border, mirrored at it. */
+/** Mirrors a position beyond the border. */
 export const mirrored = (i: number, length: number): number =>
   i < 0 ? -1 - i : i < length ? i : 2 * length - 1 - i;

@@ -1,13 +1,13 @@
-/** Drawings as other pens and other hands would leave them. Ink is [H,W] in [0,1]: 0 is paper, 1 is full ink. */
+/** Augmentation of drawings: stroke width, size and position. Ink is [H,W] in [0,1]: 0 is paper, 1 is full ink. */
 import type { Planes } from '../codecs/images.ts';
 import { resize } from './resample.ts';
 
-/** Ink above this counts as drawn. */
+/** Threshold for ink. */
 const FAINT = 0.1;
-/** The share of the ink that thinning leaves at least. */
+/** Minimum share of the ink that thinning leaves. */
 const KEPT = 0.35;
 
-/** Light paper with dark ink becomes ink; and ink becomes such paper. */
+/** Converts between images (dark ink on light paper) and ink. */
 export function inverted(image: Planes): Planes {
   const data = new Float32Array(image.data.length);
   for (let i = 0; i < data.length; i++) data[i] = 1 - image.data[i]!;
@@ -28,7 +28,7 @@ export function thicken(ink: Planes, radius: number): Planes {
   }
 }
 
-/** The largest value around each pixel: of a cross and a square in turn, which make an octagon. The last step counts in part. */
+/** Maximum filter with an octagon, built from alternating crosses and squares. A fractional radius blends in the last step. */
 function dilate(image: Planes, radius: number): Planes {
   let { data } = image;
   for (let left = radius, square = false; left > 0; left--, square = !square) {
@@ -43,7 +43,7 @@ function dilate(image: Planes, radius: number): Planes {
   return { ...image, data };
 }
 
-/** The largest of each pixel and its neighbours `step` before and after it, within lines of `length`. */
+/** Maximum of each pixel and its neighbours at distance `step`, within lines of `length`. */
 function largest(data: Float32Array, step: number, length: number): Float32Array {
   const result = new Float32Array(data.length);
   for (let i = 0; i < data.length; i++) {
@@ -57,14 +57,14 @@ function largest(data: Float32Array, step: number, length: number): Float32Array
 }
 
 export interface Placement {
-  /** The factor that the drawing is scaled by, at most 1. */
+  /** Scale factor, at most 1. */
   readonly size: number;
-  /** Where its ink lies within the room that is left, from 0 (left, top) to 1 (right, bottom). */
+  /** Position of the ink on the canvas, from 0 (left, top) to 1 (right, bottom). */
   readonly across: number;
   readonly down: number;
 }
 
-/** Scales what is drawn and puts it anywhere on a canvas of the same size, whole. */
+/** Scales the ink and places it on a canvas of the same size, without clipping. */
 export function place(ink: Planes, { size, across, down }: Placement): Planes {
   const { width, height } = ink;
   const box = inkBox(ink);
@@ -83,7 +83,7 @@ export function place(ink: Planes, { size, across, down }: Placement): Planes {
   return { ...ink, data };
 }
 
-/** The smallest part of an image that holds all of its ink; the image itself where there is none. */
+/** Bounding box of the ink; the whole image where there is none. */
 function inkBox(ink: Planes): Planes {
   const { width, height, data } = ink;
   let [left, right, top, bottom] = [width, -1, height, -1];

@@ -1,4 +1,4 @@
-/** Few-shot tasks drawn from labelled images: a few classes, a few images of each to learn from, and others to be asked about. */
+/** Draws few-shot tasks from labelled images: a few classes with a support set and queries. */
 import type { Planes } from '../codecs/images.ts';
 import type { LabelledImages } from './class-folders.ts';
 import { cut } from './cut.ts';
@@ -19,13 +19,13 @@ export interface Episode {
 }
 
 export interface EpisodeOptions {
-  /** The numbers of classes a task may have; one is drawn. */
+  /** Numbers of classes (ways) to draw from. */
   readonly ways: readonly number[];
-  /** The least and the most images of a class. */
+  /** Minimum and maximum number of support images per class. */
   readonly shots: readonly [number, number];
-  /** Each class has a number of its own, up to a bound drawn for the task; else one number is drawn for all classes. */
+  /** Draw the number of shots for each class, up to a bound drawn per task; otherwise once for all classes. */
   readonly imbalanced?: boolean;
-  /** The most images that a task learns from; tasks of many classes have fewer of each. */
+  /** Maximum size of the support set; tasks with many classes have fewer shots. */
   readonly support?: number;
   /** Queries of each class. */
   readonly queries: number;
@@ -33,23 +33,23 @@ export interface EpisodeOptions {
   readonly turns: boolean;
 }
 
-/** How each image of a task is varied. */
+/** Augmentation of each image of a task. */
 export interface Variation {
-  /** It is moved by up to this many pixels each way; what comes in is mirrored at the border. */
+  /** Maximum shift in each direction, pixels; the image is mirrored at the border. */
   readonly shift: number;
   /** Half of the images are mirrored left to right. */
   readonly mirror: boolean;
 }
 
-/** Another way to vary: called for every task, and what it returns for every image, whose result is square. */
+/** Custom augmentation: called per task; the function it returns is called per image and returns a square image. */
 export type Vary = (random: Random) => (image: Planes) => Float32Array;
 
-/** Draws tasks from images that are all of one size, square. */
+/** Draws tasks from square images of one size. */
 export class EpisodeSampler {
   private readonly classes: readonly (readonly Planes[])[];
   private readonly vary: Vary;
 
-  /** @throws a sentence where there are too few classes, or images in one */
+  /** @throws Error where there are too few classes, or too few images in a class */
   constructor(
     { labels, images, classes }: LabelledImages,
     private readonly random: Random,
@@ -104,7 +104,7 @@ export class EpisodeSampler {
     };
   }
 
-  /** Images of each class to learn from. */
+  /** Number of support images per class. */
   private drawShots(ways: number): number[] {
     const { random } = this;
     const { shots, imbalanced = false, support = Number.POSITIVE_INFINITY } = this.options;
@@ -142,13 +142,13 @@ function distinct(count: number, n: number, random: Random): number[] {
   return [...taken];
 }
 
-/** Square planes turned by `turn` times 90°. */
+/** Rotates square planes by `turn` × 90°. */
 function rotate(from: Float32Array, channels: number, turn: number): Float32Array {
   if (turn === 0) return from;
   const to = new Float32Array(from.length);
   const area = from.length / channels;
   const side = Math.sqrt(area);
-  // Where the turned image begins in the old one, and the way along its rows and columns.
+  // Offset of the rotated image in the original, and the strides along its rows and columns.
   const [start, right, down] = [
     [0, 1, side],
     [(side - 1) * side, -side, 1],
@@ -164,7 +164,7 @@ function rotate(from: Float32Array, channels: number, turn: number): Float32Arra
   return to;
 }
 
-/** Images of one size, one after the other. */
+/** Concatenates images of one size. */
 function concat(images: readonly Float32Array[]): Float32Array {
   const size = images[0]!.length;
   const result = new Float32Array(images.length * size);
@@ -172,7 +172,7 @@ function concat(images: readonly Float32Array[]): Float32Array {
   return result;
 }
 
-/** Ones and zeros [n,K] for classes [n]. */
+/** One-hot encoding: classes [n] → [n,K]. */
 export function oneHot(classes: Float32Array, ways: number): Float32Array {
   const result = new Float32Array(classes.length * ways);
   classes.forEach((k, i) => (result[i * ways + k] = 1));

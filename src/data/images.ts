@@ -1,4 +1,4 @@
-/** Folders of clean images, and noisy patches of them to learn from. */
+/** Reads folders of clean images and draws noisy training patches from them. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageFile } from '../codecs/formats.ts';
@@ -7,10 +7,10 @@ import { folderError } from './folder-error.ts';
 import type { Random } from './random.ts';
 
 /**
- * Every image below a folder, in the order of their names, each as planes in [0,1].
+ * Reads all images below a folder, sorted by name, as planes in [0,1].
  *
  * @param channels 1 or 3; without it 1 where all images are gray, else 3
- * @param keep whether a file's bytes are among those that are read; all are where absent
+ * @param keep filter on the bytes of a file; default: all files
  * @throws a sentence where the folder is missing, holds no image, or holds one that cannot be read
  */
 export async function readImageFolder(
@@ -57,16 +57,16 @@ async function filterFiles(
 }
 
 export interface NoiseOptions {
-  /** Bounds of the noise's standard deviation σ, of 255; drawn for each patch. */
+  /** Bounds of the noise standard deviation σ, out of 255; σ is drawn per patch. */
   readonly sigma: readonly [number, number];
-  /** Whether σ or its logarithm is uniform; σ where absent. */
+  /** Distribution of σ; default: uniform. */
   readonly spread?: 'uniform' | 'log-uniform';
   /** The share of patches without noise; 0 where absent. */
   readonly clean?: number;
   /**
-   * Over the first `share` of the run the lower bound falls from `from` to `sigma[0]`, by equal factors in equal times,
-   * and no patch is without noise. With every level from the first step on, a loss in log-MSE makes the network the
-   * identity, which is hard to leave.
+   * Over the first `share` of the run the lower bound of σ decreases geometrically from `from` to `sigma[0]`, and no patch is
+   * noise-free. With low noise from the first step on, a log-MSE loss drives the network to the identity, from which it
+   * does not recover.
    */
   readonly anneal?: { readonly from: number; readonly share: number };
   /** The share of patches that are clipped to [0,1] and rounded to 1/255, as an 8-bit file would hold them. */
@@ -77,11 +77,11 @@ export interface NoiseOptions {
 export interface PatchBatch {
   readonly image: Float32Array;
   readonly clean: Float32Array;
-  /** The noise level of each patch, of 255. */
+  /** Noise level of each patch, out of 255. */
   readonly sigma: Float32Array;
 }
 
-/** Draws patches of size P at random places of random images, turned and mirrored, and adds noise. Buffers are reused. */
+/** Draws P×P patches at random positions, rotated and mirrored at random, and adds noise. Buffers are reused. */
 export class PatchSampler {
   private readonly batch: PatchBatch;
 
@@ -130,7 +130,7 @@ export class PatchSampler {
     const left = random.integer(width - size + 1);
     const top = random.integer(height - size + 1);
     const turn = random.integer(8);
-    // One of the eight symmetries of the square: where the patch begins, and the way along its rows and columns.
+    // One of the eight symmetries of the square: offset of the patch, and strides along its rows and columns.
     const down = turn & 1 ? -width : width;
     const right = turn & 2 ? -1 : 1;
     const corner = (top + (turn & 1 ? size - 1 : 0)) * width + left + (turn & 2 ? size - 1 : 0);
@@ -144,7 +144,7 @@ export class PatchSampler {
   }
 }
 
-/** The noise level of a patch at a point of the run, 0..1; 0 for a clean one. */
+/** Draws the noise level of a patch; 0 for a clean one. Progress is 0..1. */
 export function drawSigma(noise: NoiseOptions, progress: number, random: Random): number {
   const { sigma, spread = 'uniform', clean = 0, anneal } = noise;
   const [low, high] = sigma;
@@ -158,7 +158,7 @@ export function drawSigma(noise: NoiseOptions, progress: number, random: Random)
 /**
  * Adds Gaussian noise to values in [0,1].
  *
- * @param sigma standard deviation, of 255
+ * @param sigma standard deviation, out of 255
  * @param clipped clip to [0,1] and round to 1/255 afterwards
  */
 export function addNoise(

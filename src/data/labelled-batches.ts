@@ -1,23 +1,23 @@
-/** Batches of labelled images to learn from: every image once an epoch, cut at a random place and mirrored. */
+/** Training batches of labelled images: every image once per epoch, with random crops and mirroring. */
 import type { LabelledImages } from './class-folders.ts';
 import { cut } from './cut.ts';
 import { Random } from './random.ts';
 
 export interface Augmentation {
-  /** Width and height of what is cut out of each image, pixels: its own side, or less. */
+  /** Width and height of the crop, pixels; at most the side of the image. */
   readonly crop: number;
-  /** The cut-out lies up to this many pixels beyond the image's border; what comes in is mirrored there. */
+  /** Maximum distance of the crop beyond the border, pixels; the image is mirrored there. */
   readonly shift: number;
   /** Half of the images are mirrored left to right. */
   readonly mirror: boolean;
-  /** The share of the label that is spread evenly over all classes (Szegedy et al. 2016). */
+  /** Label smoothing: the share of the label spread evenly over all classes (Szegedy et al. 2016). */
   readonly smoothing: number;
 }
 
 export interface LabelledBatch {
   /** [N,C,crop,crop] in [0,1]. */
   readonly image: Float32Array;
-  /** [N,K], each row adds up to one. */
+  /** [N,K], each row sums to 1. */
   readonly truth: Float32Array;
 }
 
@@ -66,7 +66,7 @@ export class LabelledSampler {
     return this.batch;
   }
 
-  /** What it takes to go on with the same batches. */
+  /** State from which the same batches continue. */
   state(): { drawn: number; random: number[] } {
     return { drawn: this.drawn, random: this.random.state() };
   }
@@ -76,7 +76,7 @@ export class LabelledSampler {
     this.random.restore(random);
   }
 
-  /** The next image: each epoch has an order of its own, which follows from the seed. */
+  /** The next image; each epoch has its own order, determined by the seed. */
   private draw(): number {
     const { length } = this.data.images;
     const epoch = Math.floor(this.drawn / length);

@@ -1,13 +1,13 @@
-/** Normal numbers from a table of quantiles: four times as fast as drawing each exactly, for noise that is rounded anyway. */
+/** Normal random numbers from a table of quantiles: four times as fast as the exact method, for noise that is rounded anyway. */
 import type { Random } from './random.ts';
 
-/** Few enough for the table to stay in the cache. */
+/** Table size, small enough for the CPU cache. */
 const LEVELS = 2 ** 14;
 const table = quantiles();
 
 /**
- * Fills `target` with normal numbers of the given standard deviation, two from each draw of 32 bits. They take 16,384
- * values, none beyond 4 deviations.
+ * Fills `target` with normal numbers of the given standard deviation, two per draw of 32 bits. There are 16,384 distinct
+ * values, all within 4 standard deviations.
  */
 export function fillFromTable(target: Float32Array, deviation: number, random: Random): void {
   for (let i = 0; i < target.length; i += 2) {

@@ -1,4 +1,4 @@
-/** Seeded random numbers: equal seed, equal numbers, on every machine. */
+/** Seeded random numbers: the same seed gives the same numbers on every machine. */
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 import { mix } from '../util/mix.ts';
 
@@ -9,13 +9,13 @@ export interface Range {
   readonly spacing: 'linear' | 'log';
 }
 
-/** A fixed number, a list of which one is drawn, or an interval. */
+/** A fixed number, a list to draw from, or an interval. */
 export type Choice = number | readonly number[] | Range;
 
 export class Random {
   private generator;
 
-  /** @param seed a whole number; its lower 32 bits count */
+  /** @param seed an integer; only its lower 32 bits are used */
   constructor(seed: number) {
     // The generator is linear: without mixing, the numbers of neighbouring seeds would be correlated throughout.
     this.generator = xoroshiro128plusFromState(
@@ -33,7 +33,7 @@ export class Random {
     return Math.floor(this.uniform() * n);
   }
 
-  /** A fixed number takes no random number. */
+  /** A fixed number consumes no random number. */
   choose(choice: Choice): number {
     if (typeof choice === 'number') return choice;
     if (!('spacing' in choice)) return this.item(choice);
@@ -43,12 +43,12 @@ export class Random {
       : from + (to - from) * this.uniform();
   }
 
-  /** One of a list, all equally likely. */
+  /** An element of a list, uniformly. */
   item<T>(list: readonly T[]): T {
     return list[this.integer(list.length)]!;
   }
 
-  /** A row of a table, as likely as its weight. */
+  /** A row of a table, with probability proportional to its weight. */
   weighted<T extends { readonly weight: number }>(table: readonly T[]): T {
     let left = this.uniform() * table.reduce((sum, { weight }) => sum + weight, 0);
     return table.find(({ weight }) => (left -= weight) < 0) ?? table.at(-1)!;
@@ -77,7 +77,7 @@ export class Random {
     }
   }
 
-  /** What it takes to go on with the same numbers. */
+  /** State from which the same numbers continue. */
   state(): number[] {
     return [...this.generator.getState()];
   }

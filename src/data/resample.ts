@@ -1,8 +1,8 @@
-/** Images at other sizes and angles, bilinear. */
+/** Bilinear scaling and rotation of images. */
 import type { Planes } from '../codecs/images.ts';
 import { mirrored } from './cut.ts';
 
-/** Scales to `width`×`height` pixels; where it shrinks, each pixel averages all that it covers (a triangle filter). */
+/** Scales to `width`×`height` pixels, with a triangle filter when shrinking. */
 export function resize(image: Planes, width: number, height: number): Planes {
   const { channels, data } = image;
   if (width === image.width && height === image.height) return image;
@@ -23,13 +23,13 @@ export function resize(image: Planes, width: number, height: number): Planes {
   return { channels, width, height, data: result };
 }
 
-/** The pixels that a new one averages: `first` and those after it. */
+/** Weights of the source pixels from `first` on. */
 interface Taps {
   readonly first: number;
   readonly weights: Float64Array;
 }
 
-/** For each of `to` new pixels, of `from` old ones. */
+/** Filter weights for scaling `from` pixels to `to` pixels. */
 function taps(from: number, to: number): Taps[] {
   const step = from / to;
   const reach = Math.max(1, step);
@@ -46,7 +46,7 @@ function taps(from: number, to: number): Taps[] {
   });
 }
 
-/** Distances in memory: between lines, and between pixels of a line. */
+/** Strides: between lines, and between pixels of a line. */
 interface Strides {
   readonly line: number;
   readonly step: number;
@@ -68,7 +68,7 @@ function average(
   }
 }
 
-/** Turns about the centre, anticlockwise, by a small angle; what comes in at the border is mirrored there. */
+/** Rotates about the centre, anticlockwise, by a small angle; the image is mirrored at the border. */
 export function rotate(image: Planes, degrees: number): Planes {
   const { channels, width, height, data } = image;
   const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];

@@ -1,4 +1,4 @@
-/** Measurement matrices and signals of one's own, from `.npy` files. */
+/** Reads measurement matrices and signals from `.npy` files. */
 import { access, readFile } from 'node:fs/promises';
 import { readNpy } from '../codecs/npy.ts';
 import type { Matrix, Signals } from './sparse-recovery.ts';

@@ -1,4 +1,4 @@
-/** Sparse recovery's data: a measurement matrix of given conditioning, and batches of sparse signals seen through it. */
+/** Data for sparse recovery: measurement matrices of given condition number, and batches of sparse signals with measurements. */
 import { EigenvalueDecomposition, Matrix as Dense } from 'ml-matrix';
 import { amplitudes, type Amplitude } from './amplitudes.ts';
 import type { Choice, Random } from './random.ts';
@@ -8,9 +8,9 @@ import type { Matrix } from '../util/matrix.ts';
 export type { Matrix };
 
 /**
- * A Gaussian matrix whose singular values are replaced by a log-spaced spectrum, with columns of length one.
+ * A Gaussian matrix whose singular values are replaced by a log-spaced spectrum, with columns of unit norm.
  *
- * @param condition the largest singular value over the smallest, before the columns are normalised
+ * @param condition condition number before the columns are normalised
  */
 export function measurementMatrix(
   rows: number,
@@ -27,7 +27,7 @@ export function measurementMatrix(
   return { rows, columns, data: Float32Array.from(a.to1DArray()) };
 }
 
-/** As above, before the columns are normalised; there are no more rows than columns. */
+/** The matrix before its columns are normalised; rows ≤ columns. */
 function conditioned(rows: number, columns: number, random: Random, condition: number): Dense {
   const gaussian = Dense.from1DArray(
     rows,
@@ -52,7 +52,7 @@ function conditioned(rows: number, columns: number, random: Random, condition: n
   return u.mmul(Dense.diag(scale)).mmul(u.transpose()).mmul(gaussian);
 }
 
-/** Signals of one's own [count,n], row after row. */
+/** Given signals [count,n], row after row. */
 export interface Signals {
   readonly count: number;
   readonly length: number;
@@ -60,19 +60,19 @@ export interface Signals {
 }
 
 export interface SignalOptions {
-  /** The share of entries that are not zero; at least one entry is not. */
+  /** Share of nonzero entries; at least one entry is nonzero. */
   readonly sparsity: Choice;
-  /** The signal-to-noise ratio, dB. */
+  /** Signal-to-noise ratio, dB. */
   readonly snr: Choice;
-  /** What the entries that are not zero are drawn from: one law, or a list of which one is drawn. */
+  /** Distribution of the nonzero entries, or a list to draw from. */
   readonly values?: Amplitude | readonly Amplitude[];
-  /** A factor of signal, noise and measurements; 1 unless given. */
+  /** Factor applied to signal, noise and measurements; default 1. */
   readonly scale?: Choice;
-  /** Where given, the signals are rows of these, taken at random, and the sparsity and the values say nothing. */
+  /** Draw rows of these signals instead; sparsity and amplitudes are then ignored. */
   readonly signals?: Signals | undefined;
 }
 
-/** N samples, with what was drawn for each of them. */
+/** N samples and the conditions drawn for each. */
 export interface SignalBatch {
   /** [N,m]. */
   readonly measurements: Float32Array;
@@ -88,7 +88,7 @@ export interface SignalBatch {
   readonly values: Amplitude[];
 }
 
-/** Draws batches b = A x + ε; what the options leave open is drawn for each sample. Buffers are reused. */
+/** Draws batches b = A x + ε; options that are ranges or lists are drawn per sample. Buffers are reused. */
 export class SignalSampler {
   private readonly batch: SignalBatch;
   private readonly noise: Float32Array;
@@ -123,7 +123,7 @@ export class SignalSampler {
       const signal = batch.signals.subarray(i * columns, (i + 1) * columns);
       const measured = batch.measurements.subarray(i * rows, (i + 1) * rows);
       this.measure(signal, this.draw(signal, i), snr, measured);
-      // Last, so that the other numbers do not depend on it.
+      // Drawn last, so that the other random numbers do not depend on it.
       const scale = (batch.scale[i] = Math.fround(random.choose(options.scale ?? 1)));
       for (const values of scale === 1 ? [] : [signal, measured])
         for (let j = 0; j < values.length; j++) values[j]! *= scale;
@@ -131,7 +131,7 @@ export class SignalSampler {
     return batch;
   }
 
-  /** Fills the signal of sample `i`; gives the places that are not zero. */
+  /** Fills the signal of sample `i` and returns the indices of its nonzero entries. */
   private draw(signal: Float32Array, i: number): readonly number[] {
     const { random, laws, batch } = this;
     const { signals } = this.options;
@@ -181,7 +181,7 @@ export class SignalSampler {
   }
 }
 
-/** Those whose number is kept. */
+/** The signals whose index passes the filter. */
 export function pickSignals(
   { count, length, data }: Signals,
   keep: (i: number) => boolean,
@@ -192,7 +192,7 @@ export function pickSignals(
   return { count: kept.length, length, data: picked };
 }
 
-/** The root mean square of every entry over the signals, [n]; of those that hardly occur a millionth of the largest. */
+/** Root mean square of every entry over the signals, [n]; at least a millionth of the largest. */
 export function scalesOf({ count, length, data }: Signals): Float32Array {
   const powers = new Float64Array(length);
   data.forEach((value, i) => (powers[i % length]! += value * value));
