@@ -1,4 +1,4 @@
-/** What models are written with beyond the table's operators: compositions of them. */
+/** Functions composed of operators of the table. */
 import {
   abs,
   add,
@@ -26,7 +26,7 @@ export const square = (x: Value): Value => mul(x, x);
 export const linear = (x: Value, w: Value, b?: Value): Value =>
   b ? add(matmul(x, w), b) : matmul(x, w);
 
-/** log Σ exp along one axis, which is dropped. */
+/** log Σ exp along one axis, which is removed. */
 export function logSumExp(x: Value, axis: number): Value {
   const top = stopGradient(reduceMax(x, [axis], true));
   const sum = log(reduceSum(exp(sub(x, top)), [axis], true));
@@ -41,7 +41,7 @@ export function logSoftmax(x: Value, axis: number): Value {
   return sub(x, reshape(logSumExp(x, axis), kept));
 }
 
-/** log σ(x), without overflow on either side. */
+/** log σ(x), without overflow. */
 export const logSigmoid = (x: Value): Value =>
   sub(neg(max(neg(x), 0)), log(add(1, exp(neg(abs(x))))));
 
@@ -49,7 +49,7 @@ export const logSigmoid = (x: Value): Value =>
 export const rootMeanSquare = (x: Value, axes: readonly number[], epsilon = 1e-12): Value =>
   sqrt(add(reduceMean(square(x), axes, true), epsilon));
 
-/** 2×2 max pooling of [N,C,H,W] with known H and W; an odd last row or column is left out. */
+/** 2×2 max pooling of [N,C,H,W] with known H and W; an odd last row or column is dropped. */
 export function maxPool2(x: Value): Value {
   const [h, w] = x.shape.slice(2).map((dim) => known(dim) - (known(dim) % 2)) as [number, number];
   const rows = max(slice(x, 2, 0, h, 2), slice(x, 2, 1, h, 2));
@@ -57,9 +57,9 @@ export function maxPool2(x: Value): Value {
 }
 
 /**
- * Batch normalisation by the statistics of the batch itself, per channel of [N,C,H,W]; scale and shift are [C,1,1].
- * The variance is E x² − (E x)², and scale and shift are brought together first: far fewer passes over the batch than
- * centring it, forward and backward.
+ * Batch normalisation per channel of [N,C,H,W] with the statistics of the batch; scale and shift are [C,1,1].
+ * The variance is computed as E x² − (E x)² and the affine part is folded into one multiply-add: far fewer passes over the
+ * batch, forward and backward, than centring it first.
  */
 export function batchNorm(x: Value, scale: Value, shift: Value, epsilon = 1e-5): Value {
   const axes = [0, 2, 3];

@@ -2,11 +2,12 @@ import { add, expandLike, scalar } from './operators.ts';
 import type { Value } from './value.ts';
 
 /**
- * Reverse-mode differentiation of a scalar. The result is a graph like any other: it can be run, exported and
- * differentiated again.
+ * Reverse-mode differentiation of a scalar. The result is a graph again: it can be run, exported and differentiated.
  *
  * @param loss a value of shape []
- * @param wrt the values to differentiate by; the result has one gradient of equal shape for each
+ * @param wrt the values to differentiate with respect to
+ * @returns one gradient for each, of the same shape
+ * @throws RangeError where `loss` is not a scalar
  */
 export function gradient(loss: Value, wrt: readonly Value[]): Value[] {
   if (loss.shape.length > 0)
@@ -27,7 +28,7 @@ export function gradient(loss: Value, wrt: readonly Value[]): Value[] {
   return wrt.map((value) => gradients.get(value) ?? expandLike(scalar(0), value));
 }
 
-/** The values between `loss` and `wrt` through which a gradient flows, `wrt` among them. */
+/** The values on the paths from `loss` to `wrt`, `wrt` included. */
 function dependents(loss: Value, wrt: readonly Value[]): Set<Value> {
   const targets = new Set(wrt);
   const depends = new Set<Value>();
@@ -41,7 +42,7 @@ function dependents(loss: Value, wrt: readonly Value[]): Set<Value> {
   return depends;
 }
 
-/** Everything that `values` are computed from, themselves included, in topological order. */
+/** All values that `values` depend on, themselves included, in topological order. */
 export function ancestors(values: Iterable<Value>): Value[] {
   const seen = new Set<Value>();
   const stack = [...values];

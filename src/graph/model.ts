@@ -33,18 +33,18 @@ const FLOAT: number = TensorProto_DataType.FLOAT;
 /** The values of an input that an export turns into a constant. */
 export interface Weight {
   readonly data: Float32Array;
-  /** Bytes that lie in a file beside the model, shared between models (ONNX external data). */
+  /** Location in a file beside the model, shared between models (ONNX external data). */
   readonly external?: { readonly file: string; readonly offset: number };
 }
 
 export interface ModelOptions {
-  /** Results by the name they get; their order is the order of the outputs. */
+  /** Outputs by name, in this order. */
   readonly outputs: Readonly<Record<string, Value>>;
-  /** Inputs with these names become constants. */
+  /** Inputs with these names become initializers. */
   readonly weights?: ReadonlyMap<string, Weight>;
 }
 
-/** The bytes of an ONNX model with the inputs that `outputs` need and that are not among `weights`. */
+/** Serialises an ONNX model; its inputs are those that `outputs` depend on, except `weights`. */
 export function toModel({ outputs, weights = new Map() }: ModelOptions): Uint8Array {
   const writer = new Writer();
   const names: Names = new Map();
@@ -108,7 +108,7 @@ export class Writer implements Lowering {
     private readonly counter = { nodes: 0 },
   ) {}
 
-  /** A graph inside this one: its names differ, and it sees what is written here. */
+  /** A writer for a subgraph, which can refer to values of this graph. */
   inside(): Writer {
     return new Writer(this.initializers, this.constants, this.counter);
   }
@@ -123,7 +123,7 @@ export class Writer implements Lowering {
     return this.write(opType, inputs, list, outputs)[0]!;
   }
 
-  /** One of two graphs without inputs, by a condition [1]; gives the names of the results. */
+  /** Adds an `If` on a condition [1]; returns the names of its outputs. */
   branch(condition: string, then: GraphProto, otherwise: GraphProto): string[] {
     const attribute = (name: string, g: GraphProto) =>
       create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.GRAPH, g });
@@ -157,7 +157,7 @@ export class Writer implements Lowering {
     return this.constant(`f${value}`, () => ({ dims: [], dataType: FLOAT, floatData: [value] }));
   }
 
-  /** A result gets its public name through an Identity, which the runtime removes. */
+  /** Gives a value its public name with an Identity node, which ONNX Runtime removes. */
   rename(from: string, to: string): void {
     this.nodes.push(
       create(NodeProtoSchema, {
@@ -203,7 +203,7 @@ function toInitializer(name: string, shape: Shape, { data, external }: Weight): 
   });
 }
 
-/** The bytes of float32 values as ONNX stores them. */
+/** Little-endian bytes of float32 values, as ONNX stores them. */
 export function littleEndian(data: Float32Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(data.byteLength);
   const view = new DataView(bytes.buffer);

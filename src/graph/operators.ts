@@ -21,13 +21,13 @@ import {
 /** For operators that only move data. */
 const noFlops = (): number => 0;
 
-/** One for each element that is read from the largest input or written, whichever are more. */
+/** One per element of the largest input or of the result, whichever is larger. */
 const elementFlops = ({ inputs, shape }: Pick<Value, 'inputs' | 'shape'>, size: Size): number =>
   Math.max(size(shape), ...inputs.map((input) => size(input.shape)));
 
 // ---------------------------------------------------------------- leaves
 
-/** A named input of the graph; a parameter is an input too, until an export gives it its values. */
+/** A named input of the graph. Parameters are inputs as well; an export turns them into initializers. */
 export const inputOperator: Operator<{ name: string; shape: Shape }> = {
   name: 'Input',
   shape: (_, { shape }) => shape,
@@ -80,7 +80,7 @@ export const sigmoid = unary('Sigmoid', { gradient: (g, _, y) => mul(g, mul(y, s
 export const tanh = unary('Tanh', { gradient: (g, _, y) => mul(g, sub(1, mul(y, y))) });
 export const softplus = unary('Softplus', { gradient: (g, x) => mul(g, sigmoid(x)) });
 
-/** The same value, through which no gradient flows. */
+/** Identity that stops the gradient. */
 const stopOperator: Operator<null> = {
   name: 'StopGradient',
   shape: ([x]) => x!.shape,
@@ -130,7 +130,7 @@ const clipOperator: Operator<{ low: number; high: number }> = {
   lower: (onnx, [x], { attrs }) =>
     onnx.node('Clip', [x!, onnx.float(attrs.low), onnx.float(attrs.high)]),
 };
-/** Held between two numbers; no gradient flows beyond them. */
+/** Clamps to a range; the gradient is zero outside it. */
 export const clip = (x: Value, low: number, high: number): Value =>
   node(clipOperator, [x], { low, high });
 
@@ -157,7 +157,7 @@ const castOperator: Operator<null> = {
   gradient: null,
   lower: (onnx, inputs) => onnx.node('Cast', inputs, { to: 1 }),
 };
-/** A condition as 0 and 1. */
+/** Converts a condition to 0 or 1. */
 export const asFloat = (condition: Value): Value => node(castOperator, [condition], null);
 
 const whereOperator: Operator<null> = {
@@ -210,14 +210,14 @@ export const reduceSum = reduction('ReduceSum', (g, x) => expandLike(g, x));
 export const reduceMean = reduction('ReduceMean', (g, x, y) =>
   expandLike(div(g, elementRatio(x, y)), x),
 );
-/** Where several elements are the largest, the gradient is shared between them. */
+/** The gradient is divided equally between tied maxima. */
 export const reduceMax = reduction('ReduceMax', (g, x, y) => {
   const hit = asFloat(equal(x, y));
   const axes = x.shape.flatMap((dim, i) => (dim === y.shape[i] ? [] : [i]));
   return mul(hit, div(g, axes.length > 0 ? reduceSum(hit, axes, true) : 1));
 });
 
-/** The sum over every axis along which a value was broadcast from `shape`. */
+/** Sums over the axes along which a value was broadcast from `shape`. */
 export function sumTo(x: Value, shape: Shape): Value {
   const lead = x.shape.length - shape.length;
   const axes = x.shape.flatMap((dim, i) =>
@@ -236,7 +236,7 @@ const ratioOperator: Operator<null> = {
     return onnx.node('Div', [size(x!), size(y!)]);
   },
 };
-/** How many times more elements `x` has than `y`: a number where both shapes are known, else a scalar of the graph. */
+/** Ratio of the element counts of `x` and `y`: a number where both shapes are known, otherwise a scalar of the graph. */
 const elementRatio = (x: Value, y: Value): Operand =>
   isStatic(x.shape) && isStatic(y.shape)
     ? elements(x.shape) / elements(y.shape)
@@ -330,11 +330,11 @@ const convOperator: Operator<null> = {
 export const conv = (x: Value, w: Value): Value => node(convOperator, [x, w], null);
 
 /**
- * The gradient of a convolution by its kernel, from its input [N,C,H,W] and its result's gradient [N,K,H,W]: [K,C,k,k].
- * It is linear in both, and its own gradients are convolutions.
+ * The gradient of a convolution with respect to its kernel, from its input [N,C,H,W] and the gradient of its result
+ * [N,K,H,W]: [K,C,k,k]. It is bilinear, and its own gradients are convolutions.
  *
- * Written as k·k matrix products over the whole batch: all images lie in one row a channel, with zeros between the lines
- * and the images, so that a shift is one contiguous slice; fast also where images are small.
+ * Lowered to k·k matrix products over the whole batch. Each channel holds all images in one row, with zeros between lines
+ * and images, so that a shift is one contiguous slice. This is fast for small images as well.
  */
 const convWeightGradientOperator: Operator<{ k: number }> = {
   name: 'ConvWeightGradient',
@@ -377,12 +377,12 @@ const convWeightGradientOperator: Operator<{ k: number }> = {
 const convWeightGradient = (x: Value, g: Value, k: number): Value =>
   node(convWeightGradientOperator, [x, g], { k });
 
-/** The kernel that carries a convolution's gradient back to its input. */
+/** The kernel of the convolution that computes the gradient of the input: flipped and transposed. */
 const turned = (w: Value): Value => flip(transpose(w, [1, 0, 2, 3]), [2, 3]);
 
 // ---------------------------------------------------------------- layout
 
-/** Where a shape has dimensions of one, and the shape without them. */
+/** The axes of size 1 of a shape, and the shape without them. */
 const ones = (shape: Shape): { axes: number[]; others: Shape } => ({
   axes: shape.flatMap((dim, i) => (dim === 1 ? [i] : [])),
   others: shape.filter((dim) => dim !== 1),
@@ -494,7 +494,7 @@ const sliceOperator: Operator<{ axis: number; start: number; end: number; step: 
 export const slice = (x: Value, axis: number, start: number, end: number, step = 1): Value =>
   node(sliceOperator, [x], { axis, start, end, step });
 
-/** Zeros between the elements along one axis: the size grows `step` times. */
+/** Inserts zeros between the elements along one axis; its size grows by the factor `step`. */
 function spreadAlong(x: Value, axis: number, step: number): Value {
   const split = reshape(x, [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)]);
   const at = split.shape.map((_, i) => (i === axis + 1 ? step - 1 : 0));
@@ -528,7 +528,7 @@ const padOperator: Operator<{ before: readonly number[]; after: readonly number[
   lower: (onnx, [x], { attrs }) =>
     onnx.node('Pad', [x!, onnx.int64([...attrs.before, ...attrs.after])]),
 };
-/** Zeros before and after, axis by axis. */
+/** Zero padding, by axis. */
 export const pad = (x: Value, before: readonly number[], after: readonly number[]): Value =>
   [...before, ...after].every((amount) => amount === 0)
     ? x

@@ -4,21 +4,21 @@ import { GraphProtoSchema, ValueInfoProtoSchema, type GraphProto } from 'onnx-bu
 import { finish, lower, toInfo, Writer, type Names, type Weight } from './model.ts';
 import type { Value } from './value.ts';
 
-/** One step of a path that may end there. */
+/** One step of a path, after which the path may end. */
 export interface PathStep {
   /** π, [1]; absent at the last step. */
   readonly pi?: Value;
-  /** What the path gives when it ends here: the same names and shapes at every step. */
+  /** Outputs when the path ends here; names and shapes are the same at every step. */
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
-/** The threshold of each step but the last, and what a path says besides its outputs. */
+/** Names of the additional input and outputs of a path. */
 export const pathPorts = { thresholds: 'thresholds', pi: 'pi', step: 'step' } as const;
 
 /**
- * A path in one graph, for one sample: after each step π is compared with its threshold, and a chain of `If` runs the next
- * step or the read-out. Gives the outputs, `pi` [steps − 1] (0 where the path did not come) and `step` [], the number from
- * 0 of the step at which it ended.
+ * A path in one graph, for one sample: after each step π is compared with its threshold, and a chain of `If` nodes runs the
+ * next step or the read-out. Outputs: those of the model, `pi` [steps − 1] (0 for steps that were not reached) and `step` [],
+ * the index of the last step, from 0.
  */
 export function toPathModel(
   steps: readonly PathStep[],

@@ -1,7 +1,7 @@
 import { ancestors } from './gradient.ts';
 import { node, type Value } from './value.ts';
 
-/** The same computation, with some of the values it goes through replaced by others of equal shape. */
+/** Rebuilds `values` with some of their ancestors replaced by values of the same shape. */
 export function substitute(
   values: readonly Value[],
   replacements: ReadonlyMap<Value, Value>,

@@ -5,31 +5,31 @@ export type Dim = number | string;
 export type Shape = readonly Dim[];
 export type ElementType = 'float32' | 'bool';
 
-/** The number of elements of a shape whose symbols have been replaced by numbers. */
+/** Number of elements of a shape, with its symbols bound to numbers. */
 export type Size = (shape: Shape) => number;
 
 /** One row of the operator table; leaving a field out does not compile. */
 export interface Operator<A = unknown> {
   readonly name: string;
-  /** The result's shape; throws a sentence where the inputs do not fit. */
+  /** Shape rule. @throws RangeError where the inputs do not fit */
   shape(inputs: readonly Value[], attrs: A): Shape;
   /** float32 where absent. */
   readonly type?: ElementType;
   /**
-   * Floating-point operations: two for each multiply-add of a product or convolution, one for each element that any other
-   * operator reads or writes, none for operators that only move data.
+   * Floating-point operations: two per multiply-add of a product or convolution, one per element for other operators, none
+   * for operators that only move data.
    */
   flops(node: Value<A>, size: Size): number;
   /**
-   * Reverse mode: the gradient of each input, given the gradient `g` of the result, again as graph values.
-   * `undefined` for an input that no gradient flows to; `null` for an operator that is flat almost everywhere.
+   * Vector-Jacobian product: the gradient of each input, given the gradient `g` of the result, as graph values. `undefined`
+   * for inputs without a gradient; `null` for operators with zero gradient almost everywhere.
    */
   readonly gradient: ((g: Value, node: Value<A>) => readonly (Value | undefined)[]) | null;
   /** Writes ONNX nodes and returns the name of the result. */
   lower(onnx: Lowering, inputs: readonly string[], node: Value<A>): string;
 }
 
-/** What an operator needs in order to write itself as ONNX nodes. */
+/** Builder for ONNX nodes. */
 export interface Lowering {
   /** Adds a node with one result, and returns the result's name. */
   node(
@@ -44,7 +44,7 @@ export interface Lowering {
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
 export interface Value<A = unknown> {
-  /** Grows with creation, so that ordering by id is a topological order. */
+  /** Increases with creation, so that sorting by id is a topological order. */
   readonly id: number;
   readonly op: Operator<A>;
   readonly inputs: readonly Value[];
@@ -74,14 +74,14 @@ export function multiply(dim: Dim, k: number): Dim {
   return format(factor * k, symbol);
 }
 
-/** A dimension divided by `k`, which must divide it. */
+/** A dimension divided by `k`. @throws RangeError where `k` does not divide it */
 export function divide(dim: Dim, k: number): Dim {
   const { factor, symbol } = typeof dim === 'number' ? { factor: dim, symbol: '' } : parse(dim);
   if (factor % k !== 0) throw new RangeError(`dimension ${dim} is not a multiple of ${k}`);
   return symbol === '' ? factor / k : format(factor / k, symbol);
 }
 
-/** A dimension that must be a number, for operators that cannot work on a symbol. */
+/** A dimension as a number. @throws TypeError where it is symbolic */
 export function known(dim: Dim | undefined): number {
   if (typeof dim !== 'number') throw new TypeError(`dimension ${dim} must be a number here`);
   return dim;
