@@ -2,9 +2,9 @@
 import type { Sharp } from 'sharp';
 
 export interface EncodeOptions {
-  /** Of lossy formats, 1 to 100; the format's default where absent. */
+  /** Quality of lossy formats, 1 to 100; default: that of the format. */
   readonly quality?: number;
-  /** How colour is stored: at half resolution along both axes, or at full resolution. */
+  /** Chroma at half resolution in both axes (4:2:0) or full resolution (4:4:4). */
   readonly chroma?: ChromaSubsampling;
 }
 

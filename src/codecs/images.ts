@@ -1,4 +1,4 @@
-/** Images as planes of numbers, from and to the formats people send. The only importer of sharp. */
+/** Decodes images to planes and encodes planes to images. With formats.ts the only importer of sharp. */
 import sharp, { type Metadata, type Raw, type Sharp } from 'sharp';
 import { Problem } from '../errors.ts';
 import {
@@ -9,10 +9,10 @@ import {
   type ImageFormat,
 } from './formats.ts';
 
-// Every request is another image: what sharp would remember of earlier ones is never asked for again.
+// Every request has a new image, so sharp's cache is of no use.
 sharp.cache(false);
 
-/** An image as numbers: [C,H,W] in [0,1], plane after plane. */
+/** An image as planes: [C,H,W] in [0,1]. */
 export interface Planes {
   readonly channels: 1 | 3;
   readonly width: number;
@@ -20,20 +20,20 @@ export interface Planes {
   readonly data: Float32Array;
 }
 
-/** A decoded image, with what is needed to write it as it came. */
+/** A decoded image with the properties needed to encode it in the same way. */
 export interface DecodedImage extends Planes {
   readonly format: ImageFormat;
   /** Bits of a channel: 16 only where the file had more than 8. */
   readonly bits: 8 | 16;
   /** [H,W] in [0,1], where the file had an alpha channel. */
   readonly alpha: Float32Array | undefined;
-  /** The file itself, where it holds metadata (ICC profile, EXIF, XMP, resolution) that the answer must keep; CMYK becomes RGB without. */
+  /** The file, where it has metadata to keep (ICC profile, EXIF, XMP, resolution). CMYK images lose theirs, since they become RGB. */
   readonly source: Uint8Array | undefined;
 }
 
 type Header = Omit<Metadata, 'format'> & { readonly format: ImageFormat };
 
-/** Size and kind, read from the header alone. @throws Problem `bad-image` or `too-large` */
+/** Reads size and format from the header alone. @throws Problem `bad-image` or `too-large` */
 async function inspect(image: Sharp, maxPixels: number): Promise<Header> {
   const meta = await image.metadata().catch((error: unknown) => {
     throw unreadable(error);
@@ -60,7 +60,7 @@ async function inspect(image: Sharp, maxPixels: number): Promise<Header> {
 }
 
 /**
- * Decodes an image upright (its EXIF orientation applied), gray where it is gray; values are those of its own profile.
+ * Decodes an image with its EXIF orientation applied, keeping gray images gray and values in the image's own profile.
  * @throws Problem `bad-image`, or `too-large` from the header alone
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise<DecodedImage> {
@@ -80,15 +80,15 @@ export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise
   };
 }
 
-/** Reads a file as gray (1) or colour (3), without alpha; as it is where `channels` is not given. */
+/** Reads a file as gray (1) or colour (3) without alpha; `channels` defaults to those of the image. */
 export async function readImage(file: string, channels?: 1 | 3): Promise<Planes> {
   const meta = await inspect(sharp(file), Number.POSITIVE_INFINITY);
   return read(file, channels ?? channelsOf(meta), meta);
 }
 
 /**
- * The central square of an image (bytes or the path of a file), upright, scaled to `side`×`side` pixels: what a model of
- * one size sees of a picture of any. Transparent parts are white.
+ * The central square of an image (bytes or file path), EXIF orientation applied, scaled to `side`×`side` pixels.
+ * Transparent parts become white.
  * @throws Problem `bad-image`, or `too-large` from the header alone
  */
 export async function readSquare(
@@ -108,7 +108,7 @@ export async function readSquare(
 
 const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
 
-/** Opens upright; anything broken is an error. CMYK needs its profile to become RGB, other images keep their values and profile. */
+/** Opens an image with its orientation applied; damaged files are errors. CMYK is converted to RGB by its profile, others keep theirs. */
 const open = (input: Uint8Array | string, cmyk: boolean): Sharp =>
   sharp(input, { limitInputPixels: false, failOn: 'error', ignoreIcc: !cmyk }).autoOrient();
 
@@ -122,7 +122,7 @@ async function read(
   change: (image: Sharp) => Sharp = (image) => image,
 ): Promise<Omit<DecodedImage, 'format' | 'source'>> {
   const bits = meta.depth === 'ushort' ? 16 : 8;
-  // Of 8-bit gray, sharp gives the first channel alone; to get the alpha channel as well, gray is read three times over.
+  // For 8-bit gray sharp returns the first channel only; to get the alpha channel too, gray is read as RGB.
   const space = meta.channels === 2 ? spaceOf(3, bits) : spaceOf(channels, bits);
   const { data, info } = await change(open(input, meta.space === 'cmyk'))
     .toColourspace(space)
@@ -144,7 +144,7 @@ async function read(
   return { channels, width: info.width, height: info.height, data: planes, bits, alpha };
 }
 
-/** Every `step`-th number from `from` on, times `scale`. A function of its own: as a closure it takes three times as long. */
+/** Every `step`-th value from `from` on, times `scale`. Inlined as a closure it takes three times as long. */
 function fill(
   target: Float32Array,
   numbers: Uint8Array | Uint16Array,
@@ -157,8 +157,8 @@ function fill(
 }
 
 /**
- * Writes planes in a format, with the metadata of the file they came from. Bits and channels that the format does not hold
- * are reduced. Values are clipped to [0,1].
+ * Encodes planes, with the metadata of the source file. Bit depth and channels are reduced to what the format supports.
+ * Values are clipped to [0,1].
  */
 export async function encodeImage(
   image: DecodedImage,
@@ -177,7 +177,7 @@ export async function encodeImage(
   return encode(input.toColourspace(spaceOf(channels, bits)), options).toBuffer();
 }
 
-/** Pixel after pixel, as whole numbers of `image.bits`; where fewer `bits` are written, those that shorten to the nearest value. */
+/** Interleaves planes as integers of `image.bits`; where fewer `bits` are written, rounded to the nearest of those. */
 function interleave(
   { width, height, channels, data, alpha, bits: stored }: DecodedImage,
   bits: 8 | 16,
@@ -195,7 +195,7 @@ function interleave(
   return target;
 }
 
-/** The file with other pixels: its own are set to zero and combined with the new ones, since sharp keeps metadata only along its pipeline. */
+/** Replaces the pixels of a file: its own are zeroed and combined with the new ones, since sharp keeps metadata only within its pipeline. */
 function carry(
   source: Uint8Array,
   pixels: Uint8Array | Uint16Array,

@@ -1,4 +1,4 @@
-/** The service as fastify sees it: every concern installed in turn, nothing heavy on this thread. */
+/** Builds the fastify app: one function per concern. Decoding and inference run in workers. */
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
 import { tasks } from '../tasks/by-name.ts';
@@ -17,7 +17,7 @@ export interface AppOptions {
   readonly maxBodyBytes: number;
   readonly version: string;
   readonly logLevel: string;
-  /** True once the service is going down: `ready` says so. */
+  /** True once the service is shutting down; `/health/ready` then answers 503. */
   draining: () => boolean;
 }
 
@@ -45,7 +45,7 @@ export async function buildApp({
     routerOptions: { querystringParser: strictQuery },
     forceCloseConnections: 'idle',
   });
-  // A connection that stays open after its answer would hold up the shutdown until it times out.
+  // A keep-alive connection would delay the shutdown until it times out.
   app.addHook('onSend', async (_request, reply) => {
     if (draining()) void reply.header('connection', 'close');
   });
@@ -60,7 +60,7 @@ export async function buildApp({
   }));
   app.get(
     '/health/ready',
-    { schema: { tags, summary: 'Requests are taken; 503 while going down.' } },
+    { schema: { tags, summary: 'Requests are accepted; 503 while shutting down.' } },
     (_request, reply) => {
       const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
       return reply
@@ -78,7 +78,7 @@ export async function buildApp({
   return app;
 }
 
-/** A repeated parameter is kept as a list, which no parameter may be: it is refused instead of the last one winning. */
+/** Parses repeated parameters as lists, so that validation refuses them; otherwise the last value would be used silently. */
 function strictQuery(text: string): Record<string, string | string[]> {
   const result: Record<string, string | string[]> = {};
   for (const [key, value] of new URLSearchParams(text)) {

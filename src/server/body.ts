@@ -1,20 +1,20 @@
-/** Bodies as they come: bytes, whatever their type, and the parts of multipart forms. */
+/** Reads request bodies: raw bytes of any type, and multipart forms. */
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem, shortened } from '../errors.ts';
 import type { FormFields, FormPart } from '../tasks/task.ts';
 
-/** What a body without a Content-Type is taken for. */
+/** Content type assumed for bodies without one. */
 const DEFAULT_TYPE = 'application/octet-stream';
 
-/** Bytes of a text field; the longest that any route takes are labels. */
+/** Maximum size of a text field, bytes; the longest ones are labels. */
 const MAX_FIELD_BYTES = 1024;
 
 export async function installBodies(app: FastifyInstance, maxBodyBytes: number): Promise<void> {
   await app.register(multipart, {
     limits: { fileSize: maxBodyBytes, fieldSize: MAX_FIELD_BYTES },
   });
-  // The framework refuses bodies without a type before any route sees them.
+  // Without a type fastify refuses the body before the handler runs.
   app.addHook('onRequest', ({ raw }, _reply, done) => {
     if (raw.method === 'POST' && !raw.headers['content-type']?.trim())
       raw.headers['content-type'] = DEFAULT_TYPE;
@@ -49,7 +49,7 @@ export function bodyBytes(request: FastifyRequest): Buffer {
 
 /**
  * The parts of a multipart form, in order.
- * @throws Problem where it has a field that the form does not take, no file, or more than `maxBytes`
+ * @throws Problem where it has an unknown field, no file, or more than `maxBytes`
  */
 export async function formParts(
   request: FastifyRequest,

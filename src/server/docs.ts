@@ -1,4 +1,4 @@
-/** The OpenAPI document and its page, both served from here. */
+/** Serves the OpenAPI document and Swagger UI. */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
@@ -6,7 +6,7 @@ import { ProblemSchema } from './openapi.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The part of a route's description that the framework does not act on: bodies and answers. */
+    /** Documentation of bodies and answers, which fastify does not validate or serialise by. */
     openapi?: object;
   }
 }

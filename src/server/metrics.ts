@@ -1,4 +1,4 @@
-/** What Prometheus scrapes. */
+/** The Prometheus metrics. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { SegmentRun, Summary } from '../engine/transport/messages.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -89,7 +89,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Follows an engine; creates the usual series at once, so that rates are right from the first request on. */
+  /** Attaches to an engine and creates all usual series, so that `rate()` is right from the first request on. */
   serve(engine: Pick<Engine, 'manifests' | 'provider' | 'pending'>): void {
     this.provider.set({ provider: engine.provider }, 1);
     new Gauge({
@@ -130,7 +130,7 @@ export class Metrics {
     this.queue.observe({ model }, timing.queueMs / 1000);
   }
 
-  /** A request that was not answered; `model` is empty where none was named. */
+  /** Counts a request that got no answer; `model` is empty where none was named. */
   unanswered(model: string, outcome: Exclude<Outcome, 'ok'>): void {
     this.requests.inc({ model, outcome });
   }

@@ -1,4 +1,4 @@
-/** What is being served: manifests, and the files that belong to a task. */
+/** Routes for manifests and task files. */
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';

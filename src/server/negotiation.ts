@@ -7,9 +7,9 @@ interface Range {
 }
 
 /**
- * The types among `offered` that an Accept header likes best, all equally (RFC 9110, 12.5.1: the most specific range that
- * matches a type gives its quality); undefined where there is no header.
- * @throws Problem `not-acceptable` where it takes none of them
+ * The types in `offered` with the highest quality in an Accept header; undefined without a header. The most specific
+ * matching range gives the quality of a type (RFC 9110, 12.5.1).
+ * @throws Problem `not-acceptable` where all have quality 0
  */
 export function negotiate(
   accept: string | undefined,

@@ -1,4 +1,4 @@
-/** What the OpenAPI document says of a task's route, from the task's own schemas. */
+/** OpenAPI description of a task's route, from the task's schemas. */
 import Type, { type TSchema } from 'typebox';
 import { problems } from '../errors.ts';
 import type { Task } from '../tasks/task.ts';
@@ -33,7 +33,7 @@ const contentOf = (schemas: Readonly<Record<string, TSchema>>) =>
 
 const refusals = [400, 404, 406, 413, 415, 429, 500, 503] as const;
 
-/** The statuses that a route may refuse with, each a problem. */
+/** Responses for these error statuses. */
 export const refusalsOf = (statuses: readonly number[]) =>
   Object.fromEntries(
     statuses.map((status) => [
@@ -48,7 +48,7 @@ export const refusalsOf = (statuses: readonly number[]) =>
     ]),
   );
 
-/** The route's schema without its query. Bodies are validated in the worker; here they are described. */
+/** The route's schema without its query. Bodies are documented here and validated in the worker. */
 export function describeTask({ route, summary, takes, gives }: Task): object {
   const headers = Object.fromEntries(
     Object.entries(depthHeaders).map(([name, description]) => [

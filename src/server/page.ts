@@ -1,4 +1,4 @@
-/** The page at `/`, for trying the service by hand, and the samples it shows. */
+/** Serves the page at `/` for trying the service by hand, and its samples. */
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';

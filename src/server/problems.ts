@@ -2,7 +2,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problems } from '../errors.ts';
 
-/** Failures that the framework finds before a handler runs. */
+/** Errors raised by fastify itself. */
 function fromFramework(error: FastifyError): Problem | undefined {
   if (error.validation) return fromValidation(error.validation);
   if (error.code === 'FST_ERR_BAD_URL')

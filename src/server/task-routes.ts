@@ -1,4 +1,4 @@
-/** One route for each task. The HTTP thread moves bytes: decoding, running and encoding happen in the engine's workers. */
+/** Installs one route per task. Decoding, inference and encoding run in the engine's workers. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import type { Engine } from '../engine/engine.ts';
@@ -16,7 +16,7 @@ import { negotiate } from './negotiation.ts';
 import { describeTask } from './openapi.ts';
 import { toProblem } from './problems.ts';
 
-/** The query of a route: what every task takes, and its own. */
+/** Query schema of a route: common parameters and those of the task. */
 const querySchema = (task: Task) =>
   Type.Object(
     {
@@ -49,7 +49,7 @@ export function installTask(
       done();
     },
     config: { openapi: describeTask(task) },
-    // Here and not around the handler: a bad parameter or a body that is too large never reaches it.
+    // A hook, because validation errors and bodies that are too large never reach the handler.
     onError: async (request, reply, error) => {
       const { model } = request.query as Query;
       const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
@@ -66,7 +66,7 @@ export function installTask(
   });
 }
 
-/** Coercion would take a blank for 0 and `1e999` for Infinity. @throws Problem `bad-parameter` */
+/** Refuses what type coercion accepts: blanks as 0, `1e999` as Infinity. @throws Problem `bad-parameter` */
 function checkNumbers(query: Options, properties: Readonly<Record<string, TSchema>>): void {
   for (const [name, value] of Object.entries(query)) {
     const { type } = (properties[name] ?? {}) as { type?: string };
@@ -102,7 +102,7 @@ async function toTaskRequest(
   };
 }
 
-/** The query in its three parts: the model, the task's own parameters, and the rest, which is the stop rule's. */
+/** Splits the query into model, task parameters and stopping parameters. */
 function splitQuery({ model, ...query }: Query, task: Task) {
   const entries = Object.entries(query);
   const isOwn = ([name]: [string, unknown]): boolean => name in task.query;
@@ -113,7 +113,7 @@ function splitQuery({ model, ...query }: Query, task: Task) {
   };
 }
 
-/** Aborts when the client leaves before its answer is written. */
+/** Aborts when the client disconnects before the answer is written. */
 function untilGone(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.on('close', () => {
@@ -122,7 +122,7 @@ function untilGone(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** A bounded label: names that no model has are not repeated. */
+/** Metric label; empty for unknown models, so that labels stay bounded. */
 const modelLabel = (name: unknown, engine: Engine): string =>
   typeof name === 'string' && engine.manifests.has(name) ? name : '';
 
