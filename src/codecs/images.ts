@@ -1,4 +1,5 @@
 /** Decodes images to planes and encodes planes to images. With formats.ts the only importer of sharp. */
+import { readFile } from 'node:fs/promises';
 import sharp, { type Metadata, type Raw, type Sharp } from 'sharp';
 import { Problem } from '../errors.ts';
 import {
@@ -8,9 +9,17 @@ import {
   type EncodeOptions,
   type ImageFormat,
 } from './formats.ts';
+import { withEnd } from './jpeg-end.ts';
+import { faultOf } from './kinds.ts';
 
 // Every request has a new image, so sharp's cache is of no use.
 sharp.cache(false);
+
+// libvips may use these five loaders only, whatever the bytes are: an SVG of 4 KB can cost 19 s.
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: ['Png', 'Jpeg', 'Webp', 'Heif', 'Tiff'].map((name) => `VipsForeignLoad${name}Buffer`),
+});
 
 /** An image as planes: [C,H,W] in [0,1]. */
 export interface Planes {
@@ -34,10 +43,16 @@ export interface DecodedImage extends Planes {
 type Header = Omit<Metadata, 'format'> & { readonly format: ImageFormat };
 
 /** Reads size and format from the header alone. @throws Problem `bad-image` or `too-large` */
-async function inspect(image: Sharp, maxPixels: number): Promise<Header> {
-  const meta = await image.metadata().catch((error: unknown) => {
-    throw unreadable(error);
-  });
+async function inspect(bytes: Uint8Array, maxPixels: number): Promise<Header> {
+  if (bytes.length === 0) throw new Problem('bad-image', 'The image is empty.');
+  const fault = faultOf(bytes);
+  if (fault === 'unknown') throw unreadable();
+  if (fault) throw new Problem('bad-image', `${fault}; send ${formats.join(', ')}.`);
+  const meta = await sharp(bytes, { limitInputPixels: false })
+    .metadata()
+    .catch((error: unknown) => {
+      throw unreadable(error);
+    });
   const { width, height, space, depth, pages = 1 } = meta;
   const format = meta.format === 'heif' && meta.compression === 'av1' ? 'avif' : meta.format;
   const refuse = (detail: string): never => {
@@ -46,10 +61,10 @@ async function inspect(image: Sharp, maxPixels: number): Promise<Header> {
   if (!isFormat(format))
     return refuse(`Images of the format ${format} are not taken; send ${formats.join(', ')}.`);
   if (pages > 1) refuse(`The image has ${pages} frames or pages; send one picture at a time.`);
+  if (depth !== 'uchar' && depth !== 'ushort')
+    refuse(`Images of ${numbers(depth)} are not taken; send whole numbers of 8 or 16 bits.`);
   if (!['b-w', 'grey16', 'srgb', 'rgb16', 'cmyk'].includes(space))
     refuse(`Images in the colour space ${space} are not taken; send gray or RGB.`);
-  if (depth !== 'uchar' && depth !== 'ushort')
-    refuse(`Images of ${depth} numbers are not taken; send 8 or 16 bits a channel.`);
   if (width * height > maxPixels) {
     throw new Problem(
       'too-large',
@@ -59,14 +74,19 @@ async function inspect(image: Sharp, maxPixels: number): Promise<Header> {
   return { ...meta, format };
 }
 
+const numbers = (depth: string): string =>
+  ({ float: 'floating-point numbers (32 bits)', double: 'floating-point numbers (64 bits)' })[
+    depth
+  ] ?? `${depth} numbers`;
+
 /**
  * Decodes an image with its EXIF orientation applied, keeping gray images gray and values in the image's own profile.
  * @throws Problem `bad-image`, or `too-large` from the header alone
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise<DecodedImage> {
-  if (bytes.length === 0) throw new Problem('bad-image', 'The image is empty.');
-  const meta = await inspect(sharp(bytes, { limitInputPixels: false }), maxPixels);
-  const image = await read(bytes, channelsOf(meta), meta);
+  const meta = await inspect(bytes, maxPixels);
+  const file = await completed(bytes, meta);
+  const image = await read(file, channelsOf(meta), meta);
   const special =
     meta.icc ??
     meta.exif ??
@@ -76,14 +96,15 @@ export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise
   return {
     ...image,
     format: meta.format,
-    source: special && meta.space !== 'cmyk' ? bytes : undefined,
+    source: special && meta.space !== 'cmyk' ? file : undefined,
   };
 }
 
 /** Reads a file as gray (1) or colour (3) without alpha; `channels` defaults to those of the image. */
 export async function readImage(file: string, channels?: 1 | 3): Promise<Planes> {
-  const meta = await inspect(sharp(file), Number.POSITIVE_INFINITY);
-  return read(file, channels ?? channelsOf(meta), meta);
+  const bytes = await readFile(file);
+  const meta = await inspect(bytes, Number.POSITIVE_INFINITY);
+  return read(await completed(bytes, meta), channels ?? channelsOf(meta), meta);
 }
 
 /**
@@ -97,26 +118,58 @@ export async function readSquare(
   channels: 1 | 3,
   maxPixels = Number.POSITIVE_INFINITY,
 ): Promise<Planes> {
-  if (input.length === 0) throw new Problem('bad-image', 'The image is empty.');
-  const meta = await inspect(sharp(input, { limitInputPixels: false }), maxPixels);
-  const image = await read(input, channels, { ...meta, hasAlpha: false }, (opened) => {
-    const opaque = meta.hasAlpha ? opened.flatten({ background: 'white' }) : opened;
-    return opaque.resize(side, side, { fit: 'cover' });
-  });
+  const bytes = typeof input === 'string' ? await readFile(input) : input;
+  const meta = await inspect(bytes, maxPixels);
+  const image = await read(
+    await completed(bytes, meta),
+    channels,
+    { ...meta, hasAlpha: false },
+    (opened) => {
+      const opaque = meta.hasAlpha ? opened.flatten({ background: 'white' }) : opened;
+      return opaque.resize(side, side, { fit: 'cover' });
+    },
+  );
   return { channels, width: side, height: side, data: image.data };
 }
 
 const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
 
 /** Opens an image with its orientation applied; damaged files are errors. CMYK is converted to RGB by its profile, others keep theirs. */
-const open = (input: Uint8Array | string, cmyk: boolean): Sharp =>
-  sharp(input, { limitInputPixels: false, failOn: 'error', ignoreIcc: !cmyk }).autoOrient();
+const open = (bytes: Uint8Array, cmyk: boolean): Sharp =>
+  sharp(bytes, { limitInputPixels: false, failOn: 'error', ignoreIcc: !cmyk }).autoOrient();
+
+/** The last rows in which the decoder does not report that pixels are missing. */
+const LAST_ROWS = 64;
+
+/**
+ * A JPEG without its end marker gets one, where no pixels are missing: the decoder warns of missing ones above the last
+ * rows, and those come out the same whatever bits follow. Other files stay as they are.
+ * @throws Problem `bad-image`
+ */
+async function completed(bytes: Uint8Array, { width, height }: Header): Promise<Uint8Array> {
+  const ended = withEnd(bytes);
+  if (!ended) return bytes;
+  const rows = Math.min(height, LAST_ROWS);
+  const bottom = (file: Uint8Array, failOn: 'warning' | 'error'): Promise<Buffer> =>
+    sharp(file, { limitInputPixels: false, failOn })
+      .extract({ left: 0, top: height - rows, width, height: rows })
+      .raw()
+      .toBuffer();
+  const [last, other] = await Promise.all([
+    bottom(ended.file, 'warning'),
+    bottom(ended.other, 'error'),
+  ]).catch((error: unknown) => {
+    throw unreadable(error);
+  });
+  if (!last.equals(other)) throw unreadable();
+  return ended.file;
+}
 
 const spaceOf = (channels: 1 | 3, bits: 8 | 16): string =>
   channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb';
 
 async function read(
-  input: Uint8Array | string,
+  bytes: Uint8Array,
   channels: 1 | 3,
   meta: Header,
   change: (image: Sharp) => Sharp = (image) => image,
@@ -124,7 +177,7 @@ async function read(
   const bits = meta.depth === 'ushort' ? 16 : 8;
   // For 8-bit gray sharp returns the first channel only; to get the alpha channel too, gray is read as RGB.
   const space = meta.channels === 2 ? spaceOf(3, bits) : spaceOf(channels, bits);
-  const { data, info } = await change(open(input, meta.space === 'cmyk'))
+  const { data, info } = await change(open(bytes, meta.space === 'cmyk'))
     .toColourspace(space)
     .raw({ depth: bits === 16 ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true })
@@ -208,7 +261,7 @@ function carry(
   return withProfile ? blank.keepMetadata() : blank.keepExif().keepXmp();
 }
 
-function unreadable(cause: unknown): Problem {
+function unreadable(cause?: unknown): Problem {
   const detail = `The image cannot be decoded: it is cut short, damaged or no image. Send a whole file: ${formats.join(', ')}.`;
   return new Problem('bad-image', detail, { cause });
 }
