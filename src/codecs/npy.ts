@@ -1,4 +1,6 @@
 /** NumPy's `.npy`: one array with its shape. Reads versions 1 to 3 of the format, writes version 1. */
+import { shortened } from '../errors.ts';
+import { typeOf, type NpyType } from './npy-types.ts';
 
 export interface NpyArray {
   /** Dimensions, outermost first; [] is a single number. */
@@ -6,6 +8,11 @@ export interface NpyArray {
   /** Row after row (C order), whatever the order in the file. */
   readonly data: Float32Array | Float64Array;
 }
+
+/** NumPy's own bound on dimensions was 32 until version 2 (now 64). */
+const MOST_DIMENSIONS = 32;
+/** Bytes of a header: of any array of real numbers it takes a few hundred. */
+const MOST_HEADER = 65_536;
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
@@ -24,39 +31,38 @@ export function readNpy(bytes: Uint8Array): NpyArray {
   const start = version === 1 ? 10 : 12;
   if (bytes.length < start) throw new RangeError('The file ends within its header.');
   const end = start + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
+  if (end - start > MOST_HEADER)
+    throw new RangeError(
+      `Its header is ${end - start} bytes long; at most ${MOST_HEADER} are read.`,
+    );
   if (end > bytes.length) throw new RangeError('The file ends within its header.');
-  const { size, fortran, shape } = parseHeader(
+  const { type, fortran, shape } = parseHeader(
     new TextDecoder('latin1').decode(bytes.subarray(start, end)),
   );
   const length = shape.reduce((a, b) => a * b, 1);
-  if (bytes.length - end !== length * size) {
+  if (bytes.length - end !== length * type.size) {
     throw new RangeError(
-      `Its shape [${shape.join(', ')}] takes ${length * size} bytes of data, but ${bytes.length - end} follow the header.`,
+      `Its shape [${shortened(shape.join(', '))}] takes ${length * type.size} bytes of data, but ${bytes.length - end} follow the header.`,
     );
   }
-  // A copy, because a typed array must begin at a multiple of its element's size.
-  const { buffer } = new Uint8Array(bytes.subarray(end));
-  const stored = size === 4 ? new Float32Array(buffer) : new Float64Array(buffer);
+  const stored = type.read(bytes.subarray(end));
   return { shape, data: fortran && shape.length > 1 ? toRowMajor(stored, shape) : stored };
 }
 
 /** The header is a Python dictionary: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. */
-function parseHeader(header: string): { size: 4 | 8; fortran: boolean; shape: number[] } {
+function parseHeader(header: string): { type: NpyType; fortran: boolean; shape: number[] } {
   const descr = /'descr'\s*:\s*(?:'([^']*)'|(\[))/.exec(header);
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(header);
   const dims = /'shape'\s*:\s*\(([\d\s,L]*)\)/.exec(header);
   if (!descr || !order || !dims)
     throw new RangeError('Its header does not name descr, fortran_order and shape.');
-  const type = descr[1] ?? 'a record';
-  if (type !== '<f4' && type !== '<f8') {
-    throw new RangeError(
-      `Its type is ${type}; only little-endian float32 (<f4) and float64 (<f8) can be read. Convert it with .astype('<f4').`,
-    );
-  }
+  const type = typeOf(descr[1] ?? 'a record');
   const shape = (dims[1]!.match(/\d+/g) ?? []).map(Number);
+  if (shape.length > MOST_DIMENSIONS)
+    throw new RangeError(`It has ${shape.length} dimensions; at most ${MOST_DIMENSIONS} are read.`);
   if (shape.reduce((a, b) => a * b, 1) > Number.MAX_SAFE_INTEGER)
-    throw new RangeError(`Its shape [${shape.join(', ')}] is beyond any file.`);
-  return { size: type === '<f4' ? 4 : 8, fortran: order[1] === 'True', shape };
+    throw new RangeError(`Its shape [${shortened(shape.join(', '))}] is beyond any file.`);
+  return { type, fortran: order[1] === 'True', shape };
 }
 
 function toRowMajor<T extends Float32Array | Float64Array>(source: T, shape: readonly number[]): T {

@@ -28,7 +28,9 @@ async function readTable(
     const { shape, data } = readNpy(await readFile(file));
     const [count = 0, length = 0] = shape;
     if (shape.length !== 2 || count < 1 || length < 1 || length !== (columns ?? length))
-      throw new RangeError(`its shape is (${shape.join(', ')}), not ${expected}`);
+      throw new RangeError(
+        `its shape is (${shape.join(', ')}), not ${expected}${shape.length === 2 && count === columns ? '; it looks transposed: save its .T' : ''}`,
+      );
     if (!data.every(Number.isFinite)) throw new RangeError('it holds numbers that are not finite');
     return { count, length, data: Float32Array.from(data) };
   } catch (error) {

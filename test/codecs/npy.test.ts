@@ -31,6 +31,14 @@ function file(
   ]);
 }
 
+/** A header of version 2 that is this long, and nothing after it. */
+function longHeader(length: number): Uint8Array {
+  const start = Buffer.from(writeNpy({ shape: [0], data: new Float32Array(0) }).subarray(0, 12));
+  start[6] = 2;
+  start.writeUInt32LE(length, 8);
+  return Buffer.concat([start, Buffer.from(header('<f4', false, '(0,)').padEnd(length))]);
+}
+
 const header = (descr: string, fortran: boolean, shape: string): string =>
   `{'descr': '${descr}', 'fortran_order': ${fortran ? 'True' : 'False'}, 'shape': ${shape}, }\n`;
 
@@ -101,12 +109,18 @@ describe('npy', () => {
     ['not a file of this kind', Uint8Array.from({ length: 80 }, (_, i) => i), /does not begin/],
     ['nothing', new Uint8Array(0), /does not begin/],
     ['a later version', file(4, header('<f4', false, '(0,)')), /version 4/],
+    ['objects', file(1, header('|O', false, '(1,)'), new Float64Array(1)), /\|O.*astype/],
     [
-      'big endian',
-      file(1, header('>f4', false, '(1,)'), new Float32Array(1)),
-      />f4.*little-endian/,
+      'complex numbers',
+      file(1, header('<c8', false, '(1,)'), new Float64Array(1)),
+      /complex.*\[\[Re A, −Im A\], \[Im A, Re A\]\]/,
     ],
-    ['integers', file(1, header('<i8', false, '(1,)'), new Float64Array(1)), /<i8/],
+    [
+      '33 dimensions',
+      file(1, header('<f4', false, `(${'1, '.repeat(33)})`), new Float32Array(1)),
+      /33 dimensions; at most 32/,
+    ],
+    ['a header of more than 64 KiB', longHeader(65_537), /65537 bytes long; at most 65536/],
     [
       'records',
       file(
@@ -139,6 +153,50 @@ describe('npy', () => {
     ],
   ])('refuses %s with a sentence', (_, bytes, sentence) => {
     expect(() => readNpy(bytes)).toThrow(sentence);
+  });
+
+  it('refuses headers of many dimensions at once', () => {
+    const dims = (count: number): string => header('<f4', true, `(${'1, '.repeat(count)})`);
+    for (const bytes of [file(1, dims(20_000), new Float32Array(1)), longHeader(400_000)]) {
+      const started = performance.now();
+      expect(() => readNpy(bytes)).toThrow(RangeError);
+      expect(performance.now() - started).toBeLessThan(20);
+    }
+  });
+
+  it('repeats no more than a line of a header in its message', () => {
+    const long = '9'.repeat(40_000);
+    for (const text of [header(long, false, '(1,)'), header('<f4', false, `(${long},)`)]) {
+      expect(() => readNpy(file(1, text))).toThrow(/^.{1,300}$/);
+    }
+  });
+
+  const view = (size: number, write: (data: DataView) => void): DataView => {
+    const data = new DataView(new ArrayBuffer(size));
+    write(data);
+    return data;
+  };
+  it.each<[string, DataView, number[]]>([
+    ['>f4', view(8, (d) => (d.setFloat32(0, 1.5), d.setFloat32(4, -2))), [1.5, -2]],
+    ['>f8', view(16, (d) => (d.setFloat64(0, 0.1), d.setFloat64(8, 7))), [0.1, 7]],
+    // NumPy: np.float16([1.5, -0.0999755859375, 5.960464477539063e-08, 65504]).view('<u2')
+    [
+      '<f2',
+      new DataView(Uint16Array.of(0x3e00, 0xae66, 0x0001, 0x7bff).buffer),
+      [1.5, -0.0999755859375, 5.960464477539063e-8, 65_504],
+    ],
+    ['|i1', new DataView(Int8Array.of(-128, 127).buffer), [-128, 127]],
+    ['|u1', new DataView(Uint8Array.of(0, 255).buffer), [0, 255]],
+    ['|b1', new DataView(Uint8Array.of(0, 1).buffer), [0, 1]],
+    ['<i2', new DataView(Int16Array.of(-32_768, 5).buffer), [-32_768, 5]],
+    ['>u2', view(2, (d) => d.setUint16(0, 258)), [258]],
+    ['<i4', new DataView(Int32Array.of(-(2 ** 31), 2 ** 24 + 1).buffer), [-(2 ** 31), 2 ** 24 + 1]],
+    ['<u4', new DataView(Uint32Array.of(2 ** 32 - 1).buffer), [2 ** 32 - 1]],
+    ['<i8', new DataView(BigInt64Array.of(-5n, 2n ** 53n).buffer), [-5, 2 ** 53]],
+    ['>u8', view(8, (d) => d.setBigUint64(0, 9n)), [9]],
+  ])('reads %s', (descr, data, values) => {
+    const text = header(descr, false, `(${values.length},)`);
+    expect([...readNpy(file(1, text, data)).data]).toEqual(values);
   });
 
   it('refuses any cut of a file', () => {

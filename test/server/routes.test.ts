@@ -366,14 +366,14 @@ describe('bad input gets a problem that says what to change, and the next good r
     '.npy of integers': [
       400,
       'bad-measurements',
-      /<i4/,
+      /complex/,
       () =>
         post(
           '/v1/recover',
           Buffer.from(
             Buffer.from(writeNpy({ shape: [12], data: new Float32Array(12) }))
               .toString('latin1')
-              .replace('<f4', '<i4'),
+              .replace('<f4', '<c8'),
             'latin1',
           ),
           { 'content-type': 'application/x-npy' },

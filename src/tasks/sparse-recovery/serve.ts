@@ -3,7 +3,7 @@ import Type from 'typebox';
 import type { Manifest } from '../../bundle/manifest.ts';
 import { readNpy, writeNpy } from '../../codecs/npy.ts';
 import type { DecodedRequest, RunResult, Sample, TaskAnswer } from '../../engine/types.ts';
-import { Problem } from '../../errors.ts';
+import { Problem, shortened } from '../../errors.ts';
 import { at, entry } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
@@ -32,7 +32,7 @@ const Answer = answerSchema({
 });
 
 const RAW = 'Vectors of little-endian float32, one after the other.';
-const NPY = 'A .npy array of shape (m,) or (N, m).';
+const NPY = 'A .npy array of shape (m,) or (N, m), of real numbers: floats, integers or bool.';
 
 export const sparseRecovery: Task = {
   name: 'sparse-recovery',
@@ -135,9 +135,10 @@ function fromNpy(body: Uint8Array, m: number): Rows {
   const bare = shape.length === 1;
   const [count = 0, width] = bare ? [1, shape[0]] : shape;
   if (shape.length < 1 || shape.length > 2 || width !== m) {
+    const transposed = shape.length === 2 && count === m;
     throw new Problem(
       'bad-measurements',
-      `The array's shape is (${shape.join(', ')}); it must be (${m},) or (N, ${m}).`,
+      `The array's shape is (${shortened(shape.join(', '))}); it must be (${m},) or (N, ${m}).${transposed ? ' It looks transposed: send its .T.' : ''}`,
     );
   }
   if (count === 0)

@@ -301,6 +301,12 @@ describe('recover refuses', () => {
       'bad-measurements',
       /\(2, 4\); it must be \(3,\) or \(N, 3\)/,
     ],
+    [
+      'a .npy that looks transposed',
+      npy([3, 2], new Float32Array(6)),
+      'bad-measurements',
+      /\(3, 2\).*transposed: send its \.T/,
+    ],
     ['a .npy of rank 3', npy([1, 1, 3], new Float32Array(3)), 'bad-measurements', /\(1, 1, 3\)/],
     ['a .npy number', npy([], new Float32Array(1)), 'bad-measurements', /shape is \(\)/],
     ['a .npy of 0 rows', npy([0, 3], new Float32Array(0)), 'bad-measurements', /empty/],
