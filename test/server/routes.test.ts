@@ -363,7 +363,7 @@ describe('bad input gets a problem that says what to change, and the next good r
       /48/,
       () => post('/v1/recover', Buffer.alloc(50), octets),
     ],
-    '.npy of integers': [
+    '.npy of complex numbers': [
       400,
       'bad-measurements',
       /complex/,

@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile';
 import { Problem, shortened, shown, type ProblemCode } from '../../errors.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { TaskRequest } from '../task.ts';
+import { checkJsonBounds } from './json-bounds.ts';
 import { readStopping, StoppingQuery } from './stopping-query.ts';
 
 export interface JsonBody<Fields> {
@@ -53,8 +54,7 @@ export function jsonReader<P extends TProperties>(
         );
       if (model !== undefined && typeof model !== 'string')
         throw new Problem('bad-parameter', 'model must be a string.');
-      if (!compiled.Check(fields))
-        throw new Problem(code, explain(fields, compiled.Errors(fields)));
+      if (!compiled.Check(fields)) throw new Problem(code, explainPart(fields, compiled));
       return {
         fields,
         model: model ?? request.model,
@@ -65,6 +65,7 @@ export function jsonReader<P extends TProperties>(
 }
 
 function parseObject(bytes: Uint8Array, shape: string): Record<string, unknown> {
+  checkJsonBounds(bytes);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -78,10 +79,36 @@ function parseObject(bytes: Uint8Array, shape: string): Record<string, unknown> 
   return value as Record<string, unknown>;
 }
 
+/** Elements of an array that are looked at together for an error: the time to find the errors of a value grows faster than its size. */
+const PART = 256;
+
+interface Validator {
+  Check(value: unknown): boolean;
+  Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
+}
+
+/** What is wrong with the first part of a long array that is not valid beside the array's first element, or with all fields where none is long. */
+function explainPart(fields: Readonly<Record<string, unknown>>, validator: Validator): string {
+  const parts = { ...fields };
+  for (const [name, array] of Object.entries(fields))
+    if (Array.isArray(array) && array.length > PART) parts[name] = array.slice(0, 1);
+  if (!validator.Check(parts)) return explain(parts, validator.Errors(parts));
+  for (const [name, array] of Object.entries(fields)) {
+    if (!Array.isArray(array)) continue;
+    for (let at = 1; at < array.length; at += PART) {
+      const part = { ...parts, [name]: [array[0], ...(array.slice(at, at + PART) as unknown[])] };
+      if (!validator.Check(part))
+        return explain(part, validator.Errors(part), { name, before: at - 1 });
+    }
+  }
+  return 'The values of the body do not go together.';
+}
+
 /** The deepest of the errors in a sentence: `measurements[3][7] must be a number, not null.` */
 function explain(
   fields: unknown,
-  errors: readonly { readonly instancePath: string; readonly message: string }[],
+  errors: ReturnType<Validator['Errors']>,
+  moved?: { readonly name: string; readonly before: number },
 ): string {
   const depth = (path: string): number => path.split('/').length;
   const { instancePath, message } = errors.reduce((a, b) =>
@@ -89,7 +116,13 @@ function explain(
   );
   const keys = instancePath.split('/').slice(1);
   const place = keys.reduce(
-    (path, key) => path + (/^\d+$/.test(key) ? `[${key}]` : path === '' ? key : `.${key}`),
+    (path, key) =>
+      path +
+      (/^\d+$/.test(key)
+        ? `[${path === moved?.name && key !== '0' ? Number(key) + moved.before : key}]`
+        : path === ''
+          ? key
+          : `.${key}`),
     '',
   );
   if (message === 'schema is false') return `unknown field ${shortened(place)}.`;
