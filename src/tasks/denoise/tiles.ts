@@ -3,7 +3,7 @@ import type { Planes } from '../../codecs/images.ts';
 import type { Array32 } from '../../engine/types.ts';
 
 export interface TileOptions {
-  /** The longest side of a tile's own area, pixels; an image up to this size is one tile. */
+  /** The side of a tile's own area, pixels; an image up to this size is one tile. In an image narrower than that the tiles are longer, up to the same area. */
   readonly size: number;
   /** What a tile sees beyond its own area, pixels. */
   readonly margin: number;
@@ -34,8 +34,13 @@ interface Span {
 
 /** The tiles of an image, row by row; their own areas cover it without overlap. */
 export function layTiles(width: number, height: number, options: TileOptions): Tile[] {
-  const columns = spans(width, options);
-  return spans(height, options).flatMap((y) => columns.map((x) => ({ x, y })));
+  // Otherwise an image of 40,000,000×1 has 70,000 tiles, whose cost is that of their number and not of their pixels.
+  const longest = (across: number): number =>
+    Math.max(options.size, Math.floor(options.size ** 2 / across));
+  const columns = spans(width, { ...options, size: longest(height) });
+  return spans(height, { ...options, size: longest(width) }).flatMap((y) =>
+    columns.map((x) => ({ x, y })),
+  );
 }
 
 /** Every window begins at a multiple, so that each tile sees the same grid as the whole image would. */

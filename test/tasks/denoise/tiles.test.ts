@@ -57,7 +57,7 @@ describe('tiles', () => {
           multiple,
         })) {
           expect([x.from % multiple, y.from % multiple]).toEqual([0, 0]);
-          expect(x.end - x.start).toBeLessThan(size + multiple);
+          expect((x.end - x.start) * (y.end - y.start)).toBeLessThan((size + multiple) ** 2);
           for (let i = y.start; i < y.end; i++)
             for (let j = x.start; j < x.end; j++) count[i * width + j]!++;
         }
@@ -69,9 +69,33 @@ describe('tiles', () => {
   it('are one up to the size chosen, and few beyond', () => {
     const lay = (width: number, height: number): number =>
       layTiles(width, height, { ...defaultTiles, multiple: 2 }).length;
-    expect([lay(512, 512), lay(481, 321), lay(577, 512), lay(1, 1), lay(1024, 1024)]).toEqual([
-      1, 1, 2, 1, 4,
-    ]);
+    expect([
+      lay(512, 512),
+      lay(481, 321),
+      lay(577, 512),
+      lay(577, 576),
+      lay(1, 1),
+      lay(1024, 1024),
+    ]).toEqual([1, 1, 1, 2, 1, 4]);
+  });
+
+  it('are as many as the pixels ask for, whatever the shape', () => {
+    const lay = (width: number, height: number): number =>
+      layTiles(width, height, { ...defaultTiles, multiple: 2 }).length;
+    expect(lay(40_000_000, 1)).toBeLessThan(130);
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: Math.log(40e6), noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (logPixels, share) => {
+          const width = Math.max(1, Math.floor(Math.exp(logPixels * share)));
+          const height = Math.max(1, Math.floor(Math.exp(logPixels * (1 - share))));
+          // A side a little longer than a tile's is cut in two, so that a tile may be a quarter of the largest.
+          const least = defaultTiles.size ** 2 / 4;
+          expect(lay(width, height)).toBeLessThanOrEqual(2 + Math.ceil((width * height) / least));
+        },
+      ),
+    );
   });
 
   it('take nothing from the outer part of the margin, where the window ends', () => {
@@ -98,9 +122,9 @@ describe('tiles', () => {
   });
 
   it('of different brightness meet without a step: no pixel differs from its neighbour by more than the blend allows', () => {
-    const image = { channels: 1 as const, width: 300, height: 40, data: new Float32Array(12_000) };
+    const image = { channels: 1 as const, width: 300, height: 160, data: new Float32Array(48_000) };
     const blend = 12;
-    const tiles = layTiles(300, 40, { size: 160, margin: 20, blend, multiple: 2 });
+    const tiles = layTiles(300, 160, { size: 160, margin: 20, blend, multiple: 2 });
     expect(tiles.length).toBe(2);
     const parts = tiles.map((tile, i) => {
       const part = cutTile(image, tile, 2);
