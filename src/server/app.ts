@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import { tasks } from '../tasks/by-name.ts';
 import { installBodies } from './body.ts';
 import { installDocs } from './docs.ts';
+import { installEncodings } from './encoding.ts';
 import type { Metrics } from './metrics.ts';
 import { installModels } from './models.ts';
 import { installPage } from './page.ts';
@@ -44,6 +45,12 @@ export async function buildApp({
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
     routerOptions: { querystringParser: strictQuery },
     forceCloseConnections: 'idle',
+    // A client that sends a byte a second would hold its connection for hours: 64 MB within two minutes are 4 Mbit/s.
+    requestTimeout: 120_000,
+    // Longer than the idle time of the usual balancers (60 s), which would otherwise reuse a connection as it closes.
+    keepAliveTimeout: 75_000,
+    // Headers are a few kilobytes.
+    http: { headersTimeout: 20_000 },
   });
   // A keep-alive connection would delay the shutdown until it times out.
   app.addHook('onSend', async (_request, reply) => {
@@ -51,6 +58,7 @@ export async function buildApp({
   });
   installProblems(app);
   await installDocs(app, version);
+  installEncodings(app, maxBodyBytes);
   await installBodies(app, maxBodyBytes);
   for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
   installModels(app, engine.manifests, modelsDir);
