@@ -69,12 +69,14 @@ export interface DecodedRequest {
 
 /**
  * Turns a request into samples, inside a worker, so it may be slow. The engine passes requests on unread.
+ * @param signal aborts when the client leaves: a long decoding ends then, with an error of its own choice
  * @throws Problem where the request is at fault
  */
 export type Decoder = (
   request: unknown,
   models: ReadonlyMap<string, Manifest>,
   files: TaskFiles,
+  signal: AbortSignal,
 ) => Promise<DecodedRequest>;
 
 /** Reads a task file of a model, such as `labels.json`. */

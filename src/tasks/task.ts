@@ -67,6 +67,8 @@ export interface Context {
   /** Reads a task file of a model, such as `labels.json`. */
   readonly files: TaskFiles;
   readonly settings: TaskSettings;
+  /** Aborts when the client leaves: what is not decoded yet is left. */
+  readonly signal?: AbortSignal;
 }
 
 export interface TaskSettings {

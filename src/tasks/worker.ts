@@ -4,6 +4,11 @@ import { decodeRequest } from './by-name.ts';
 import type { TaskRequest, TaskSettings } from './task.ts';
 
 await serveEngine(
-  (settings) => (request, models, files) =>
-    decodeRequest(request as TaskRequest, { models, files, settings: settings as TaskSettings }),
+  (settings) => (request, models, files, signal) =>
+    decodeRequest(request as TaskRequest, {
+      models,
+      files,
+      settings: settings as TaskSettings,
+      signal,
+    }),
 );

@@ -35,8 +35,8 @@ export async function serve(
 class Requests {
   private readonly loop: Loop;
   private readonly jobs = new Map<number, Job>();
-  private readonly cancelled = new Set<number>();
-  private readonly decoding = new Set<number>();
+  /** Of the requests being decoded. */
+  private readonly decoding = new Map<number, AbortController>();
 
   constructor(
     private readonly line: WorkerLine,
@@ -70,13 +70,18 @@ class Requests {
   }
 
   private async perform(id: number, request: unknown, arrivedAt: number): Promise<void> {
-    this.decoding.add(id);
+    const controller = new AbortController();
+    this.decoding.set(id, controller);
     const manifests = new Map([...this.models].map(([name, { manifest }]) => [name, manifest]));
     const files: TaskFiles = (model, file) =>
       readFile(join(this.modelNamed(model).directory, file));
-    const decoded = await this.decode(request, manifests, files).finally(() =>
-      this.decoding.delete(id),
-    );
+    const { signal } = controller;
+    const decoded = await this.decode(request, manifests, files, signal)
+      .catch((error: unknown) => {
+        throw signal.aborted ? clientLeft() : error;
+      })
+      .finally(() => this.decoding.delete(id));
+    if (signal.aborted) throw clientLeft();
     this.line.post({ type: 'decoded', id, samples: decoded.samples.length });
     const result = await this.enqueue(
       id,
@@ -122,7 +127,6 @@ class Requests {
       this.line.post({ type: 'failed', id, code, detail });
     } finally {
       this.jobs.delete(id);
-      this.cancelled.delete(id);
     }
   }
 
@@ -133,7 +137,6 @@ class Requests {
     stopping: StoppingParameters,
     arrivedAt: number,
   ): Promise<RunResult> {
-    if (this.cancelled.has(id)) throw clientLeft();
     const job = new Job(id, this.modelNamed(name), samples, stopping, arrivedAt);
     this.jobs.set(id, job);
     this.loop.add(job);
@@ -148,7 +151,7 @@ class Requests {
   }
 
   private cancel(id: number): void {
-    if (this.decoding.has(id)) this.cancelled.add(id);
+    this.decoding.get(id)?.abort();
     const job = this.jobs.get(id);
     if (!job) return;
     job.fail(clientLeft());

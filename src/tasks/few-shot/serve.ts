@@ -78,7 +78,7 @@ export const fewShot: Task = {
       outputs: { logits: 3 },
     }),
 
-  async decode(request, { models, settings }) {
+  async decode(request, { models, settings, signal }) {
     const json = request.parts ? undefined : reader.read(request);
     const manifest = chooseModel(models, 'few-shot', json ? json.model : request.model);
     const { support, query } = json ? fromJson(json.fields) : fromParts(request.parts!);
@@ -87,7 +87,7 @@ export const fewShot: Task = {
     const { shape } = manifest.inputs.find(({ name }) => name === 'support')!;
     const [channels, side] = [Number(shape[2]) as 1 | 3, Number(shape[3])];
     const read = (images: readonly Uint8Array[], what: string) =>
-      readAll(images, what, { channels, side, maxPixels: settings.maxPixels });
+      readAll(images, what, { channels, side, maxPixels: settings.maxPixels, signal });
     const sample = {
       support: await read(
         support.map(({ image }) => image),
@@ -192,13 +192,14 @@ interface Wanted {
   readonly channels: 1 | 3;
   readonly side: number;
   readonly maxPixels: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Images of any size and colours, brought to the model's: [n,C,side,side]. */
 async function readAll(
   images: readonly Uint8Array[],
   what: string,
-  { channels, side, maxPixels }: Wanted,
+  { channels, side, maxPixels, signal }: Wanted,
 ): Promise<Array32> {
   const size = channels * side * side;
   const data = new Float32Array(images.length * size);
@@ -210,7 +211,7 @@ async function readAll(
     });
     data.set(planes.data, i * size);
   };
-  await pMap(images, read, { concurrency: CONCURRENCY });
+  await pMap(images, read, { concurrency: CONCURRENCY, ...(signal && { signal }) });
   return { data, dims: [images.length, channels, side, side] };
 }
 
