@@ -17,11 +17,14 @@ const model: Manifest = {
   limits: { S: 300, K: 10, Q: 300 },
 };
 
-const seen = vi.hoisted(() => ({ decoded: 0, after: (_count: number): void => undefined }));
+const seen = vi.hoisted(() => ({
+  decoded: 0,
+  after: undefined as ((count: number) => void) | undefined,
+}));
 vi.mock('../../../src/codecs/images.ts', async (actual) => {
   const images = await actual<typeof Images>();
   const readSquare: typeof images.readSquare = async (...rest) => {
-    seen.after(++seen.decoded);
+    seen.after?.(++seen.decoded);
     return images.readSquare(...rest);
   };
   return { ...images, readSquare };
