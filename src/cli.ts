@@ -6,6 +6,8 @@ const commands: Record<string, () => Promise<Command>> = {
     import('./commands/train.ts').then(({ usage, trainCommand: run }) => ({ usage, run })),
   evaluate: () =>
     import('./commands/evaluate.ts').then(({ usage, evaluateCommand: run }) => ({ usage, run })),
+  calibrate: () =>
+    import('./commands/calibrate.ts').then(({ usage, calibrateCommand: run }) => ({ usage, run })),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

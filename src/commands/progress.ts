@@ -43,6 +43,7 @@ export class ProgressBar {
 /** Progress of other work, whose parts are named as it goes on. */
 export class WorkBar {
   private bar: SingleBar | undefined;
+  private readonly startedAt = performance.now();
   private printedAt = performance.now();
 
   /** @param share of the whole that is done, 0..1 */
@@ -50,7 +51,8 @@ export class WorkBar {
     if (!process.stderr.isTTY) {
       if (performance.now() - this.printedAt < 30_000) return;
       this.printedAt = performance.now();
-      console.error(`${what} ${(100 * share).toFixed(0)} %`);
+      const left = ((this.printedAt - this.startedAt) / 1000) * (1 / share - 1);
+      console.error(`${what} ${(100 * share).toFixed(0)} %, ${duration(left)} left`);
       return;
     }
     if (!this.bar) {

@@ -23,20 +23,25 @@ export const usualFolders = (): Folders => ({
 export interface TaskCommand<T extends FlagTable> {
   readonly name: string;
   readonly common: T;
-  readonly own: 'trainFlags' | 'evaluateFlags';
+  readonly own: 'trainFlags' | 'evaluateFlags' | 'calibrateFlags';
   /** Begins the message where the task is missing, such as `Say what to train`. */
   readonly noTask: string;
   /** Begins the message for a task that is not known. */
   readonly unknownTask: (task: string) => string;
 }
 
-export function usageFor({ name, common, own }: TaskCommand<FlagTable>): string {
-  return [
-    `npm run ${name} -- TASK [flags]`,
-    ...recipes.map((recipe) => `\nTASK ${recipe.task}\n${usageOf(recipe[own])}`),
-    `\nEvery TASK\n${usageOf(common)}`,
-  ].join('\n');
-}
+export const usageFor = ({ name, common, own }: TaskCommand<FlagTable>): string =>
+  [`npm run ${name} -- TASK [flags]`, ...usageByTask(common, own, 'TASK')].join('\n');
+
+/** The flags of each task and those of all. @param what begins the heading of a task */
+export const usageByTask = (
+  common: FlagTable,
+  own: TaskCommand<FlagTable>['own'],
+  what: string,
+): string[] => [
+  ...recipes.map((recipe) => `\n${what} ${recipe.task}\n${usageOf(recipe[own])}`),
+  `\nEvery ${what}\n${usageOf(common)}`,
+];
 
 /** @throws Error where the task is missing or unknown, or a flag is unknown or belongs to another task */
 export function parseTask<T extends FlagTable>(
@@ -44,17 +49,36 @@ export function parseTask<T extends FlagTable>(
   args: readonly string[],
 ): { recipe: Recipe; flags: FlagsOf<T> & Flags } {
   const { common, own, noTask, unknownTask } = command;
-  // The task may stand behind flags, so the flags of all tasks are needed to find it.
-  const all = Object.assign({}, common, ...recipes.map((recipe) => recipe[own])) as FlagTable;
-  const [task] = parseFlags(all, args).positionals;
+  const task = firstArgument(common, own, args);
   const recipe = recipes.find((one) => one.task === task);
   if (!recipe)
     throw new Error(`${task === undefined ? noTask : unknownTask(task)}:\n${usageFor(command)}`);
+  return { recipe, flags: flagsFor(recipe, common, own, args) };
+}
+
+/** The first argument that is no flag. It may stand behind flags, so the flags of all tasks are needed to find it. */
+export const firstArgument = (
+  common: FlagTable,
+  own: TaskCommand<FlagTable>['own'],
+  args: readonly string[],
+): string | undefined => parseFlags(flagsOfAll(common, own), args).positionals[0];
+
+const flagsOfAll = (common: FlagTable, own: TaskCommand<FlagTable>['own']): FlagTable =>
+  Object.assign({}, common, ...recipes.map((recipe) => recipe[own])) as FlagTable;
+
+/** @throws Error where a flag is unknown or belongs to another task */
+export function flagsFor<T extends FlagTable>(
+  recipe: Recipe,
+  common: T,
+  own: TaskCommand<FlagTable>['own'],
+  args: readonly string[],
+): FlagsOf<T> & Flags {
+  const all = flagsOfAll(common, own);
   const table = { ...common, ...recipe[own] };
   const foreign = args
     .map((arg) => /^--([a-z-]+)/.exec(arg)?.[1])
     .find((name) => name !== undefined && name in all && !(name in table));
   if (foreign !== undefined)
     throw new Error(`--${foreign} is not a flag of ${recipe.task}; see --help.`);
-  return { recipe, flags: parseFlags(table, args).flags };
+  return parseFlags(table, args).flags;
 }

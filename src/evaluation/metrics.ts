@@ -21,9 +21,13 @@ interface MetricRow {
   readonly defaultTolerance: number;
   /** @param output of the model for one sample @param truth see each row */
   sample(output: Float32Array, truth: Float32Array): Contribution;
+  /** The quality of one request as regrets compare it, where that is not the figure of its sample. */
+  request?(output: Float32Array, truth: Float32Array): number;
 }
 
-export interface Metric extends MetricRow {
+export interface Metric extends Omit<MetricRow, 'request'> {
+  /** The quality of one request, as regrets compare it. */
+  request(output: Float32Array, truth: Float32Array): number;
   /** The figure over all samples. */
   total(parts: readonly Contribution[]): number;
   /** The quality lost from `reference` to `value`, in the metric's unit; negative where `value` is better. */
@@ -41,6 +45,7 @@ const pooled: Record<MetricRow['pooling'], Metric['total']> = {
 };
 
 const defineMetric = (row: MetricRow): Metric => ({
+  request: (output, truth) => pooled[row.pooling]([row.sample(output, truth)]),
   ...row,
   total: pooled[row.pooling],
   loss: (reference, value) => (row.direction === 'higher' ? reference - value : value - reference),
@@ -49,7 +54,13 @@ const defineMetric = (row: MetricRow): Metric => ({
 
 const decibelTolerances = [0.05, 0.1, 0.2, 0.5];
 
-/** Peak signal-to-noise ratio of outputs clipped to [0,1], dB. `truth` has the shape of the output. */
+/** Differences above this PSNR are invisible, dB. */
+const VISIBLE_DB = 50;
+
+/**
+ * Peak signal-to-noise ratio of outputs clipped to [0,1], dB. `truth` has the shape of the output. That of a request is
+ * taken after rounding to 8 bits and is at most 50 dB.
+ */
 export const psnr = defineMetric({
   name: 'psnr_db',
   unit: 'dB',
@@ -63,6 +74,13 @@ export const psnr = defineMetric({
     for (let i = 0; i < truth.length; i++)
       sum += (Math.min(1, Math.max(0, output[i]!)) - truth[i]!) ** 2;
     return [-10 * Math.log10(sum / truth.length), 1];
+  },
+  request(output, truth) {
+    let sum = 0;
+    for (let i = 0; i < truth.length; i++)
+      sum += (Math.round(255 * Math.min(1, Math.max(0, output[i]!))) / 255 - truth[i]!) ** 2;
+    const decibels = -10 * Math.log10(sum / truth.length);
+    return decibels > VISIBLE_DB ? VISIBLE_DB : decibels;
   },
 });
 

@@ -34,7 +34,7 @@ export async function trace(
   engine: Engine,
   manifest: Manifest,
   cases: readonly Case[],
-  metric: Metric,
+  metric: Pick<Metric, 'sample'>,
   together = TOGETHER,
   { rule = 'threshold', onSample }: TraceOptions = {},
 ): Promise<Traced[]> {

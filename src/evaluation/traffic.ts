@@ -22,6 +22,22 @@ export interface Traffic<R extends TrafficRequest = TrafficRequest> {
   readonly draw: (i: number) => Promise<R>;
 }
 
+/** What a bundle is calibrated on. */
+export interface CalibrationTraffic {
+  /** In a few words, for the manifest. */
+  readonly name: string;
+  readonly selection: Traffic;
+  readonly certification: Traffic;
+  /** Where there is data for it. */
+  readonly test?: Traffic;
+  /** Requests of the certification part where no other number is asked for. */
+  readonly count: number;
+  /** How often the time of a request is taken where no other number is asked for; the median counts. */
+  readonly repeats: number;
+  /** The request's own input, where it could be an answer; of the shape of the truth. */
+  readonly untouched?: (request: TrafficRequest) => Float32Array;
+}
+
 /** Requests of a part whose seeds are sure to differ from those of the other parts. */
 const BLOCK = 2 ** 30;
 

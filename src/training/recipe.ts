@@ -4,6 +4,7 @@ import type { Manifest, TaskName } from '../bundle/manifest.ts';
 import type { Random } from '../data/random.ts';
 import type { TestData } from '../evaluation/data.ts';
 import type { Metric } from '../evaluation/metrics.ts';
+import type { CalibrationTraffic } from '../evaluation/traffic.ts';
 import type { Family } from '../families/family.ts';
 import type { ConfigFile } from './config.ts';
 import type { FlopsUnit } from './export.ts';
@@ -33,6 +34,8 @@ export interface Recipe<Config extends BaseConfig = BaseConfig, Data = unknown> 
   readonly trainFlags: FlagTable;
   /** The task's own flags of `evaluate`. */
   readonly evaluateFlags: FlagTable;
+  /** The task's own flags of `calibrate`. */
+  readonly calibrateFlags: FlagTable;
 
   /** Reads data and configuration, before any work. @throws Error that says which flag or file to change */
   plan(flags: Flags, file: ConfigFile): Promise<TrainingPlan<Config, Data>>;
@@ -44,6 +47,13 @@ export interface Recipe<Config extends BaseConfig = BaseConfig, Data = unknown> 
   family(config: Config, manifest: Manifest, modelsDir: string): Family | Promise<Family>;
   /** The data that `evaluate` measures a bundle on. @throws Error that says which flag or file to change */
   testData(flags: Flags, manifest: Manifest, modelsDir: string): Promise<TestData>;
+  /** The requests that `calibrate` certifies a bundle on. @throws Error that says which flag or file to change */
+  traffic(
+    flags: Flags,
+    manifest: Manifest,
+    modelsDir: string,
+    seed: number,
+  ): Promise<CalibrationTraffic>;
   /** Whether only one of two models of the task can be the default. */
   areRivals(a: Manifest, b: Manifest): boolean;
 }

@@ -20,6 +20,7 @@ import {
 } from '../../training/flags.ts';
 import { toBundleName, type Recipe, type TrainingPlan } from '../../training/recipe.ts';
 import type { Batches } from '../../training/stages.ts';
+import { calibrateFlags, denoiseCalibration } from './calibration.ts';
 import { denoiseDefaults, denoiseSchema, type DenoiseConfig } from './config.ts';
 import { denoiseFamily, denoiseStages, usualError } from './stages.ts';
 import { noisyImages, testSigmas } from './test-data.ts';
@@ -64,6 +65,7 @@ export const denoise: Recipe<DenoiseConfig, readonly Planes[]> = {
   calibrationLoss: 0.04,
   trainFlags,
   evaluateFlags,
+  calibrateFlags,
   plan,
   setUp(config, images, random) {
     return denoiseStages(config, patches(config, images, random));
@@ -79,6 +81,7 @@ export const denoise: Recipe<DenoiseConfig, readonly Planes[]> = {
       clipped,
     });
   },
+  traffic: denoiseCalibration,
   areRivals: (a, b) => channelsOf(a) === channelsOf(b),
 };
 

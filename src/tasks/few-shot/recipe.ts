@@ -21,6 +21,7 @@ import {
   type FlagTable,
 } from '../../training/flags.ts';
 import { toBundleName, type Recipe, type TrainingPlan } from '../../training/recipe.ts';
+import { calibrateFlags, fewShotCalibration } from './calibration.ts';
 import { fewestClasses, splitClasses, type SplitClasses } from './classes.ts';
 import { fewShotDefaults, fewShotSchema, perTask, type FewShotConfig } from './config.ts';
 import { fewShotFamily, fewShotStages, toBatch, type FewShotBatches } from './stages.ts';
@@ -98,11 +99,13 @@ export const fewShot: Recipe<FewShotConfig, LabelledImages> = {
   calibrationLoss: 0.1,
   trainFlags,
   evaluateFlags,
+  calibrateFlags,
   plan,
   setUp: (config, images, random) => fewShotStages(config, episodes(config, images, random)),
   describe: ({ images, labels }) => `${images.length} images of ${labels.length} classes`,
   family: fewShotFamily,
   testData,
+  traffic: fewShotCalibration,
   areRivals: () => true,
 };
 

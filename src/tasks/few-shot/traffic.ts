@@ -96,7 +96,7 @@ export const fewShotTraffic = (
     const image = [images.images[0]!.channels, traffic.side, traffic.side];
     return Promise.resolve({
       kind: kind?.kind ?? 'photographs',
-      source: `${seed}/${i}`,
+      source: `${part} ${seed}/${i}`,
       sample: {
         support: { data: support, dims: [s, ...image] },
         labels: { data: labels, dims: [s, ways] },

@@ -1,5 +1,6 @@
 /** How recognition models are trained and measured: on a folder with a folder of images for each class. */
 import { basename } from 'node:path';
+import { calibrateFlags, recognizeCalibration } from './calibration.ts';
 import { LABELS } from './labels.ts';
 import {
   fewestImages,
@@ -71,6 +72,7 @@ export const recognize: Recipe<RecognizeConfig, LabelledImages> = {
   calibrationLoss: 0.2,
   trainFlags,
   evaluateFlags,
+  calibrateFlags,
   plan,
   setUp,
   describe: ({ images, labels }) => `${images.length} images of ${labels.length} classes`,
@@ -83,6 +85,7 @@ export const recognize: Recipe<RecognizeConfig, LabelledImages> = {
     const chosen = images.images.flatMap((_, i) => (i % every === 0 ? [i] : []));
     return labelledImages(pickImages(images, chosen), basename(data));
   },
+  traffic: recognizeCalibration,
   areRivals: () => true,
 };
 

@@ -20,6 +20,7 @@ import { toForm, toNumber, toNumbers, type FlagsOf, type FlagTable } from '../..
 import { readWeights } from '../../training/from-bundle.ts';
 import { toBundleName, type Recipe, type TrainingPlan } from '../../training/recipe.ts';
 import type { Batches } from '../../training/stages.ts';
+import { calibrateFlags, recoveryCalibration } from './calibration.ts';
 import { recoveryDefaults, recoverySchema, type RecoveryConfig } from './config.ts';
 import { matrixFiles, matrixOf } from './matrix-file.ts';
 import { recoveryFamily, recoveryStages } from './stages.ts';
@@ -90,6 +91,7 @@ export const sparseRecovery: Recipe<RecoveryConfig, RecoveryData> = {
   calibrationLoss: 0.09,
   trainFlags,
   evaluateFlags,
+  calibrateFlags,
   plan,
   setUp: (config, { matrix, signals }, random) =>
     recoveryStages(
@@ -116,6 +118,7 @@ export const sparseRecovery: Recipe<RecoveryConfig, RecoveryData> = {
       return ownSignals(matrix, await readSignals(data, matrix), basename(data), snrs, each);
     return freshSignals(matrix, { sparsity: toNumber('--sparsity', sparsity), snr: snrs }, each);
   },
+  traffic: recoveryCalibration,
   areRivals: () => true,
 };
 

@@ -1,10 +1,17 @@
 /** What callers ask to recover: signals of any sparsity, noise, law of amplitudes and scale. */
 import { amplitudes, type Amplitude } from '../../data/amplitudes.ts';
-import type { Random, Range } from '../../data/random.ts';
-import { SignalSampler, type Matrix } from '../../data/sparse-recovery.ts';
+import type { Choice, Random, Range } from '../../data/random.ts';
+import {
+  pickSignals,
+  SignalSampler,
+  type Matrix,
+  type SignalOptions,
+  type Signals,
+} from '../../data/sparse-recovery.ts';
 import { nmse } from '../../evaluation/metrics.ts';
 import {
   randomOf,
+  sourceOf,
   type Part,
   type Traffic,
   type TrafficRequest,
@@ -30,18 +37,29 @@ export interface RecoveryRequest extends TrafficRequest {
   readonly scale: number;
 }
 
-/** Every request is a source of its own. */
+export interface RecoveryTraffic {
+  /** In place of that of the mix. */
+  readonly scale?: Choice;
+  /** Signals of this part alone, in place of random ones: the mix then gives the noise and the scale. */
+  readonly signals?: Signals;
+}
+
+/** Every request is a source of its own; of given signals, the signal is. */
 export const recoveryTraffic = (
   matrix: Matrix,
   part: Part,
   seed: number,
+  { scale = recoveryMix.scale, signals }: RecoveryTraffic = {},
 ): Traffic<RecoveryRequest> => ({
   part,
   draw: (i) => {
-    const batch = trafficSampler(matrix, randomOf(part, seed, i), 1).next();
+    const random = randomOf(part, seed, i);
+    const row = signals && random.integer(signals.count);
+    const own = signals && pickSignals(signals, (k) => k === row);
+    const batch = trafficSampler(matrix, random, 1, { scale, signals: own }).next();
     return Promise.resolve({
       kind: batch.values[0]!,
-      source: `${seed}/${i}`,
+      source: own ? sourceOf(bytesOf(own.data)) : `${part} ${seed}/${i}`,
       sample: { measurements: { data: batch.measurements, dims: [matrix.rows] } },
       truth: batch.signals,
       sparsity: batch.sparsity[0]!,
@@ -52,8 +70,15 @@ export const recoveryTraffic = (
 });
 
 /** Batches of the same mix, to train on. @param random that of the training part: `randomOf('training', seed, 0)` */
-export const trafficSampler = (matrix: Matrix, random: Random, count: number): SignalSampler =>
-  new SignalSampler(matrix, random, count, recoveryMix);
+export const trafficSampler = (
+  matrix: Matrix,
+  random: Random,
+  count: number,
+  change: Pick<SignalOptions, 'scale' | 'signals'> = {},
+): SignalSampler => new SignalSampler(matrix, random, count, { ...recoveryMix, ...change });
+
+export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Cells along each side of the grid of sparsity × SNR. */
 const CELLS = 6;

@@ -1,0 +1,133 @@
+/** The calibration table of a bundle, and what is printed beside it. */
+import type { Calibration, Manifest } from '../bundle/manifest.ts';
+import { certify, criterionFor, type Certificate } from './certify.ts';
+import { adaptivityGain, type AdaptivityGain } from './gain.ts';
+import type { Metric } from './metrics.ts';
+import { harmShare, type Outcome } from './regret.ts';
+import { exitOutcome, fixedRule, type Rule } from './rules.ts';
+import type { TracedKind } from './trace-traffic.ts';
+
+export interface TracedParts {
+  readonly selection: readonly TracedKind[];
+  readonly certification: readonly TracedKind[];
+  readonly test?: readonly TracedKind[];
+}
+
+/** How a rule does on some requests. */
+export interface RuleFigures {
+  /** The class of the mix, or the depth. */
+  readonly of: string;
+  readonly n: number;
+  /** The share of requests within the default tolerance, or the mean accuracy above the best single exit's, points. */
+  readonly share: number;
+  /** Mean quality of a request: dB, or percent correct. */
+  readonly quality: number;
+  /** Share of requests worse than their input by more than 0.05 dB, where the inputs' quality is known. */
+  readonly harm?: number;
+  readonly mean_depth: number;
+  readonly ms: number;
+}
+
+export interface CalibrationReport {
+  readonly calibration: Calibration;
+  /** By tolerance, where there is a test part. */
+  readonly gain: readonly AdaptivityGain[];
+  /** The part that the two below are measured on. */
+  readonly part: 'test' | 'certification';
+  /** All requests, and each class of the mix, under the rule of the default tolerance. */
+  readonly kinds: readonly RuleFigures[];
+  /** All requests at each exit. */
+  readonly exits: readonly RuleFigures[];
+}
+
+/**
+ * Certifies a rule for every tolerance of the metric.
+ * @param data the traffic in a few words
+ * @throws Error where the parts share a source or one is empty
+ */
+export function calibrationReport(
+  parts: TracedParts,
+  metric: Metric,
+  { exits }: Pick<Manifest, 'exits'>,
+  data: string,
+): CalibrationReport {
+  const { selection, certification, test } = parts;
+  const options = { metric, depths: exits };
+  const { tolerances, defaultTolerance, unit } = metric;
+  const certificates = certify(selection, certification, { ...options, tolerances });
+  const usual = certificates[tolerances.indexOf(defaultTolerance)]?.rule;
+  // Without a certified rule the service runs to full depth.
+  const served = usual ?? fixedRule(exits.length - 1);
+  const measuredOn = test ?? certification;
+  const figures = (of: string, rule: Rule, requests: readonly TracedKind[]): RuleFigures =>
+    figuresOf(of, rule, requests, parts, metric, exits);
+  const kinds = [...new Set(measuredOn.map(({ kind }) => kind))].sort();
+  return {
+    calibration: {
+      unit,
+      default: defaultTolerance,
+      data,
+      rows: certificates.map((certificate) => rowOf(certificate, exits)),
+    },
+    gain: test
+      ? tolerances.map((tolerance) => adaptivityGain({ ...parts, test }, tolerance, options))
+      : [],
+    part: test ? 'test' : 'certification',
+    kinds: [
+      figures('all', served, measuredOn),
+      ...kinds.map((kind) =>
+        figures(
+          kind,
+          served,
+          measuredOn.filter((request) => request.kind === kind),
+        ),
+      ),
+    ],
+    exits: exits.map((depth, exit) => figures(String(depth), fixedRule(exit), measuredOn)),
+  };
+}
+
+/**
+ * The row for the manifest, numbers to six digits. A certified first exit is named by its depth: a threshold of 0 does not
+ * stop where π has no value or is so small that it is 0.
+ */
+function rowOf({ row, rule }: Certificate, exits: readonly number[]): Calibration['rows'][number] {
+  const first = rule?.kind === 'fixed' && rule.exit === 0 && exits.length > 1;
+  return {
+    ...row,
+    ...(first && { threshold: null, depth: exits[0]! }),
+    share: digits(row.share),
+    bound: digits(row.bound),
+    mean_depth: digits(row.mean_depth),
+    ms: digits(row.ms),
+  };
+}
+
+function figuresOf(
+  of: string,
+  rule: Rule,
+  requests: readonly TracedKind[],
+  { selection }: TracedParts,
+  metric: Metric,
+  exits: readonly number[],
+): RuleFigures {
+  const criterion = criterionFor(metric.defaultTolerance, selection, metric);
+  const outcomes = requests.map((request) => exitOutcome(exits)(request, rule));
+  const mean = (value: (outcome: Outcome, i: number) => number): number =>
+    outcomes.reduce((sum, outcome, i) => sum + value(outcome, i), 0) / outcomes.length;
+  return {
+    of,
+    n: requests.length,
+    share: digits(
+      criterion.figure(mean(({ quality }, i) => criterion.loss(requests[i]!, quality))),
+    ),
+    quality: digits(mean(({ quality }) => quality)),
+    ...(requests.every(({ input }) => input !== undefined) && {
+      harm: digits(harmShare(requests, outcomes, metric)),
+    }),
+    mean_depth: digits(mean(({ depth }) => depth)),
+    ms: digits(mean(({ ms }) => ms)),
+  };
+}
+
+const digits = (value: number): number => Number(value.toPrecision(6));

@@ -1,0 +1,55 @@
+/** The traffic that a few-shot bundle is calibrated on. */
+import { basename } from 'node:path';
+import type { Manifest } from '../../bundle/manifest.ts';
+import { readClassFolders } from '../../data/class-folders.ts';
+import type { CalibrationTraffic } from '../../evaluation/traffic.ts';
+import { toPositive, type FlagsOf, type FlagTable } from '../../training/flags.ts';
+import { fewShotTraffic, splitClasses } from './traffic.ts';
+
+export const calibrateFlags = {
+  data: {
+    type: 'string',
+    value: 'DIR',
+    help: 'a folder with a folder of images for each class, none of which the model was trained on (required)',
+  },
+  queries: { type: 'string', value: 'N', default: '5', help: 'queries of a class' },
+  upright: {
+    type: 'boolean',
+    default: false,
+    help: 'turned drawings are not classes of their own',
+  },
+} as const satisfies FlagTable;
+
+/** Tasks of the mix; the classes of a folder are divided among the parts by a hash of their names. */
+export async function fewShotCalibration(
+  { data, queries, upright }: FlagsOf<typeof calibrateFlags>,
+  manifest: Manifest,
+  _modelsDir: string,
+  seed: number,
+): Promise<CalibrationTraffic> {
+  if (data === undefined)
+    throw new Error('few-shot needs a folder with a folder of images for each class: --data DIR.');
+  const { shape } = manifest.inputs.find(({ name }) => name === 'query')!;
+  const [channels, side] = [Number(shape[2]) === 1 ? 1 : 3, Number(shape[3])] as const;
+  const all = await readClassFolders(data, { side, channels });
+  const images = splitClasses(all, { selection: 0.3, certification: 0.4, test: 0.3 });
+  const traffic = (part: 'selection' | 'certification' | 'test') => {
+    const classes = images[part].labels.length;
+    if (classes < 2)
+      throw new Error(`${data} holds too few classes: ${classes} for ${part}, which needs two.`);
+    return fewShotTraffic(images[part], part, seed, {
+      style: channels === 1 ? 'drawings' : 'photographs',
+      side,
+      queries: toPositive('--queries', queries),
+      turns: channels === 1 && !upright,
+    });
+  };
+  return {
+    name: `tasks of 2 to 20 of ${all.labels.length} classes, ${basename(data)}`,
+    selection: traffic('selection'),
+    certification: traffic('certification'),
+    test: traffic('test'),
+    count: 1000,
+    repeats: 1,
+  };
+}
