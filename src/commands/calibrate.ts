@@ -100,6 +100,8 @@ async function traceParts(
       ...(untouched && { untouched }),
     });
   try {
+    const [refused] = engine.refused;
+    if (refused) throw new Error(`${refused.name} cannot be served: ${refused.reason}`);
     return {
       selection: await traced(selection, half),
       certification: await traced(certification, count),
