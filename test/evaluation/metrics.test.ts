@@ -21,6 +21,22 @@ describe('PSNR', () => {
   });
 });
 
+describe('the PSNR of a request', () => {
+  it('is taken after rounding to 8 bits', () => {
+    // 0.5016 is stored as 128, 0.4917 (125.4 / 255) as 125: errors of 0 and 3 of 255.
+    const truth = of(128 / 255, 128 / 255);
+    expect(psnr.request(of(0.5016, 0.4917), truth)).toBeCloseTo(
+      -10 * Math.log10(4.5 / 255 ** 2),
+      3,
+    );
+  });
+
+  it('is at most 50 dB, and not a number where the output is not', () => {
+    expect(psnr.request(of(0.2), of(0.2))).toBe(50);
+    expect(psnr.request(of(Number.NaN), of(0.2))).toBeNaN();
+  });
+});
+
 describe('NMSE', () => {
   it('is 10 log₁₀ of the ratio of the sums, not the mean of the ratios', () => {
     const parts = [nmse.sample(of(1, 0), of(1, 1)), nmse.sample(of(0, 3), of(0, 4))];
