@@ -126,7 +126,12 @@ export function certifyRules<R extends TracedRequest>(
   const { depths, outcomeOf = exitOutcome(depths) } = options;
   const units = unitsOf(certification);
   const enough = units.count >= (options.minUnits ?? fewestUnits(criterion, units));
-  const candidates = chooseRules(pool, selection, criterion, outcomeOf).map(({ rule }) => rule);
+  const chosen = chooseRules(pool, selection, criterion, outcomeOf).map(({ rule }) => rule);
+  // The exit that accuracies are compared with passes in any case: first, it cannot be lost to a rule that fails.
+  const variant = selection.some(({ float }) => float);
+  const isReference = (rule: Rule): boolean =>
+    !variant && rule.kind === 'fixed' && rule.exit === criterion.referenceExit;
+  const candidates = [...pool.filter(isReference), ...chosen.filter((rule) => !isReference(rule))];
   const tested = fixedSequence(candidates, (rule) => {
     const examined = examine(rule, certification, units, criterion, outcomeOf);
     return { ...examined, passed: enough && examined.pValue <= LEVEL };

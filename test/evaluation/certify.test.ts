@@ -77,6 +77,25 @@ describe('certify', () => {
     expect(row.bound).toBeLessThan(0.5);
   });
 
+  it('takes the best single exit of a classifier where a policy that looked better is not', () => {
+    // π tells on selection where the first exit is right, and says the opposite on certification.
+    const classified = (part: string, stopsWhereRight: boolean): TracedRequest[] =>
+      Array.from({ length: 1_000 }, (_, i) => ({
+        source: `${part}${i}`,
+        quality: [i % 2 ? 100 : 0, i % 5 ? 100 : 0],
+        ms: [1, 2],
+        pi: [(i % 2 === 1) === stopsWhereRight ? 0.9 : 0.1],
+      }));
+    const { row, tested } = certify(classified('s', true), classified('c', false), {
+      metric: accuracy,
+      depths: [1, 2],
+      thresholds: [0.5],
+      tolerances: [1],
+    })[0]!;
+    expect(row).toMatchObject({ guaranteed: true, threshold: 1, mean_depth: 2, share: 0 });
+    expect(tested.map(({ passed }) => passed)).toEqual([true, false]);
+  });
+
   it('needs 2,000 independent requests, or 100 sources with several', () => {
     const guaranteed = (certification: TracedRequest[]): (boolean | number)[] => {
       const [first] = certify(traffic('s', 500, 0), certification, options);
