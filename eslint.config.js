@@ -37,7 +37,7 @@ export default tseslint.config(
       'src/{engine,bundle,server}/**',
       'src/tasks/*.ts',
       'src/tasks/common/**',
-      'src/tasks/*/{serve,tiles,labels}.ts',
+      'src/tasks/*/{serve,labels}.ts',
     ],
     rules: { '@typescript-eslint/no-non-null-assertion': 'error' },
   },

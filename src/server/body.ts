@@ -29,7 +29,8 @@ export async function installBodies(app: FastifyInstance, maxBodyBytes: number):
  * @throws Problem `unsupported-media-type`
  */
 export function mediaType(request: FastifyRequest, taken: readonly string[]): string {
-  const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+  const [given = ''] = (request.headers['content-type'] ?? '').split(';');
+  const type = given.trim().toLowerCase();
   const fits = taken.some(
     (one) => one === type || (one.endsWith('/*') && type.startsWith(one.slice(0, -1))),
   );

@@ -55,9 +55,10 @@ function decoded(
     },
   });
   const result = new PassThrough() as PassThrough & { receivedEncodedLength?: number };
-  result.receivedEncodedLength = 0;
+  let received = 0;
   payload.on('data', (chunk: Buffer) => {
-    result.receivedEncodedLength! += chunk.length;
+    received += chunk.length;
+    result.receivedEncodedLength = received;
   });
   pipeline(payload, decoders[encoding](), limit, (error) => {
     if (!error) return;

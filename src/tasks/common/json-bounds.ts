@@ -17,7 +17,7 @@ export function checkJsonBounds(bytes: Uint8Array): void {
   let values = 1;
   let inString = false;
   for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
+    const byte = bytes[i] ?? 0;
     if (inString) {
       if (byte === ESCAPE) i++;
       else if (byte === QUOTE) inString = false;

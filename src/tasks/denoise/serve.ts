@@ -26,6 +26,7 @@ import {
   imageTypes,
   JSON_TYPE,
 } from '../common/media-types.ts';
+import { at, entry } from '../../util/at.ts';
 import type { Task } from '../task.ts';
 import { cutTile, defaultTiles, joinTiles, layTiles, type Tile } from './tiles.ts';
 
@@ -96,8 +97,8 @@ export const denoise: Task = {
     };
     checkWanted(wanted, frame);
     const manifest = chooseDenoiser(models, request.model, frame.channels);
-    const { name, shape } = manifest.inputs[0]!;
-    const multiple = Math.max(multipleOf(shape[2]!), multipleOf(shape[3]!));
+    const { name, shape } = at(manifest.inputs, 0);
+    const multiple = Math.max(multipleOf(at(shape, 2)), multipleOf(at(shape, 3)));
     const tiles = layTiles(frame.width, frame.height, { ...defaultTiles, multiple });
     const samples = cutTiles({ ...frame, data }, tiles, name, multiple);
     return {
@@ -165,12 +166,12 @@ async function encodeImages(
   tiles: readonly Tile[],
   { format, json, depthMap }: Wanted,
 ): Promise<TaskAnswer> {
-  const parts = result.samples.map(({ outputs }) => outputs.denoised!);
+  const parts = result.samples.map(({ outputs }) => entry(outputs, 'denoised'));
   const data = joinTiles(frame, tiles, parts, defaultTiles.blend);
   const bytes = await encodeImage({ ...frame, data }, format);
   if (!json) return { contentType: `image/${format}`, headers: depthHeaders(result), body: bytes };
   const samples = result.samples.map(({ depth, reason, pi }, i) => {
-    const { x, y } = tiles[i]!;
+    const { x, y } = at(tiles, i);
     const place = { x: x.start, y: y.start, width: x.end - x.start, height: y.end - y.start };
     return { depth, reason, pi: readablePi(pi), ...place };
   });
@@ -201,7 +202,7 @@ async function encodeDepths(
 ): Promise<TaskAnswer> {
   const data = new Float32Array(width * height);
   tiles.forEach(({ x, y }, i) => {
-    const brightness = result.samples[i]!.depth / result.maxDepth;
+    const brightness = at(result.samples, i).depth / result.maxDepth;
     for (let row = y.start; row < y.end; row++)
       data.fill(brightness, row * width + x.start, row * width + x.end);
   });

@@ -5,6 +5,7 @@ import type { Manifest } from '../../bundle/manifest.ts';
 import { readSquare } from '../../codecs/images.ts';
 import type { Array32, RunResult, TaskAnswer } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
+import { at, entry } from '../../util/at.ts';
 import { softmax } from '../../util/softmax.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
@@ -81,10 +82,13 @@ export const fewShot: Task = {
   async decode(request, { models, settings, signal }) {
     const json = request.parts ? undefined : reader.read(request);
     const manifest = chooseModel(models, 'few-shot', json ? json.model : request.model);
-    const { support, query } = json ? fromJson(json.fields) : fromParts(request.parts!);
+    const { support, query } = json ? fromJson(json.fields) : fromParts(request.parts ?? []);
     const labels = classesOf(support);
     checkLimits(manifest, { S: support.length, K: labels.length, Q: query.length });
-    const { shape } = manifest.inputs.find(({ name }) => name === 'support')!;
+    const { shape } = at(
+      manifest.inputs.filter(({ name }) => name === 'support'),
+      0,
+    );
     const [channels, side] = [Number(shape[2]) as 1 | 3, Number(shape[3])];
     const read = (images: readonly Uint8Array[], what: string) =>
       readAll(images, what, { channels, side, maxPixels: settings.maxPixels, signal });
@@ -222,8 +226,8 @@ function oneHot(support: readonly LabelledImage[], labels: readonly string[]): A
 }
 
 function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
-  const { depth, reason, pi, outputs } = result.samples[0]!;
-  const { data } = outputs.logits!;
+  const { depth, reason, pi, outputs } = at(result.samples, 0);
+  const { data } = entry(outputs, 'logits');
   const predictions = Array.from({ length: data.length / labels.length }, (_, q) => {
     const scores = softmax(data.subarray(q * labels.length, (q + 1) * labels.length));
     return {
