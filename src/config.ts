@@ -23,6 +23,7 @@ const Environment = Type.Object({
   }),
 });
 
+/** The settings of the service with all defaults resolved: `workers` is at least 1. */
 export interface Config {
   readonly port: number;
   readonly host: string;

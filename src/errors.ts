@@ -19,6 +19,7 @@ export const problems = {
   draining: { status: 503, title: 'The service is shutting down' },
 } as const;
 
+/** The stable code of a failure: a key of the table above. */
 export type ProblemCode = keyof typeof problems;
 
 /**

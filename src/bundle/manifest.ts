@@ -6,6 +6,7 @@ export const SCHEMA_VERSION = 2;
 
 /** The name of a task; `src/tasks` has a folder for each. */
 const Task = Type.String({ minLength: 1 });
+/** A task as named in a manifest; the schema accepts any non-empty string. */
 export type TaskName = Static<typeof Task>;
 
 /**
@@ -68,6 +69,7 @@ const CalibrationRow = Type.Object({
   ms: Type.Number(),
   guaranteed: Type.Boolean(),
 });
+/** A row of the calibration table; `tolerance` is in the table's unit, `ms` is time per request. */
 export type CalibrationRow = Static<typeof CalibrationRow>;
 
 /** What stopping may cost, row by row with rising tolerance, for the traffic that it was certified on. */
@@ -82,6 +84,7 @@ const Calibration = Type.Object({
   /** 95 % quantile of the distance between early answers and full depth on that traffic, in the unit. */
   shadow_distance: Type.Optional(Type.Number()),
 });
+/** A bundle's calibration table, with the unit (dB or points) of its tolerances. */
 export type Calibration = Static<typeof Calibration>;
 
 /**
@@ -101,6 +104,7 @@ const Variant = Type.Object({
   loss: Type.Number(),
   calibration: Type.Optional(Calibration),
 });
+/** A numeric form of the path, with the range of the statistic in which it may be used. */
 export type Variant = Static<typeof Variant>;
 
 /** Quality, depth and time under one condition of the data ({sigma: 35}, {snr_db: 20}, …). */
@@ -117,6 +121,7 @@ const Measurement = Type.Object({
   full_depth_ms_per_sample: Type.Number(),
   n: Type.Integer(),
 });
+/** Measured quality, depth (layers) and time (ms per sample) under one condition of the data. */
 export type Measurement = Static<typeof Measurement>;
 
 const ExitMeasurement = Type.Object({
@@ -125,6 +130,7 @@ const ExitMeasurement = Type.Object({
   ms_per_sample: Type.Number(),
 });
 
+/** Schema of `manifest.json`: the form only; `loadBundle` checks that the parts fit together. */
 export const Manifest = Type.Object({
   schema_version: Type.Union([Type.Literal(1), Type.Literal(SCHEMA_VERSION)]),
   name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]*$' }),
@@ -195,9 +201,13 @@ export const Manifest = Type.Object({
   /** The files that belong to the task and that the service hands out, such as `matrix.npy` or `labels.json`. */
   task_files: Type.Array(Type.String()),
 });
+/** A manifest that fits the schema. */
 export type Manifest = Static<typeof Manifest>;
+/** A float32 input, state or output of the model: its name and its shape, the batch N first. */
 export type Port = Static<typeof Port>;
+/** A graph that runs the layers up to an exit: the values it reads and the states it writes. */
 export type Segment = Static<typeof Segment>;
+/** A decoder or a policy in a file of its own, run at one exit. */
 export type ExitFile = Static<typeof ExitFile>;
 
 /** The exits at which a segment ends: all of them, but for an exit 0 that has no segment of its own. */

@@ -7,11 +7,13 @@ import { at } from '../util/at.ts';
 import { messageOf } from '../util/message-of.ts';
 import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.ts';
 
+/** A folder with a model and its manifest, whose files match their checksums. */
 export interface Bundle {
   readonly directory: string;
   readonly manifest: Manifest;
 }
 
+/** A bundle that is not served, by the name of its folder or model. */
 export interface Refusal {
   readonly name: string;
   /** What is wrong, in a sentence. */
@@ -189,5 +191,6 @@ async function checkFiles(directory: string, { files }: Manifest): Promise<void>
   }
 }
 
+/** SHA-256 as 64 lower-case hexadecimal digits, the form in which manifests hold it. */
 export const checksum = (bytes: Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex');

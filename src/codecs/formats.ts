@@ -1,6 +1,7 @@
 /** The image formats that are read and written: one row each, used by decoding, encoding, negotiation and folder reading. */
 import type { Sharp } from 'sharp';
 
+/** Settings for lossy encoders; a format without the setting ignores it. */
 export interface EncodeOptions {
   /** Quality of lossy formats, 1 to 100; default: that of the format. */
   readonly quality?: number;
@@ -8,6 +9,7 @@ export interface EncodeOptions {
   readonly chroma?: ChromaSubsampling;
 }
 
+/** Chroma resolution in J:a:b notation. */
 export type ChromaSubsampling = '4:2:0' | '4:4:4';
 
 interface FormatRow {
@@ -67,10 +69,14 @@ const rows = {
   },
 } satisfies Record<string, FormatRow>;
 
+/** The name of an image format, which is also its subtype in `image/…`. */
 export type ImageFormat = keyof typeof rows;
+/** The file endings, capabilities, longest side (pixels) and encoder of each format. */
 export const imageFormats: Readonly<Record<ImageFormat, FormatRow>> = rows;
+/** The names of all formats, in the order of the table. */
 export const formats = Object.keys(rows) as ImageFormat[];
 
+/** Narrows a string, such as a media subtype, to a format that can be read and written. */
 export const isFormat = (format: string | undefined): format is ImageFormat =>
   format !== undefined && Object.hasOwn(rows, format);
 

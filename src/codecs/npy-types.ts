@@ -1,5 +1,6 @@
 /** The number types of `.npy` files, as typed arrays of the host. */
 
+/** How the numbers of a `.npy` file are stored, and a reader for them. */
 export interface NpyType {
   /** Bytes of a number in the file. */
   readonly size: number;

@@ -2,6 +2,7 @@
 import { shortened } from '../errors.ts';
 import { typeOf, type NpyType } from './npy-types.ts';
 
+/** An array as it is read from or written to a `.npy` file. */
 export interface NpyArray {
   /** Dimensions, outermost first; [] is a single number. */
   readonly shape: readonly number[];

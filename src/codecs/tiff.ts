@@ -4,6 +4,7 @@ const NEW_SUBFILE_TYPE = 254;
 const SUB_IFDS = 330;
 const DNG_VERSION = 50_706;
 
+/** Whether the first four bytes are the signature of TIFF or BigTIFF, in either byte order. */
 export const isTiff = (file: Buffer): boolean =>
   /^(?:II[*+]\0|MM\0[*+])/.test(file.toString('latin1', 0, 4));
 

@@ -36,6 +36,7 @@ const common = {
   json: { type: 'boolean', default: false, help: 'one JSON object on standard output' },
 } as const satisfies FlagTable;
 
+/** Help text of `calibrate`: the flags of each task, then those of all. */
 export const usage = [
   'npm run calibrate -- NAME [flags]',
   '',
@@ -43,6 +44,10 @@ export const usage = [
   ...usageByTask(common, 'calibrateFlags', 'NAME for'),
 ].join('\n');
 
+/**
+ * Calibrates a bundle and prints the table; `--record` also writes it into the manifest.
+ * @throws Error where a flag is invalid, or the bundle does not exist or cannot be served
+ */
 export async function calibrateCommand(
   args: readonly string[],
   { models }: Folders = usualFolders(),

@@ -35,11 +35,16 @@ const command: TaskCommand<typeof common> = {
   unknownTask: (task) => `There is no task ${task}`,
 };
 
+/** Help text of `evaluate`: the flags of each task, then those of all. */
 export const usage = usageFor(command);
 
 /** Seed of the test data. */
 const SEED = 4711;
 
+/**
+ * Measures a bundle and prints a row per condition; `--record` also writes them into the manifest.
+ * @throws Error where the task or a flag is invalid, or the task has no such bundle
+ */
 export async function evaluateCommand(
   args: readonly string[],
   { models }: Folders = usualFolders(),

@@ -9,11 +9,13 @@ import {
 import type { Recipe } from '../training/recipe.ts';
 import { recipes } from '../tasks/recipes.ts';
 
+/** Where bundles and training checkpoints lie; each has a folder of its own below. */
 export interface Folders {
   readonly models: string;
   readonly checkpoints: string;
 }
 
+/** `MODELS_DIR` (default `models`) and `checkpoints`, relative to the working directory. */
 export const usualFolders = (): Folders => ({
   models: process.env.MODELS_DIR ?? 'models',
   checkpoints: 'checkpoints',
@@ -30,6 +32,7 @@ export interface TaskCommand<T extends FlagTable> {
   readonly unknownTask: (task: string) => string;
 }
 
+/** Help text of a command that takes a task: the flags of each task, then those of all. */
 export const usageFor = ({ name, common, own }: TaskCommand<FlagTable>): string =>
   [`npm run ${name} -- TASK [flags]`, ...usageByTask(common, own, 'TASK')].join('\n');
 

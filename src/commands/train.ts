@@ -52,6 +52,7 @@ const command: TaskCommand<typeof common> = {
   unknownTask: (task) => `There is no training for ${task}`,
 };
 
+/** Help text of `train`: the flags of each task, then those of all. */
 export const usage = usageFor(command);
 
 /** A training run with its bundle's place, checked before any work. */
@@ -65,6 +66,11 @@ interface TrainingJob {
   readonly from?: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * Trains a model, writes its bundle, measures it and records the figures in its manifest.
+ * @throws Error where flags, configuration or data are invalid, the provider is unavailable, or a
+ *   checkpoint or bundle would be overwritten without being asked for
+ */
 export async function trainCommand(
   args: readonly string[],
   folders: Folders = usualFolders(),

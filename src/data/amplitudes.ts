@@ -1,6 +1,7 @@
 /** Distributions of the nonzero entries of sparse signals, each with second moment 1. */
 import type { Random } from './random.ts';
 
+/** Draws one nonzero entry, by the name of its distribution. */
 export const amplitudes = {
   normal: (random: Random) => random.normal(),
   laplace: (random: Random) =>
@@ -13,4 +14,5 @@ export const amplitudes = {
     random.normal() / Math.hypot(random.normal(), random.normal(), random.normal()),
 } satisfies Record<string, (random: Random) => number>;
 
+/** The name of a distribution of nonzero entries. */
 export type Amplitude = keyof typeof amplitudes;

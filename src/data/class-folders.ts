@@ -7,6 +7,7 @@ import { folderError } from './folder-error.ts';
 import type { Random } from './random.ts';
 import { imageFile } from '../codecs/formats.ts';
 
+/** A data set for classification, held in memory. */
 export interface LabelledImages {
   /** Class names: those of the folders, sorted. */
   readonly labels: readonly string[];
@@ -16,6 +17,7 @@ export interface LabelledImages {
   readonly classes: readonly number[];
 }
 
+/** How `readClassFolders` decodes images, and which classes it accepts. */
 export interface ClassFolderOptions {
   /** Width and height that images are scaled to, pixels. */
   readonly side: number;

@@ -56,6 +56,7 @@ function largest(data: Float32Array, step: number, length: number): Float32Array
   return result;
 }
 
+/** Size and position that `place` gives the ink; all values are relative. */
 export interface Placement {
   /** Scale factor, at most 1. */
   readonly size: number;

@@ -4,6 +4,7 @@ import type { LabelledImages } from './class-folders.ts';
 import { cut } from './cut.ts';
 import type { Random } from './random.ts';
 
+/** A few-shot task with K classes (ways), S support images and Q queries. */
 export interface Episode {
   readonly ways: number;
   /** Images of each class in the support, [K]. */
@@ -18,6 +19,7 @@ export interface Episode {
   readonly truth: Float32Array;
 }
 
+/** How many classes, support images and queries `EpisodeSampler` draws for a task. */
 export interface EpisodeOptions {
   /** Numbers of classes (ways) to draw from. */
   readonly ways: readonly number[];

@@ -56,6 +56,7 @@ async function filterFiles(
   return kept;
 }
 
+/** The Gaussian noise that `PatchSampler` adds to patches. */
 export interface NoiseOptions {
   /** Bounds of the noise standard deviation σ, out of 255; σ is drawn per patch. */
   readonly sigma: readonly [number, number];

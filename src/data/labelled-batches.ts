@@ -3,6 +3,7 @@ import type { LabelledImages } from './class-folders.ts';
 import { cut } from './cut.ts';
 import { Random } from './random.ts';
 
+/** Random crops and mirroring of training images, and smoothing of their labels. */
 export interface Augmentation {
   /** Width and height of the crop, pixels; at most the side of the image. */
   readonly crop: number;
@@ -14,6 +15,7 @@ export interface Augmentation {
   readonly smoothing: number;
 }
 
+/** N images with C channels, and their target distributions over K classes. */
 export interface LabelledBatch {
   /** [N,C,crop,crop] in [0,1]. */
   readonly image: Float32Array;

@@ -12,6 +12,7 @@ export interface Range {
 /** A fixed number, a list to draw from, or an interval. */
 export type Choice = number | readonly number[] | Range;
 
+/** A seeded xoroshiro128+ generator whose state can be saved and restored. Not for cryptography. */
 export class Random {
   private generator;
 

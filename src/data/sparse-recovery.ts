@@ -5,6 +5,7 @@ import type { Choice, Random } from './random.ts';
 
 import type { Matrix } from '../util/matrix.ts';
 
+/** The type of `measurementMatrix`, re-exported for its callers. */
 export type { Matrix };
 
 /**
@@ -59,6 +60,7 @@ export interface Signals {
   readonly data: Float32Array;
 }
 
+/** What `SignalSampler` draws: sparsity, noise, amplitudes and scale of each sample. */
 export interface SignalOptions {
   /** Share of nonzero entries; at least one entry is nonzero. */
   readonly sparsity: Choice;

@@ -8,6 +8,7 @@ export interface Load {
   readonly weighted: number;
 }
 
+/** The load while no request is in flight. */
 export const NO_LOAD: Load = { samples: 0, weighted: 0 };
 
 /** Depth is lowered once the weighted load exceeds this share of `maxPending`. */

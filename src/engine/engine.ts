@@ -31,6 +31,7 @@ interface Pending {
 
 const MAX_PENDING = 1024;
 
+/** Runs models in a pool of supervised workers, with a bound on the samples in flight. */
 export class Engine {
   readonly manifests: ReadonlyMap<string, Manifest>;
   readonly provider: Provider;

@@ -6,6 +6,7 @@ import { startAll } from './supervisor.ts';
 import type { Isolation, WorkerHandle } from './transport/handle.ts';
 import { startWorker } from './transport/start.ts';
 
+/** Which models an engine serves, and how its workers run them. */
 export interface EngineOptions {
   readonly modelsDir: string;
   /** The module that workers run; it calls `serveEngine`. */

@@ -7,6 +7,7 @@ import type { FromWorker, ToWorker } from './transport/messages.ts';
 export const MAX_RESTARTS = 5;
 /** The wait after the first failed restart, ms. It doubles with each failure, up to MAX_BACKOFF_MS. */
 export const BACKOFF_MS = 1_000;
+/** The longest wait between two restart attempts, ms. */
 export const MAX_BACKOFF_MS = 30_000;
 
 /** One worker, or the one that replaces it after it ended. */
@@ -19,6 +20,7 @@ export interface WorkerSlot {
   abandoned: boolean;
 }
 
+/** Callbacks of a supervisor: messages from workers, and changes in whether they run. */
 export interface SupervisorEvents {
   message(slot: WorkerSlot, message: FromWorker): void;
   /** The worker ended unasked; it is being restarted. */
@@ -28,6 +30,7 @@ export interface SupervisorEvents {
   log(message: string): void;
 }
 
+/** Keeps a fixed number of workers running; each that ends unasked is replaced in its slot. */
 export class Supervisor {
   private readonly slots: readonly WorkerSlot[];
   private closing = false;

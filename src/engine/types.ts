@@ -12,6 +12,7 @@ export interface Array32 {
 /** One row of a batch, such as a measurement vector, an image or a tile: every model input by name. */
 export type Sample = Record<string, Array32>;
 
+/** The outputs of one sample, with the depth at which it stopped and the reason. */
 export interface SampleResult {
   /** The depth at which the sample stopped, 0..T. */
   readonly depth: number;
@@ -24,6 +25,7 @@ export interface SampleResult {
   readonly outputs: Record<string, Array32>;
 }
 
+/** Where the time of a request went, ms. */
 export interface Timing {
   /** From arrival until the first segment ran. */
   readonly queueMs: number;
@@ -33,6 +35,7 @@ export interface Timing {
   readonly totalMs: number;
 }
 
+/** The results of a request's samples, in the order of the request, and how they were obtained. */
 export interface RunResult {
   readonly model: string;
   readonly maxDepth: number;

@@ -6,6 +6,7 @@ import type { Metric } from './metrics.ts';
 import { exitAt, qualityAt, trace, type Judged, type Traced, type TraceOptions } from './trace.ts';
 import { median } from '../util/median.ts';
 
+/** Result of a calibration: thresholds of π, and quality (metric's unit) and time (ms) of every exit. */
 export interface Calibration {
   readonly threshold: number;
   /** Thresholds of the model's other policies, by name. */
@@ -18,6 +19,7 @@ export interface Calibration {
   }[];
 }
 
+/** Metric and bound of a calibration. */
 export interface CalibrateOptions {
   readonly metric: Metric;
   /**

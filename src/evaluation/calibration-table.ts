@@ -7,6 +7,7 @@ import { harmShare, type Outcome } from './regret.ts';
 import { exitOutcome, fixedRule, type Rule } from './rules.ts';
 import type { TracedKind } from './trace-traffic.ts';
 
+/** Requests at every exit: to choose rules on, to certify them on and, where there is data, to report on. */
 export interface TracedParts {
   readonly selection: readonly TracedKind[];
   readonly certification: readonly TracedKind[];
@@ -28,6 +29,7 @@ export interface RuleFigures {
   readonly ms: number;
 }
 
+/** The table for the manifest, and the figures that `calibrate` prints beside it. */
 export interface CalibrationReport {
   readonly calibration: Calibration;
   /** By tolerance, where there is a test part. */

@@ -47,6 +47,7 @@ export interface Tested {
   readonly meanDepth: number;
 }
 
+/** Outcome of the tests for one tolerance. */
 export interface Certificate {
   /** Describes the rule taken; where none passed, the safest of the candidates. */
   readonly row: CalibrationRow;
@@ -56,11 +57,13 @@ export interface Certificate {
   readonly tested: readonly Tested[];
 }
 
+/** Requests to choose and order rules on, and others to test them on; no source may be in both. */
 export interface Parts<R extends TracedRequest> {
   readonly selection: readonly R[];
   readonly certification: readonly R[];
 }
 
+/** What the tests need to know of the task, the model and the traffic. */
 export interface CertifyOptions<R extends TracedRequest> {
   /** `accuracy` stands for classification, the others for regression. */
   readonly metric: Pick<Metric, 'name' | 'loss'>;
@@ -72,6 +75,7 @@ export interface CertifyOptions<R extends TracedRequest> {
   readonly minUnits?: number;
 }
 
+/** Tolerances that are certified by default: dB for regression, points of accuracy for classification. */
 export const TOLERANCES = { regression: [0.05, 0.1, 0.2, 0.5], classification: [0.5, 1, 2] };
 
 /** Fewest requests where all are independent, and fewest sources where some gave several. */
@@ -103,6 +107,7 @@ export function certify<R extends TracedRequest>(
   );
 }
 
+/** The promise of a tolerance: on mean accuracy for `accuracy`, else on the share of small regrets. */
 export const criterionFor = (
   tolerance: number,
   selection: readonly TracedRequest[],

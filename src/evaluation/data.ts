@@ -2,12 +2,14 @@
 import type { Manifest } from '../bundle/manifest.ts';
 import type { Sample } from '../engine/types.ts';
 
+/** One sample with the true output. */
 export interface Case {
   readonly sample: Sample;
   /** What the metric compares the output with. */
   readonly truth: Float32Array;
 }
 
+/** Cases measured under the same setting, such as one noise level; `label` names the setting. */
 export interface Condition {
   readonly label: Readonly<Record<string, number | string>>;
   readonly cases: readonly Case[];

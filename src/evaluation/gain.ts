@@ -26,6 +26,7 @@ export interface Measured {
   readonly figures: Figures;
 }
 
+/** Share within the tolerance, mean time (ms) and mean depth (layers) of a rule on the test part. */
 export interface Figures {
   /** As in the calibration table, but measured on test. */
   readonly share: number;
@@ -42,6 +43,7 @@ export interface Ratio {
   readonly high: number;
 }
 
+/** Times of policy, reference, lookup and oracle at one tolerance, and their ratios. */
 export interface AdaptivityGain {
   /** dB, or points of accuracy. */
   readonly tolerance: number;

@@ -10,6 +10,7 @@ import type { Metric } from './metrics.ts';
 
 const SEEDS = { calibration: 9_001, measurement: 77_001 };
 
+/** Metric and permitted loss of a measurement. */
 export interface MeasureOptions {
   readonly metric: Metric;
   /** The mean quality that the calibrated threshold may give up, in the metric's unit. */
@@ -50,6 +51,7 @@ export async function measure(
   }
 }
 
+/** Number of cases in all conditions together. */
 export const countCases = (conditions: readonly Condition[]): number =>
   conditions.reduce((sum, { cases }) => sum + cases.length, 0);
 

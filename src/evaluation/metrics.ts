@@ -25,6 +25,7 @@ interface MetricRow {
   request?(output: Float32Array, truth: Float32Array): number;
 }
 
+/** How outputs are judged: per sample, per request, over all samples, and as a loss against a reference. */
 export interface Metric extends Omit<MetricRow, 'request'> {
   /** The quality of one request, as regrets compare it. */
   request(output: Float32Array, truth: Float32Array): number;

@@ -15,14 +15,17 @@ export type Rule = { readonly name: string } & (
     }
 );
 
+/** Stops at the first exit where π exceeds `threshold`, else at the last. */
 export const thresholdRule = (threshold: number): Rule => ({
   name: `threshold ${threshold}`,
   kind: 'threshold',
   threshold,
 });
 
+/** Stops every request at the same exit, counted from 0. */
 export const fixedRule = (exit: number): Rule => ({ name: `exit ${exit}`, kind: 'fixed', exit });
 
+/** Stops at the first exit where the input statistic is less than `below`, else at `exit`. */
 export const gateRule = (below: number, exit: number): Rule => ({
   name: `exit 0 below ${below}, else exit ${exit}`,
   kind: 'gate',
@@ -30,6 +33,7 @@ export const gateRule = (below: number, exit: number): Rule => ({
   exit,
 });
 
+/** Looks the exit up from the input statistic. @param levels ascending, one fewer than `exits` */
 export const lookupRule = (levels: readonly number[], exits: readonly number[]): Rule => ({
   name: `exits ${exits.join(', ')} from ${levels.join(', ')} on`,
   kind: 'lookup',
@@ -75,6 +79,7 @@ export const exitOutcome =
 /** The most rules that one certification may test. */
 export const MAX_RULES = 20;
 
+/** A rule with its mean loss (0..1) and mean time (ms) on the selection part. */
 export interface Scored {
   readonly rule: Rule;
   /** Mean over the selection part. */
@@ -149,6 +154,10 @@ export function policyRules(
   return [...fixedRules(selection), ...[...rounded].map(thresholdRule)];
 }
 
+/**
+ * One rule for each exit.
+ * @param selection not empty; its first request gives the number of exits
+ */
 export const fixedRules = (selection: readonly TracedRequest[]): Rule[] =>
   selection[0]!.quality.map((_, exit) => fixedRule(exit));
 

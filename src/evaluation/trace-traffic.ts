@@ -12,6 +12,7 @@ export interface TracedKind extends TracedRequest {
   readonly kind: string;
 }
 
+/** How requests are run and timed. */
 export interface TraceTrafficOptions extends Pick<CalibrationTraffic, 'untouched' | 'repeats'> {
   /** Requests that are run together and share the time: 1 for the times of a single request. */
   readonly together: number;

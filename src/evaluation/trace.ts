@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { Case } from './data.ts';
 import type { Contribution, Metric } from './metrics.ts';
 
+/** π and quality of one sample at the exits; any stop rule can be replayed on them. */
 export interface Judged {
   /** π at every exit but the last. */
   readonly pi: readonly number[];
@@ -11,6 +12,7 @@ export interface Judged {
   readonly parts: readonly Contribution[];
 }
 
+/** A judged sample with its times. */
 export interface Traced extends Judged {
   /** Compute up to every exit, ms; samples of one request share it equally. */
   readonly ms: readonly number[];
@@ -19,6 +21,7 @@ export interface Traced extends Judged {
 /** Samples of one request: enough to fill the engine's batches, few enough to hold at every exit in memory. */
 const TOGETHER = 64;
 
+/** Which stop signal is recorded, and a callback for progress. */
 export interface TraceOptions {
   /** Whose numbers are given as π: the policy's, or the confidence. */
   readonly rule?: 'threshold' | 'confidence';

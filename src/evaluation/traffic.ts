@@ -5,6 +5,7 @@ import type { Case } from './data.ts';
 
 /** Training; choosing rules; certifying them; reporting. No source of one part occurs in another. */
 export const parts = ['training', 'selection', 'certification', 'test'] as const;
+/** Name of a part of the traffic. */
 export type Part = (typeof parts)[number];
 
 /** A request of the mix with its truth, ready for the engine. */

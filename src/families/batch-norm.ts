@@ -15,6 +15,7 @@ export interface Statistics<T> {
   readonly variance: T;
 }
 
+/** A convolution [K,C,k,k] with batch normalisation, in its training form and its folded form. */
 export interface NormalisedConv {
   readonly name: string;
   /** [N,C,h,w] → [N,K,h,w], normalised by the batch statistics. */

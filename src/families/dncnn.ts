@@ -17,6 +17,7 @@ import type { Value } from '../graph/value.ts';
 import { normal, Parameters, type Family, type Initializer, type Values } from './family.ts';
 import { definePerceptron } from './perceptron.ts';
 
+/** Size of a DnCNN-stop network and the depths of its exits. */
 export interface DncnnConfig {
   /** 1 for gray, 3 for colour. */
   readonly channels: number;

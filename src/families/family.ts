@@ -2,10 +2,12 @@
 import { input } from '../graph/operators.ts';
 import type { Shape, Value } from '../graph/value.ts';
 
+/** Graph values by name: inputs, states or outputs. */
 export type Values = Readonly<Record<string, Value>>;
 /** Returns the initial values of a parameter. */
 export type Initializer = (normal: () => number) => Float32Array;
 
+/** An array of numbers that the graph reads as an input and an export writes as an initializer. */
 export interface Parameter {
   /** The input of the graph with the parameter's name. */
   readonly value: Value;
@@ -14,6 +16,7 @@ export interface Parameter {
   readonly role: 'model' | 'policy' | 'constant' | 'derived';
 }
 
+/** What training and export need of a model: shapes, parameters, and one graph for each layer and exit. */
 export interface Family {
   readonly name: string;
   /** T, the number of layers. */

@@ -32,6 +32,7 @@ export interface Support {
   readonly means: Value;
 }
 
+/** Class counts and weights of a support set. @param given one-hot labels of one task, [1,S,K] */
 export function supportOf(given: Value): Support {
   const labels = unwrap(given);
   const counts = max(reduceSum(labels, [0], true), 1);

@@ -36,6 +36,7 @@ import { constant, normal, Parameters, type Family, type Values } from './family
 import { lossOf, summary, SUMMARY_SIZE, supportOf, unwrap, type Support } from './maml-support.ts';
 import { definePerceptron } from './perceptron.ts';
 
+/** Image format, size of the classifier, and number and order of the gradient steps. */
 export interface MamlConfig {
   /** 1 for gray, 3 for colour. */
   readonly channels: 1 | 3;

@@ -3,6 +3,7 @@ import { CholeskyDecomposition, EigenvalueDecomposition, Matrix as Dense } from 
 
 import type { Matrix } from '../util/matrix.ts';
 
+/** A dense row-major matrix, re-exported for the families that are built from one. */
 export type { Matrix };
 
 /**

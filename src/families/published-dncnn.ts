@@ -8,6 +8,7 @@ import type { Value } from '../graph/value.ts';
 import { defineNormalisedConv, type Normalised, type NormalisedConv } from './batch-norm.ts';
 import { constant, normal, Parameters, type Values } from './family.ts';
 
+/** Size of the published form; every layer is an exit. */
 export interface PublishedDncnnConfig {
   /** 1 for gray, 3 for colour. */
   readonly channels: number;
@@ -18,12 +19,14 @@ export interface PublishedDncnnConfig {
   readonly hidden: number;
 }
 
+/** 19 layers of 64 features; with the read-out, 20 convolutions up to the last exit. */
 export const defaultPublishedDncnn: Omit<PublishedDncnnConfig, 'channels'> = {
   features: 64,
   depth: 19,
   hidden: 16,
 };
 
+/** Training and serving form; the state is the features [N,F,h,w], and every layer is an exit. */
 export function definePublishedDncnn({
   channels,
   features,

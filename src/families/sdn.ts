@@ -24,6 +24,7 @@ import { defineNormalisedConv, type Normalised, type NormalisedConv } from './ba
 import { constant, normal, Parameters, type Family, type Values } from './family.ts';
 import { definePerceptron } from './perceptron.ts';
 
+/** Image format, number of classes and size of a shallow-deep network. */
 export interface SdnConfig {
   /** 1 for gray, 3 for colour. */
   readonly channels: number;
@@ -38,6 +39,7 @@ export interface SdnConfig {
   readonly hidden: number;
 }
 
+/** For 32×32 colour images: six blocks in three stages, each with an exit. */
 export const defaultSdn: Omit<SdnConfig, 'classes'> = {
   channels: 3,
   side: 32,

@@ -34,6 +34,7 @@ import { constant, normal, type Family, type Parameters, type Values } from './f
 import type { Matrix } from './matrix.ts';
 import { BANDS, prepare, type Constants } from './vamp-constants.ts';
 
+/** Measurement matrix A [m,n], size of the model and, where known, scales of the signal. */
 export interface VampConfig {
   readonly matrix: Matrix;
   readonly depth: number;
@@ -43,6 +44,7 @@ export interface VampConfig {
   readonly scales?: Float32Array | undefined;
 }
 
+/** 12 layers, each an exit, with hidden layers of 12 units. */
 export const defaultVamp: Omit<VampConfig, 'matrix'> = { depth: 12, hidden: 12 };
 
 const TINY = 1e-10;

@@ -20,6 +20,7 @@ import {
 } from './operators.ts';
 import { known, type Value } from './value.ts';
 
+/** x², elementwise; its gradient is 2x. */
 export const square = (x: Value): Value => mul(x, x);
 
 /** x [N,i] · w [i,o] + b [o]. */
@@ -36,6 +37,7 @@ export function logSumExp(x: Value, axis: number): Value {
   );
 }
 
+/** x − log Σ exp x along one axis, stable for large values; the shape is unchanged. */
 export function logSoftmax(x: Value, axis: number): Value {
   const kept = x.shape.map((dim, i) => (i === axis ? 1 : dim));
   return sub(x, reshape(logSumExp(x, axis), kept));

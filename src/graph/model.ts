@@ -37,6 +37,7 @@ export interface Weight {
   readonly external?: { readonly file: string; readonly offset: number };
 }
 
+/** What {@link toModel} writes: the outputs, and the inputs that become constants. */
 export interface ModelOptions {
   /** Outputs by name, in this order. */
   readonly outputs: Readonly<Record<string, Value>>;
@@ -227,6 +228,7 @@ function toAttribute(name: string, value: Attribute): AttributeProto {
   return create(AttributeProtoSchema, { name, type: type.INTS, ints: value.map(BigInt) });
 }
 
+/** ONNX description of a float32 input or output; symbolic dimensions become `dim_param`s. */
 export function toInfo(name: string, shape: Shape) {
   const dim = shape.map((size) =>
     create(TensorShapeProto_DimensionSchema, {

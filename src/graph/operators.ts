@@ -35,6 +35,7 @@ export const inputOperator: Operator<{ name: string; shape: Shape }> = {
   gradient: null,
   lower: (_onnx, _inputs, { attrs }) => attrs.name,
 };
+/** A named float32 input; symbols in the shape, such as `N`, are bound when the model runs. */
 export const input = (name: string, shape: Shape): Value =>
   node(inputOperator, [], { name, shape });
 
@@ -45,6 +46,7 @@ const scalarOperator: Operator<{ value: number }> = {
   gradient: null,
   lower: (onnx, _, { attrs }) => onnx.float(attrs.value),
 };
+/** A float32 constant of shape []. */
 export const scalar = (value: number): Value => node(scalarOperator, [], { value });
 
 type Operand = Value | number;
@@ -68,16 +70,27 @@ function unary(name: string, rule: UnaryRule): (x: Value) => Value {
   return (x) => node(operator, [x], null);
 }
 
+/** −x, elementwise. */
 export const neg = unary('Neg', { gradient: (g) => neg(g) });
+/** eˣ, elementwise. */
 export const exp = unary('Exp', { gradient: (g, _, y) => mul(g, y) });
+/** Natural logarithm ln x, elementwise. */
 export const log = unary('Log', { gradient: (g, x) => div(g, x) });
+/** √x, elementwise; the gradient is not finite at 0. */
 export const sqrt = unary('Sqrt', { gradient: (g, _, y) => div(mul(g, 0.5), y) });
+/** 1/x, elementwise. */
 export const reciprocal = unary('Reciprocal', { gradient: (g, _, y) => neg(mul(g, mul(y, y))) });
+/** |x|, elementwise; the gradient is 0 at 0. */
 export const abs = unary('Abs', { gradient: (g, x) => mul(g, sign(x)) });
+/** −1, 0 or 1, elementwise; no gradient passes through. */
 export const sign = unary('Sign', { gradient: null });
+/** max(x, 0), elementwise; the gradient is 0 at 0. */
 export const relu = unary('Relu', { gradient: (g, _, y) => mul(g, sign(y)) });
+/** σ(x) = 1 / (1 + e⁻ˣ), elementwise. */
 export const sigmoid = unary('Sigmoid', { gradient: (g, _, y) => mul(g, mul(y, sub(1, y))) });
+/** tanh x, elementwise. */
 export const tanh = unary('Tanh', { gradient: (g, _, y) => mul(g, sub(1, mul(y, y))) });
+/** ln(1 + eˣ), elementwise. */
 export const softplus = unary('Softplus', { gradient: (g, x) => mul(g, sigmoid(x)) });
 
 /** Identity that stops the gradient. */
@@ -88,6 +101,7 @@ const stopOperator: Operator<null> = {
   gradient: null,
   lower: (_, [x]) => x!,
 };
+/** x in the forward pass; no gradient passes through. Leaves no node in the ONNX graph. */
 export const stopGradient = (x: Value): Value => node(stopOperator, [x], null);
 
 // ---------------------------------------------------------------- elementwise, two inputs
@@ -111,13 +125,19 @@ function binary(name: string, rule: BinaryRule): (a: Operand, b: Operand) => Val
   return (a, b) => node(operator, [value(a), value(b)], null);
 }
 
+/** a + b with NumPy broadcasting. */
 export const add = binary('Add', { gradient: (g) => [g, g] });
+/** a − b with NumPy broadcasting. */
 export const sub = binary('Sub', { gradient: (g) => [g, neg(g)] });
+/** a · b, elementwise with NumPy broadcasting. */
 export const mul = binary('Mul', { gradient: (g, a, b) => [mul(g, b), mul(g, a)] });
+/** a / b, elementwise with NumPy broadcasting. */
 export const div = binary('Div', { gradient: (g, _, b, y) => [div(g, b), neg(mul(g, div(y, b)))] });
+/** The larger of a and b, elementwise with NumPy broadcasting; at a tie a gets the gradient. */
 export const max = binary('Max', {
   gradient: (g, a, b) => [where(greaterOrEqual(a, b), g, 0), where(greaterOrEqual(a, b), 0, g)],
 });
+/** The smaller of a and b, elementwise with NumPy broadcasting; at a tie a gets the gradient. */
 export const min = binary('Min', {
   gradient: (g, a, b) => [where(greaterOrEqual(b, a), g, 0), where(greaterOrEqual(b, a), 0, g)],
 });
@@ -146,8 +166,11 @@ function comparison(name: string): (a: Operand, b: Operand) => Value {
   return (a, b) => node(operator, [value(a), value(b)], null);
 }
 
+/** a > b as bool, with NumPy broadcasting; no gradient. */
 export const greater = comparison('Greater');
+/** a ≥ b as bool, with NumPy broadcasting; no gradient. */
 export const greaterOrEqual = comparison('GreaterOrEqual');
+/** a = b as bool, with NumPy broadcasting; no gradient. */
 export const equal = comparison('Equal');
 
 const castOperator: Operator<null> = {
@@ -170,6 +193,7 @@ const whereOperator: Operator<null> = {
   },
   lower: (onnx, inputs) => onnx.node('Where', inputs),
 };
+/** `a` where the bool `condition` holds, else `b`; all three are broadcast together. */
 export const where = (condition: Value, a: Operand, b: Operand): Value =>
   node(whereOperator, [condition, value(a), value(b)], null);
 
@@ -206,7 +230,15 @@ function reduction(name: string, gradient: (g: Value, x: Value, y: Value) => Val
     node(operator, [x], { axes: axes ?? x.shape.map((_, i) => i), keep });
 }
 
+/**
+ * Σ x over `axes`, all by default; `keep` keeps them with size 1.
+ * @throws RangeError where x lacks an axis
+ */
 export const reduceSum = reduction('ReduceSum', (g, x) => expandLike(g, x));
+/**
+ * Mean of x over `axes`, all by default; `keep` keeps them with size 1.
+ * @throws RangeError where x lacks an axis
+ */
 export const reduceMean = reduction('ReduceMean', (g, x, y) =>
   expandLike(div(g, elementRatio(x, y)), x),
 );
@@ -291,6 +323,10 @@ const matmulOperator: Operator<null> = {
   },
   lower: (onnx, inputs) => onnx.node('MatMul', inputs),
 };
+/**
+ * […,m,k] by […,k,n] → […,m,n]; leading axes are broadcast.
+ * @throws RangeError where the shapes do not fit
+ */
 export const matmul = (a: Value, b: Value): Value => node(matmulOperator, [a, b], null);
 
 /** The transpose of the last two axes. */
@@ -327,6 +363,10 @@ const convOperator: Operator<null> = {
     });
   },
 };
+/**
+ * Convolution, [N,C,H,W] by [K,C,k,k] → [N,K,H,W]: k odd, stride 1, zero padding, no bias.
+ * @throws RangeError where the shapes do not fit or the kernel is not odd and square
+ */
 export const conv = (x: Value, w: Value): Value => node(convOperator, [x, w], null);
 
 /**
@@ -418,6 +458,10 @@ const reshapeOperator: Operator<{ shape: Shape }> = {
     return onnx.node('Reshape', [x!, onnx.int64(target)]);
   },
 };
+/**
+ * The same elements in another shape; `x` itself where the shape is unchanged.
+ * @throws RangeError where both shapes are static and differ in element count
+ */
 export const reshape = (x: Value, shape: Shape): Value =>
   sameShape(x.shape, shape) ? x : node(reshapeOperator, [x], { shape });
 
@@ -433,6 +477,7 @@ const transposeOperator: Operator<{ perm: readonly number[] }> = {
   ],
   lower: (onnx, inputs, { attrs }) => onnx.node('Transpose', inputs, { perm: attrs.perm }),
 };
+/** Permutes the axes: axis `i` of the result is axis `perm[i]` of x. */
 export const transpose = (x: Value, perm: readonly number[]): Value =>
   node(transposeOperator, [x], { perm });
 
@@ -466,6 +511,10 @@ const concatOperator: Operator<{ axis: number }> = {
   },
   lower: (onnx, inputs, { attrs }) => onnx.node('Concat', inputs, { axis: attrs.axis }),
 };
+/**
+ * Joins values that differ only along `axis`.
+ * @throws TypeError where a size along it is symbolic
+ */
 export const concat = (inputs: readonly Value[], axis: number): Value =>
   inputs.length === 1 ? inputs[0]! : node(concatOperator, inputs, { axis });
 
@@ -544,6 +593,7 @@ const flipOperator: Operator<{ axes: readonly number[] }> = {
     return onnx.node('Slice', [x!, all(-1), all(-(2 ** 31)), onnx.int64(axes), all(-1)]);
   },
 };
+/** Reverses the order of the elements along `axes`. */
 export const flip = (x: Value, axes: readonly number[]): Value => node(flipOperator, [x], { axes });
 
 function blockShape([n, c, h, w]: Shape, move: (dim: Dim, k: number) => Dim, block: number): Shape {

@@ -2,7 +2,9 @@
 
 /** A number, a symbol (`N`, `h`) or a multiple of one (`2*h`). */
 export type Dim = number | string;
+/** Sizes of the axes, outermost first; [] is a scalar. */
 export type Shape = readonly Dim[];
+/** Element types that values have: numbers, and the results of comparisons. */
 export type ElementType = 'float32' | 'bool';
 
 /** Number of elements of a shape, with its symbols bound to numbers. */
@@ -41,8 +43,10 @@ export interface Lowering {
   int64(values: readonly number[]): string;
   float(value: number): string;
 }
+/** ONNX attribute: a bare number is an INT, a list is INTS, and `{ float }` is a FLOAT. */
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
+/** A node of the graph and its single result. */
 export interface Value<A = unknown> {
   /** Increases with creation, so that sorting by id is a topological order. */
   readonly id: number;
@@ -55,6 +59,7 @@ export interface Value<A = unknown> {
 
 let created = 0;
 
+/** Adds a node, with its shape from the operator's rule. @throws what the shape rule throws */
 export function node<A>(op: Operator<A>, inputs: readonly Value[], attrs: A): Value {
   const value: Value<A> = {
     id: created++,
@@ -87,14 +92,17 @@ export function known(dim: Dim | undefined): number {
   return dim;
 }
 
+/** Whether every dimension is a number. */
 export function isStatic(shape: Shape): shape is readonly number[] {
   return shape.every((dim) => typeof dim === 'number');
 }
 
+/** Element count of a static shape; 1 for []. @throws TypeError where a dimension is symbolic */
 export function elements(shape: Shape): number {
   return shape.reduce<number>((product, dim) => product * known(dim), 1);
 }
 
+/** Whether ranks and dimensions are equal; symbols are compared as text. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }

@@ -2,11 +2,14 @@
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { messageOf } from '../util/message-of.ts';
 
+/** The execution providers of ONNX Runtime that can be asked for. */
 export const providers = ['cpu', 'webgpu', 'cuda'] as const;
+/** The name of an execution provider. */
 export type Provider = (typeof providers)[number];
 
 /** A tensor on the CPU, or on the device where a session keeps it there. Device tensors must be disposed. */
 export type Tensor = OrtTensor;
+/** Tensors by the name of the input or output they belong to. */
 export type Tensors = Record<string, Tensor>;
 
 /** An input or output as the ONNX file declares it; symbolic dimensions are strings. */
@@ -16,6 +19,7 @@ export interface TensorInfo {
   readonly shape: readonly (number | string)[];
 }
 
+/** How a graph is compiled and run; default: one thread on the CPU. */
 export interface SessionOptions {
   readonly provider?: Provider;
   /** Threads within one operator; workers × threads should not exceed the cores. */
@@ -26,14 +30,20 @@ export interface SessionOptions {
   readonly spin?: boolean;
 }
 
+/**
+ * A float32 tensor on the CPU that uses `data` without a copy.
+ * @throws Error where `dims` does not fit the length of `data`
+ */
 export function tensor(data: Float32Array, dims: readonly number[]): OrtTensor {
   return new OrtTensor('float32', data, dims);
 }
 
+/** A float32 tensor of zeros on the CPU. */
 export function zeros(dims: readonly number[]): OrtTensor {
   return tensor(new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
 }
 
+/** A float32 tensor of rank 0 (shape []). */
 export function scalar(value: number): OrtTensor {
   return tensor(Float32Array.of(value), []);
 }

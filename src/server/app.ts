@@ -11,6 +11,7 @@ import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
 import { installTask } from './task-routes.ts';
 
+/** What the HTTP side needs of the service: the engine, metrics, limits (bytes) and state. */
 export interface AppOptions {
   readonly engine: Engine;
   readonly metrics: Metrics;
@@ -22,6 +23,7 @@ export interface AppOptions {
   draining: () => boolean;
 }
 
+/** Builds the app with all its routes; it does not listen yet. */
 export async function buildApp({
   engine,
   metrics,

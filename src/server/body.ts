@@ -10,6 +10,10 @@ const DEFAULT_TYPE = 'application/octet-stream';
 /** Maximum size of a text field, bytes; the longest ones are labels. */
 const MAX_FIELD_BYTES = 1024;
 
+/**
+ * Makes every body a Buffer, JSON included; multipart forms are left to `formParts`.
+ * @param maxBodyBytes limit on each file of a form, bytes; other bodies have fastify's `bodyLimit`
+ */
 export async function installBodies(app: FastifyInstance, maxBodyBytes: number): Promise<void> {
   await app.register(multipart, {
     limits: { fileSize: maxBodyBytes, fieldSize: MAX_FIELD_BYTES },

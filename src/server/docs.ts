@@ -11,6 +11,7 @@ declare module 'fastify' {
   }
 }
 
+/** Adds `/openapi.json` and `/docs`; only routes that are added afterwards are documented. */
 export async function installDocs(app: FastifyInstance, version: string): Promise<void> {
   app.addSchema(ProblemSchema);
   await app.register(swagger, {

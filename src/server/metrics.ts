@@ -5,11 +5,13 @@ import type { Engine } from '../engine/engine.ts';
 import { reasonNames } from '../stopping/reasons.ts';
 
 const outcomes = ['ok', 'rejected', 'overloaded', 'cancelled', 'failed'] as const;
+/** How a request ended: `rejected` is 4xx, `failed` 5xx, and `overloaded` includes draining. */
 export type Outcome = (typeof outcomes)[number];
 const seconds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
+/** Metrics of requests, samples and segment runs, in a registry of their own; times in s. */
 export class Metrics {
   readonly registry = new Registry();
   private readonly requests;

@@ -10,6 +10,10 @@ import { Problem } from '../errors.ts';
 const Name = Type.Object({ name: Type.String() });
 const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
 
+/**
+ * Adds `/v1/models`, `/v1/models/NAME` and `/v1/models/NAME/files/FILE` (task files only).
+ * An unknown name gives Problem `unknown-model`, an unknown file `not-found`.
+ */
 export function installModels(
   server: FastifyInstance,
   manifests: ReadonlyMap<string, Manifest>,

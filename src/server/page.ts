@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 // The same distance from `src/server` and from `dist/server`.
 const folder = (path: string): string => fileURLToPath(new URL(`../../${path}/`, import.meta.url));
 
+/** Serves `public` at `/` and `docs/samples` at `/samples/`. */
 export async function installPage(app: FastifyInstance): Promise<void> {
   await app.register(fastifyStatic, { root: folder('public') });
   await app.register(fastifyStatic, {

@@ -44,6 +44,7 @@ function fromValidation([first]: NonNullable<FastifyError['validation']>): Probl
   );
 }
 
+/** The Problem to answer an error with; an unknown error becomes the cause of an `internal` one. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   const known = error instanceof Error ? fromFramework(error as FastifyError) : undefined;
@@ -55,6 +56,7 @@ export function toProblem(error: unknown): Problem {
   );
 }
 
+/** Sends a Problem as `application/problem+json`; 429 and 503 also carry `Retry-After: 1` (s). */
 export function sendProblem(
   problem: Problem,
   request: FastifyRequest,
@@ -76,6 +78,10 @@ export function sendProblem(
     .send(Buffer.from(JSON.stringify(body)));
 }
 
+/**
+ * Answers errors as Problems, logging `internal` ones. An unknown route gives 404, or 405 with
+ * `Allow` where its path takes another method.
+ */
 export function installProblems(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     const problem = toProblem(error);

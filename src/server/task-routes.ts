@@ -34,6 +34,10 @@ const querySchema = (task: Task) =>
 
 type Query = StoppingWire & Options & { readonly model?: string };
 
+/**
+ * Adds `POST /v1/ROUTE` for a task, and counts how its requests end.
+ * @param maxBodyBytes limit on a multipart form as a whole, bytes
+ */
 export function installTask(
   app: FastifyInstance,
   task: Task,

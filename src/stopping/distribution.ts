@@ -15,6 +15,7 @@ export function stopTime(pi: readonly number[]): number[] {
   return [...q, remaining];
 }
 
+/** Temperature and price of compute of the oracle posterior. */
 export interface OracleOptions {
   /** Temperature: 1 gives the posterior; towards 0 all mass moves to the exit with the least loss. */
   readonly beta?: number;

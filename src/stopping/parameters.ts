@@ -1,6 +1,8 @@
 /** The inputs of the stop rule: the parameters of a request and the properties of a model. */
 
+/** The stop rules that a request may name; `stopRules` has a row for each. */
 export const ruleNames = ['tolerance', 'threshold', 'confidence', 'sample', 'fixed'] as const;
+/** The name of a stop rule. */
 export type RuleName = (typeof ruleNames)[number];
 
 /** The stopping parameters of a request. */

@@ -7,5 +7,7 @@ export const stopReasons = {
   load: 'the service had lowered the depth under load',
 } as const;
 
+/** The reason why a sample stopped, as answers and metrics name it. */
 export type StopReason = keyof typeof stopReasons;
+/** All reasons, in the order of the table. */
 export const reasonNames = Object.keys(stopReasons) as StopReason[];

@@ -5,6 +5,7 @@ import { Problem } from '../errors.ts';
 import * as registered from './serving.ts';
 import type { Context, Task, TaskRequest } from './task.ts';
 
+/** Every task that the service answers, one for each export of `serving.ts`. */
 export const tasks: readonly Task[] = Object.values(registered);
 
 /** @throws a sentence where a bundle's task is unknown or the bundle does not fit it */

@@ -4,6 +4,7 @@ import type { Manifest } from '../bundle/manifest.ts';
 import type { DecodedRequest, TaskFiles } from '../engine/types.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 
+/** One row of the service: route, accepted and returned media types, bundle check and decoder. */
 export interface Task {
   /** The name in manifests and commands. */
   readonly name: string;
@@ -31,6 +32,7 @@ export interface Task {
 /** The values of a task's own query parameters, as their schemas give them. */
 export type Options = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** Field names and size limit of the multipart form that a task takes. */
 export interface FormFields {
   /** Fields that hold files, and fields that hold text. */
   readonly files: readonly string[];
@@ -71,6 +73,7 @@ export interface Context {
   readonly signal?: AbortSignal;
 }
 
+/** Limits of the service that decoders enforce. */
 export interface TaskSettings {
   /** Images of more pixels are refused from the header alone. */
   readonly maxPixels: number;

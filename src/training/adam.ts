@@ -11,8 +11,10 @@ const muonSchema = Type.Object({
   momentum: Type.Number(),
   weightDecay: Type.Number(),
 });
+/** Options of Muon: rate in units of Adam's, momentum and decoupled weight decay. */
 export type MuonOptions = Static<typeof muonSchema>;
 
+/** A rate of 25 times Adam's, momentum 0.9, weight decay 0.05. */
 export const defaultMuon: MuonOptions = { rate: 25, momentum: 0.9, weightDecay: 0.05 };
 
 const fullAdamSchema = Type.Object({
@@ -26,8 +28,10 @@ const fullAdamSchema = Type.Object({
   /** Kernels of convolutions [K,C,k,k] take orthogonalised steps instead (Muon), where given. */
   kernels: Type.Optional(Type.Object(muonSchema.properties, { default: defaultMuon })),
 });
+/** Options of an optimiser step; `kernels` turns on Muon for convolution kernels. */
 export type AdamOptions = Static<typeof fullAdamSchema>;
 
+/** The values of Kingma & Ba (2015) without weight decay; gradients are clipped to a norm of 1. */
 export const defaultAdam: AdamOptions = {
   beta1: 0.9,
   beta2: 0.999,
@@ -39,6 +43,7 @@ export const defaultAdam: AdamOptions = {
 /** Any of the options; the others have their defaults. */
 export const adamSchema = Type.Partial(fullAdamSchema, { default: defaultAdam });
 
+/** The graph values that a step computes. */
 export interface AdamStep {
   /** New values of each parameter NAME and of its moments `m:NAME`, `v:NAME`, by the name of the input they replace. */
   readonly next: Record<string, Value>;

@@ -2,6 +2,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { decodeTensors, encodeTensors } from './safetensors.ts';
 
+/** Contents of a checkpoint file: weights and optimiser moments as tensors, the rest as JSON. */
 export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, Float32Array>;
   /** JSON: step, stage, random state, configuration. */

@@ -35,6 +35,7 @@ export interface FlopsUnit {
   readonly divisor: number;
 }
 
+/** FLOPs of one sample, for families whose only symbolic dimension is `N`. */
 export const perSample: FlopsUnit = { per: 'sample', symbols: { N: 1 }, divisor: 1 };
 /** Per pixel of an image of 256×256. */
 export const perPixel: FlopsUnit = {
@@ -58,6 +59,11 @@ interface Piece {
   readonly decoded: Values;
 }
 
+/**
+ * Writes the weights, an ONNX model for each segment and decoder and, unless 0 is an exit, one for
+ * the whole path.
+ * @returns the family's part of the manifest, and the files' contents by name
+ */
 export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowered {
   const inputs = leavesOf(family.inputs);
   const pieces = cut(family, inputs);

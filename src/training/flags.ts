@@ -1,6 +1,7 @@
 /** Command-line flags as tables: one row gives the parser, the type and the line of the usage text. */
 import { parseArgs } from 'node:util';
 
+/** A flag with a value, `--flag VALUE`; numbers are parsed by the caller. */
 export interface StringFlag {
   readonly type: 'string';
   readonly default?: string;
@@ -9,12 +10,14 @@ export interface StringFlag {
   readonly help: string;
 }
 
+/** A switch without a value; off unless given. */
 export interface BooleanFlag {
   readonly type: 'boolean';
   readonly default: false;
   readonly help: string;
 }
 
+/** Flags by name, without the leading dashes. */
 export type FlagTable = Readonly<Record<string, StringFlag | BooleanFlag>>;
 
 /** The values that a table's flags have after parsing. */

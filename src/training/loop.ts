@@ -12,6 +12,7 @@ import {
   type StageRunOptions,
 } from './stage-run.ts';
 
+/** Options of a run of all stages: whether it resumes, and its time limit. */
 export interface LoopOptions extends StageRunOptions {
   /** Continue from the checkpoint in `folder`. */
   readonly resume: boolean;

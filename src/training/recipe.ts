@@ -73,6 +73,7 @@ export interface TrainingPlan<Config, Data> {
   readonly test: TestData;
 }
 
+/** The family to train, the stages in order, and what their batches are drawn from. */
 export interface TrainingSetup {
   readonly family: Family;
   readonly stages: readonly Stage[];

@@ -3,12 +3,17 @@
  * read the files, and ONNX files can refer to the values by offset.
  */
 
+/** A safetensors file in memory, with the byte offset of each array. */
 export interface Encoded {
   readonly bytes: Uint8Array;
   /** The offset of each array's values in `bytes`. */
   readonly offsets: ReadonlyMap<string, number>;
 }
 
+/**
+ * Writes each array as a one-dimensional F32 tensor, in the order of the map.
+ * The header is padded to a multiple of 8 bytes, so values are aligned.
+ */
 export function encodeTensors(
   tensors: ReadonlyMap<string, Float32Array>,
   metadata: Readonly<Record<string, string>> = {},

@@ -13,6 +13,7 @@ import type { Weights } from './weights.ts';
 /** What runs the graphs. */
 export type RunOn = Pick<SessionOptions, 'provider' | 'threads'>;
 
+/** A part of training with its own loss, parameters and learning rate. */
 export interface Stage {
   readonly name: string;
   readonly loss: Value;
@@ -45,6 +46,7 @@ export interface Source {
   restore(state: unknown): void;
 }
 
+/** State of a running stage, as the progress line shows it. */
 export interface Progress {
   readonly stage: string;
   readonly step: number;
@@ -67,6 +69,7 @@ export const stageReportSchema = Type.Object({
   /** What ran the steps; the CPU where absent. */
   provider: Type.Optional(Type.Enum([...providers])),
 });
+/** Type of {@link stageReportSchema}. */
 export type StageReport = Static<typeof stageReportSchema>;
 
 /** What a checkpoint holds beside the tensors. */
@@ -84,6 +87,7 @@ export const savedRunSchema = Type.Object({
   loss: Type.Union([Type.Number(), Type.Null()]),
   curve: curveSchema,
 });
+/** Type of {@link savedRunSchema}. */
 export type SavedRun = Static<typeof savedRunSchema>;
 
 /** A run that goes on from a checkpoint. */
@@ -92,6 +96,7 @@ export interface Resumed {
   readonly optimiser: OptimiserState;
 }
 
+/** What the stages of a run share: weights, batches, checkpoint folder and callbacks. */
 export interface StageRunOptions extends RunOn {
   readonly weights: Weights;
   readonly source: Source;
@@ -116,8 +121,10 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 }
 
+/** Path of the checkpoint in a run's folder. */
 export const checkpointFile = (folder: string): string => join(folder, 'checkpoint.safetensors');
 
+/** Runs one stage to its last step or time limit; saves a checkpoint at intervals and at the end. */
 export class StageRun {
   private readonly start = performance.now();
   private readonly before: number;

@@ -20,6 +20,7 @@ import {
 } from './objective.ts';
 import { cosine } from './schedule.ts';
 
+/** Configuration of Stage I, which trains layers and heads. */
 export const stageOneSchema = Type.Object({
   steps: Type.Integer({ minimum: 0 }),
   /** Time for the stage instead of steps. */
@@ -31,8 +32,10 @@ export const stageOneSchema = Type.Object({
   prior: Type.Optional(Type.Array(Type.Number())),
   adam: Type.Optional(adamSchema),
 });
+/** Type of {@link stageOneSchema}. */
 export type StageOneConfig = Static<typeof stageOneSchema>;
 
+/** Configuration of Stage II, which trains the policy towards the oracle posterior. */
 export const stageTwoSchema = Type.Object({
   steps: Type.Integer({ minimum: 0 }),
   rate: Type.Number(),
@@ -44,6 +47,7 @@ export const stageTwoSchema = Type.Object({
   /** `multiclass`: one softmax over all exits, for comparison; it cannot be served. */
   policy: Type.Optional(Type.Union([Type.Literal('sequential'), Type.Literal('multiclass')])),
 });
+/** Type of {@link stageTwoSchema}. */
 export type StageTwoConfig = Static<typeof stageTwoSchema>;
 
 /** Fine-tuning of layers and policy together, at the temperature and price of Stage II; 0 steps leave it out. */
@@ -51,8 +55,10 @@ export const stageThreeSchema = Type.Object({
   steps: Type.Integer({ minimum: 0 }),
   rate: Type.Number(),
 });
+/** Type of {@link stageThreeSchema}. */
 export type StageThreeConfig = Static<typeof stageThreeSchema>;
 
+/** The task's source of training batches. */
 export interface Batches {
   /**
    * The tensors of the next batch, by the names of the graph's inputs.

@@ -7,11 +7,13 @@ import type { BaseConfig, Recipe } from './recipe.ts';
 import type { Source } from './stage-run.ts';
 import { initialWeights, type Weights } from './weights.ts';
 
+/** Options of a training run that do not follow from its recipe and configuration. */
 export type TrainOptions = Omit<LoopOptions, 'weights' | 'source' | 'config'> & {
   /** Weights to start from, by parameter name; those that are missing are drawn. */
   readonly from?: Weights;
 };
 
+/** A trained model, ready to be written as a bundle. */
 export interface Trained {
   readonly lowered: Lowered;
   /** What the manifest says of the training. */

@@ -15,6 +15,7 @@ import {
 import { adamStep, defaultAdam, type AdamOptions } from './adam.ts';
 import type { Weights } from './weights.ts';
 
+/** Loss, parameters and optimiser of a {@link Trainer}. */
 export interface TrainerOptions {
   /** The loss, []. */
   readonly loss: Value;
@@ -35,6 +36,7 @@ export interface OptimiserState {
   readonly moments: Map<string, Float32Array>;
 }
 
+/** Holds a compiled training step with its parameters and Adam's moments; `release` frees the session. */
 export class Trainer {
   /** Parameters and moments by name. The next step writes into `spare`, and the two are swapped. */
   private readonly current: Tensors = {};

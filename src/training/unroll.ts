@@ -1,6 +1,7 @@
 import { layersOf, type Family, type Values } from '../families/family.ts';
 import type { Value } from '../graph/value.ts';
 
+/** Graph values of a family at its exits. */
 export interface Unrolled {
   /** The outputs at every exit, in order. */
   readonly outputs: readonly Values[];

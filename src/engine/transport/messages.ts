@@ -6,6 +6,7 @@ import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
 import type { RunResult, Sample, TaskAnswer } from '../types.ts';
 
+/** The bundles that a worker loads and how it runs them, as plain data. */
 export interface WorkerOptions {
   readonly bundles: readonly Bundle[];
   /** `auto` measures every available provider and takes the fastest. */
@@ -36,6 +37,7 @@ export type ToWorker =
   | { readonly type: 'cap'; readonly share: number }
   | { readonly type: 'close' };
 
+/** What a worker sends: once `ready` or `unfit`, then replies by `id` and measured runs. */
 export type FromWorker =
   | {
       readonly type: 'ready';

@@ -4,6 +4,10 @@ import { fileURLToPath } from 'node:url';
 import type { WorkerHandle, WorkerLine, WorkerStart } from './handle.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 
+/**
+ * Forks a child process that runs `entry`, and sends it `start` as its first message.
+ * A failure to spawn is reported to `onExit`; nothing is thrown.
+ */
 export function startProcess(entry: URL, start: WorkerStart): WorkerHandle {
   const child = fork(fileURLToPath(entry), [], {
     serialization: 'advanced',

@@ -9,6 +9,7 @@ const starters: Readonly<Record<Isolation, (entry: URL, start: WorkerStart) => W
   process: startProcess,
 };
 
+/** The message of a worker whose models have warmed up: its provider, notes and refused bundles. */
 export type Ready = Extract<FromWorker, { type: 'ready' }>;
 
 /**

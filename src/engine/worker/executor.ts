@@ -8,6 +8,7 @@ import { clock } from '../../util/clock.ts';
 import type { LoadedModel, LoadedPath, LoadedSegment } from './models.ts';
 import { fromRow, stack, type Row } from './rows.ts';
 
+/** A batch after a segment, split into the samples that stop at its exit and those that go on. */
 export interface SegmentResult {
   readonly stopped: readonly Stopped[];
   /** The samples that go on to the next segment. */

@@ -16,6 +16,7 @@ import { toRow, type Row } from './rows.ts';
 import type { RunResult, Sample, SampleResult } from '../types.ts';
 import type { Waiting } from './scheduler.ts';
 
+/** A request in progress: its samples, the compute it has had (ms) and a promise of its result. */
 export class Job {
   readonly items: readonly Item[];
   readonly stopping: ResolvedStopping;
@@ -159,6 +160,7 @@ export class Item implements Waiting {
   }
 }
 
+/** A sample that stops at an exit; its outputs are still to be read out. */
 export interface Stopped {
   readonly item: Item;
   /** The exit, from 0. */

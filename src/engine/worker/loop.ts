@@ -19,6 +19,7 @@ interface DepthQueue extends Queue<Item> {
   readonly waiting: Item[];
 }
 
+/** Runs the samples of all jobs batch by batch, and reports the measured runs in groups. */
 export class Loop {
   /** The share of its exits that each model may use; 1 while the service is not loaded. */
   share = 1;

@@ -13,6 +13,7 @@ import { Session, type Provider } from '../../runtime/session.ts';
 import { entry } from '../../util/at.ts';
 import { messageOf } from '../../util/message-of.ts';
 
+/** A segment with its session open, and what warm-up and runs have measured of it. */
 export interface LoadedSegment extends Segment {
   readonly session: Session;
   /** The largest batch that is faster than smaller ones; the warm-up sets it. */
@@ -36,6 +37,7 @@ export interface LoadedPath {
   msPerElement: number;
 }
 
+/** A bundle with all its sessions open, ready to run. */
 export interface LoadedModel {
   readonly manifest: Manifest;
   /** The bundle's folder. */
@@ -144,6 +146,7 @@ async function loadPath(manifest: Manifest, open: Open): Promise<LoadedPath | un
   return { session, isFaster: false, msPerElement: 0 };
 }
 
+/** Frees the sessions of a model; it must not be run afterwards. */
 export async function releaseModel(model: LoadedModel): Promise<void> {
   const { segments, decoders, policyFiles, path } = model;
   const all = [...segments, ...decoders.values(), ...policyFiles.values(), ...(path ? [path] : [])];

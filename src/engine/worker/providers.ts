@@ -11,6 +11,7 @@ import { messageOf } from '../../util/message-of.ts';
 import { loadModel, releaseModel, type LoadedModel } from './models.ts';
 import { timePath, warmUp } from './warm-up.ts';
 
+/** The models that a worker serves, all on one execution provider. */
 export interface Loaded {
   readonly provider: Provider;
   readonly models: ReadonlyMap<string, LoadedModel>;

@@ -8,6 +8,7 @@ export interface Waiting {
   readonly since: number;
 }
 
+/** Samples that wait for the same segment with the same shapes, so that they can share a batch. */
 export interface Queue<W extends Waiting> {
   readonly waiting: readonly W[];
   /** The largest batch that is faster than smaller ones on this segment and device. */
@@ -16,6 +17,7 @@ export interface Queue<W extends Waiting> {
   readonly segment: number;
 }
 
+/** The queue that runs next, and the samples taken from it. */
 export interface Decision<W extends Waiting> {
   /** The index of the queue. */
   readonly queue: number;

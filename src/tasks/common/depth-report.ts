@@ -25,6 +25,7 @@ export function depthHeaders(result: RunResult): Record<string, string> {
   };
 }
 
+/** Fields common to all JSON answers: model, full depth, seed, tolerance and timing (ms). */
 export function depthFields(result: RunResult): {
   model: string;
   max_depth: number;
@@ -50,6 +51,7 @@ export function depthFields(result: RunResult): {
   };
 }
 
+/** The greatest and the mean stopping depth over the samples of an answer. */
 export const depthSummary = (result: RunResult): { depth: number; depth_mean: number } => ({
   depth: Math.max(...result.samples.map(({ depth }) => depth)),
   depth_mean: round(meanDepth(result), 3),
@@ -59,6 +61,7 @@ export const depthSummary = (result: RunResult): { depth: number; depth_mean: nu
 export const readablePi = (pi: readonly number[]): number[] =>
   pi.map((value) => Number(value.toPrecision(4)));
 
+/** A task answer whose body is `value` serialised as UTF-8 JSON. */
 export const jsonAnswer = (
   value: unknown,
 ): { contentType: string; headers: Record<string, string>; body: Uint8Array } => ({

@@ -7,6 +7,7 @@ import type { TaskRequest } from '../task.ts';
 import { checkJsonBounds } from './json-bounds.ts';
 import { readStopping, StoppingQuery } from './stopping-query.ts';
 
+/** A validated JSON body; `model` and `stopping` are already merged with those of the query. */
 export interface JsonBody<Fields> {
   /** The task's own fields. */
   readonly fields: Fields;
@@ -14,6 +15,7 @@ export interface JsonBody<Fields> {
   readonly stopping: StoppingParameters;
 }
 
+/** Parses and validates the JSON bodies of one task, and describes them in OpenAPI. */
 export interface JsonReader<Fields> {
   /** The whole body, for OpenAPI. */
   readonly schema: TSchema;

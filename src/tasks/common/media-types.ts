@@ -5,14 +5,21 @@ import { Problem } from '../../errors.ts';
 import { at } from '../../util/at.ts';
 import type { TaskRequest } from '../task.ts';
 
+/** Media type of JSON bodies and answers. */
 export const JSON_TYPE = 'application/json';
+/** Media type of NumPy's `.npy` files. */
 export const NPY_TYPE = 'application/x-npy';
+/** Media type of raw bytes. */
 export const OCTETS = 'application/octet-stream';
+/** Media type of multipart forms. */
 export const FORM = 'multipart/form-data';
 
+/** Schema of a binary body or form field, for OpenAPI. */
 export const Bytes = (description: string) => Type.String({ format: 'binary', description });
+/** Schema of a JSON string that holds bytes in base64. */
 export const Base64 = (description: string) => Type.String({ format: 'byte', description });
 
+/** Media types of the image formats that can be written, such as `image/png`. */
 export const imageTypes = formats.map((format) => `image/${format}`);
 
 /** The bodies of a task that takes one image: its bytes, or a form with it. */

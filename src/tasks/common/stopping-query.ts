@@ -8,6 +8,7 @@ import { stopRules } from '../../stopping/rules.ts';
 const depth = (description: string) =>
   Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000, description }));
 
+/** Schema of the stopping parameters, in snake_case; unknown parameters are refused. */
 export const StoppingQuery = Type.Object(
   {
     rule: Type.Optional(
@@ -52,6 +53,7 @@ export const StoppingQuery = Type.Object(
   },
   { additionalProperties: false },
 );
+/** Stopping parameters in snake_case, as {@link StoppingQuery} validates them. */
 export type StoppingWire = Static<typeof StoppingQuery>;
 
 /** What each parameter may be, for the sentence that refuses it. */
@@ -96,6 +98,7 @@ export function readStopping(value: unknown): StoppingParameters {
   );
 }
 
+/** Renames validated parameters to camelCase; absent ones stay absent. */
 export function toStoppingParameters({
   min_depth,
   max_depth,

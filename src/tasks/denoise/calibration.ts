@@ -13,6 +13,7 @@ import { toByte } from './planes.ts';
 import { fitting } from './test-data.ts';
 import { denoiseTraffic } from './traffic.ts';
 
+/** Flags of `calibrate` for denoising bundles. */
 export const calibrateFlags = {
   data: {
     type: 'string',

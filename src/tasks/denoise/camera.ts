@@ -5,6 +5,7 @@ import type { Random } from '../../data/random.ts';
 import { demosaic, PAD, sitesOf, type DemosaicMethod } from './demosaic.ts';
 import { convolve, gaussianKernel, mirrored, planesOf, toByte, toGray } from './planes.ts';
 
+/** Parameters of the simulated lens, sensor and in-camera processing. */
 export interface CameraSettings {
   /** Electrons of a white pixel: its photon noise is one over the root of it. */
   readonly electrons: number;

@@ -4,6 +4,7 @@ import { roundTo8Bits } from './planes.ts';
 
 /** Red, green and blue in [0,1]. */
 export type Colour = readonly [number, number, number];
+/** Canvas coordinates in pixels: x to the right, y down. */
 export type Point = readonly [x: number, y: number];
 
 /** A shape on a canvas whose pixel (x, y) has its centre at (x + ½, y + ½). */
@@ -17,6 +18,7 @@ export interface Shape {
 /** How far red lies left and blue right of green in subpixel text. */
 const SUBPIXEL = 1 / 3;
 
+/** An RGB raster [3,H,W] with values in [0,1], on which shapes are painted with antialiasing. */
 export class Canvas {
   readonly data: Float32Array;
 
@@ -88,6 +90,7 @@ export function box(left: number, top: number, width: number, height: number, ra
   };
 }
 
+/** A filled circle; centre and radius in pixels. */
 export const disc = (x0: number, y0: number, radius: number): Shape => ({
   box: [x0 - radius - 1, y0 - radius - 1, x0 + radius + 1, y0 + radius + 1],
   distance: (x, y) => Math.hypot(x - x0, y - y0) - radius,

@@ -12,6 +12,7 @@ export interface Noised {
   readonly noisy: Planes;
 }
 
+/** Adds one kind of noise to an image with values in [0,1], drawing from `random`. */
 export type Noise = (image: Planes, random: Random) => Noised;
 
 /**
@@ -45,6 +46,7 @@ export const correlated =
   (clean, random) =>
     withNoise(clean, blurredNoise(clean, sigma, radius, random));
 
+/** Strength, size and channel correlation of film grain. */
 export interface GrainSettings {
   /** Standard deviation at mid-gray, of 255. */
   readonly sigma: number;
@@ -71,6 +73,7 @@ export const grain =
     return withNoise(clean, data);
   };
 
+/** Camera noise with fixed settings; the clean image has the lens blur of the noisy one. */
 export const camera =
   (settings: CameraSettings): Noise =>
   (image, random) =>

@@ -5,6 +5,7 @@ import { defaultPublishedDncnn } from '../../families/published-dncnn.ts';
 import { defaultMuon } from '../../training/adam.ts';
 import { stageOneSchema, stageTwoSchema, type StageTwoConfig } from '../../training/stages.ts';
 
+/** Schema of a denoising model's training configuration. */
 export const denoiseSchema = Type.Object({
   /** `half`: bias-free at half resolution. `published`: full resolution and batch normalisation, an exit after every layer. */
   form: Type.Union([Type.Literal('half'), Type.Literal('published')]),
@@ -33,6 +34,7 @@ export const denoiseSchema = Type.Object({
   stageOne: stageOneSchema,
   stageTwo: stageTwoSchema,
 });
+/** Training configuration of a denoising model, as {@link denoiseSchema} validates it. */
 export type DenoiseConfig = Static<typeof denoiseSchema>;
 
 const stageTwo: StageTwoConfig = {

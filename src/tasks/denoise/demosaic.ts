@@ -66,6 +66,7 @@ const demosaicKernels = {
 
 const AS_IT_IS = centre(1);
 
+/** Name of an interpolation: `bilinear`, or the gradient-corrected `malvar`. */
 export type DemosaicMethod = keyof typeof demosaicKernels;
 
 /** The kernel that gives channel c at a site, where `beside` is the channel of the sites left and right of it. */

@@ -67,6 +67,7 @@ const SMALL = 'aaabcddeeeeefghiiikllmnnnoooprrrsssttttuuvwxyz';
 const CAPITAL = 'ABDEHMNRT';
 const DIGIT = '0123456789';
 
+/** Size, stroke width, slant and antialiasing of drawn text. */
 export interface Typeface {
   /** Height of the capitals, pixels. */
   readonly size: number;
@@ -77,6 +78,7 @@ export interface Typeface {
   readonly subpixels: boolean;
 }
 
+/** A random typeface with capitals `size` pixels high; bold, slant and subpixels vary. */
 export function drawTypeface(random: Random, size: number): Typeface {
   const weight = random.uniform() < 0.25 ? 0.22 : 0.12;
   return {

@@ -3,6 +3,7 @@ import type { ChromaSubsampling } from '../../codecs/formats.ts';
 import type { Planes } from '../../codecs/images.ts';
 import { planesOf, roundTo8Bits } from './planes.ts';
 
+/** Quality and chroma subsampling of a JPEG. */
 export interface JpegOptions {
   /** 1 to 100. */
   readonly quality: number;

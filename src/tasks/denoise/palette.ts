@@ -44,6 +44,7 @@ export function drawPalette(random: Random): Palette {
   return { ground, ink: plain ? gray(light ? 0 : 1) : opposite, accents };
 }
 
+/** Luma of ITU-R BT.601, in [0,1]. */
 export const luma = ([r, g, b]: Colour): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
 /** Every order of three channels. */
@@ -56,11 +57,13 @@ export const channelOrders = [
   [2, 1, 0],
 ] as const;
 
+/** Linear interpolation between two colours: `a` at share 0, `b` at share 1. */
 export const blend = (a: Colour, b: Colour, share: number): Colour => [
   a[0] + share * (b[0] - a[0]),
   a[1] + share * (b[1] - a[1]),
   a[2] + share * (b[2] - a[2]),
 ];
 
+/** A uniformly random element of a list that is not empty. */
 export const pick = <T>(values: readonly T[], random: Random): T =>
   values[random.integer(values.length)]!;

@@ -19,6 +19,7 @@ import {
   type SigmaRange,
 } from './traffic.ts';
 
+/** Options of {@link TrafficPatchSampler}: batch shape [N,C,P,P], noise mix and drawings. */
 export interface PatchOptions {
   /** Side of a patch P, pixels. */
   readonly size: number;

@@ -8,8 +8,10 @@ import { roundTo8Bits } from './planes.ts';
 
 /** Where requests are used. `test` is a folder of its own; the others share one and have no image in common. */
 export const parts = ['training', 'selection', 'certification', 'test'] as const;
+/** The name of a part of the traffic; see {@link parts}. */
 export type Part = (typeof parts)[number];
 
+/** A decoded image file, named by its path. */
 export interface Photograph {
   /** The path below the folder. */
   readonly name: string;

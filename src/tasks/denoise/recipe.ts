@@ -56,6 +56,7 @@ const evaluateFlags = {
   count: { type: 'string', value: 'N', help: 'only the first N images' },
 } as const satisfies FlagTable;
 
+/** Recipe of denoising: trained on noisy patches of clean images, measured by PSNR (dB). */
 export const denoise: Recipe<DenoiseConfig, readonly Planes[]> = {
   task: 'denoise',
   schema: denoiseSchema,

@@ -66,6 +66,7 @@ const query = {
   ),
 };
 
+/** `POST /v1/denoise`: denoises an image in tiles that stop independently of each other. */
 export const denoise: Task = {
   name: 'denoise',
   route: 'denoise',

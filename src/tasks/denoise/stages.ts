@@ -19,6 +19,7 @@ const SOFT = 0.25;
 /** Added to every squared error before its logarithm: the error of rounding to 8 bits, 1/(12·255²), or 58.9 dB. */
 const ROUNDING = 1 / (12 * 255 ** 2);
 
+/** The DnCNN variant of `config.form`, as served: image [N,C,H,W] → denoised [N,C,H,W]. */
 export const denoiseFamily = (config: DenoiseConfig): Family =>
   config.form === 'published' ? definePublishedDncnn(config).family : defineDncnn(config);
 

@@ -2,6 +2,7 @@
 import type { Planes } from '../../codecs/images.ts';
 import type { Array32 } from '../../engine/types.ts';
 
+/** Tile geometry, in pixels. */
 export interface TileOptions {
   /** The side of a tile's own area, pixels; an image up to this size is one tile. In an image narrower than that the tiles are longer, up to the same area. */
   readonly size: number;

@@ -11,6 +11,7 @@ import { noiseLevel, toGray, toRgb } from './planes.ts';
 
 /** Bounds of σ of independent and shared noise, of 255; σ is log-uniform between them. */
 export type SigmaRange = readonly [low: number, high: number];
+/** The σ range of the traffic, of 255; patches use it where they set none. */
 export const trafficSigma: SigmaRange = [2, 75];
 
 /** An image with its noise, and the JPEG options it is still to be saved with, if any. */
@@ -66,6 +67,7 @@ const plainKinds = [
   },
 ] as const satisfies readonly Kind[];
 
+/** All classes of the mix; their weights add up to one. */
 export const kinds = [
   ...plainKinds,
   {
@@ -102,6 +104,7 @@ export const kinds = [
   },
 ] as const satisfies readonly Kind[];
 
+/** The name of a class of the mix. */
 export type KindName = (typeof kinds)[number]['name'];
 
 /** A kind at random, by weight. */
@@ -112,8 +115,10 @@ export function pickKind<K extends Pick<Kind, 'weight'>>(from: readonly K[], ran
 
 /** How a photograph is stored: a tenth are gray, half of those with three equal channels. */
 export type Form = 'colour' | 'gray' | 'gray as RGB';
+/** The probability that a colour photograph is converted to gray. */
 export const GRAY_SHARE = 0.1;
 
+/** One clean and noisy pair of images, and how it was made. */
 export interface TrafficRequest {
   readonly kind: KindName;
   readonly form: Form;
@@ -126,6 +131,7 @@ export interface TrafficRequest {
   readonly sigma: number;
 }
 
+/** Photographs, part, seed and channels that determine a traffic. */
 export interface TrafficOptions {
   readonly photographs: readonly Photograph[];
   readonly part: Part;
@@ -134,6 +140,7 @@ export interface TrafficOptions {
   readonly channels?: 1 | 3;
 }
 
+/** Reproducible requests of one part, drawn by index. */
 export interface Traffic {
   /** Sources; request i uses source i mod `sources`, so the first `sources` requests have one each. */
   readonly sources: number;

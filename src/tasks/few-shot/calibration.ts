@@ -6,6 +6,7 @@ import type { CalibrationTraffic } from '../../evaluation/traffic.ts';
 import { toPositive, type FlagsOf, type FlagTable } from '../../training/flags.ts';
 import { fewShotTraffic, splitClasses } from './traffic.ts';
 
+/** Flags of `calibrate` for few-shot bundles. */
 export const calibrateFlags = {
   data: {
     type: 'string',

@@ -3,6 +3,7 @@ import { holdOutClasses, type LabelledImages } from '../../data/class-folders.ts
 import { Random } from '../../data/random.ts';
 import type { FewShotConfig } from './config.ts';
 
+/** The labelled images of the layers and those of the policy, divided by class. */
 export interface SplitClasses {
   readonly layers: LabelledImages;
   readonly policy: LabelledImages;

@@ -8,6 +8,7 @@ export const perTask: FlopsUnit = { per: 'sample', symbols: { S: 60, K: 20, Q: 1
 
 const positiveInteger = Type.Integer({ minimum: 1 });
 
+/** Schema of a few-shot model's training configuration. */
 export const fewShotSchema = Type.Object({
   /** `stop`: every step is an exit, weighted by the oracle. `fixed`: always all steps, the published MAML, for comparison. */
   form: Type.Union([Type.Literal('stop'), Type.Literal('fixed')]),
@@ -64,6 +65,7 @@ export const fewShotSchema = Type.Object({
     batch: positiveInteger,
   }),
 });
+/** Training configuration of a few-shot model, as {@link fewShotSchema} validates it. */
 export type FewShotConfig = Static<typeof fewShotSchema>;
 
 const common = {

@@ -90,6 +90,7 @@ const evaluateFlags = {
 
 const NO_DATA = 'few-shot needs a folder with a folder of images for each class: --data DIR.';
 
+/** Recipe of few-shot learning: trained on tasks drawn from class folders, measured by accuracy. */
 export const fewShot: Recipe<FewShotConfig, LabelledImages> = {
   task: 'few-shot',
   schema: fewShotSchema,

@@ -63,6 +63,7 @@ const Answer = answerSchema({
   ...Stop,
 });
 
+/** `POST /v1/few-shot`: adapts to the labelled images of a request and labels its queries. */
 export const fewShot: Task = {
   name: 'few-shot',
   route: 'few-shot',

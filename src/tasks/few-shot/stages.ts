@@ -29,6 +29,7 @@ const WARM_UP_SHARE = 4;
 /** Added to the cross-entropy of the queries: below it, a further step gains nothing. */
 const ENOUGH = 0.01;
 
+/** The MAML family of a configuration; form `fixed` has only the last exit. */
 export const fewShotFamily = (config: FewShotConfig): Family =>
   defineMaml({ ...config, exits: config.form === 'fixed' ? [config.depth] : config.exits });
 
@@ -51,6 +52,7 @@ export function toBatch(
   );
 }
 
+/** Batches of tasks for the layers, and the separate tasks that the policy is trained on. */
 export interface FewShotBatches extends Batches {
   /** Restarts the tasks that the policy learns from; each call of the result gives one task. */
   policyTasks(): () => Record<string, Tensor>;
@@ -58,6 +60,7 @@ export interface FewShotBatches extends Batches {
   readonly random: Random;
 }
 
+/** Warm-up of the first step, Stage I on all exits and, unless the form is `fixed`, Stage II. */
 export function fewShotStages(
   config: FewShotConfig,
   batches: FewShotBatches,

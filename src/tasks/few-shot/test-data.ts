@@ -8,6 +8,7 @@ import type { Case, Condition, TestData } from '../../evaluation/data.ts';
 /** Tasks of one kind: `shots` from … to. */
 export type Setting = Pick<EpisodeOptions, 'shots'> & { readonly ways: number };
 
+/** Which tasks a measurement draws, and how many. */
 export interface FewShotTest {
   readonly settings: readonly Setting[];
   /** Tasks of each kind. */
@@ -34,6 +35,7 @@ export const settingsFor = (
     return ranges.map((shots) => ({ ways: k, shots }));
   });
 
+/** Test data drawn from `images`, with one condition for each setting of `test`. */
 export const fewShotTasks = (
   images: LabelledImages,
   folder: string,

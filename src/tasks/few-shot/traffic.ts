@@ -32,6 +32,7 @@ export interface DrawingKind {
   readonly placed: boolean;
 }
 
+/** The mix of drawings; the weights add up to one. */
 export const drawingMix: readonly DrawingKind[] = [
   { kind: 'plain', weight: 0.2, ink: 'dark', pens: false, placed: false },
   { kind: 'light ink', weight: 0.15, ink: 'light', pens: false, placed: false },
@@ -53,6 +54,7 @@ const MOST_SHOTS = 20;
 /** The most images that the bundles learn from at a time (`limits.S`). */
 const MOST_SUPPORT = 256;
 
+/** How the tasks of a traffic are drawn, and brought to the input of the model. */
 export interface FewShotTraffic {
   /** `drawings` are gray, dark ink (0) on light paper (1), and vary by `drawingMix`; `photographs` stay as they are. */
   readonly style: 'drawings' | 'photographs';
@@ -66,6 +68,7 @@ export interface FewShotTraffic {
   readonly prepare?: (posted: Planes) => Planes;
 }
 
+/** A task of the mix, with its number of classes K and its shots. */
 export interface FewShotRequest extends TrafficRequest {
   readonly ways: number;
   /** Images of each class to learn from, [K]. */

@@ -6,6 +6,7 @@ import type { FlagsOf, FlagTable } from '../../training/flags.ts';
 import { readRecognizable } from './test-data.ts';
 import { recognizeTraffic, splitImages } from './traffic.ts';
 
+/** Flags of `calibrate` for recognition bundles. */
 export const calibrateFlags = {
   data: {
     type: 'string',

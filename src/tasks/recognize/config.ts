@@ -6,6 +6,7 @@ import { stageOneSchema, stageTwoSchema } from '../../training/stages.ts';
 
 const positiveInteger = Type.Integer({ minimum: 1 });
 
+/** Schema of a recognition model's training configuration. */
 export const recognizeSchema = Type.Object({
   form: Type.Literal('sdn'),
   channels: Type.Union([Type.Literal(1), Type.Literal(3)]),
@@ -33,6 +34,7 @@ export const recognizeSchema = Type.Object({
   stageOne: stageOneSchema,
   stageTwo: stageTwoSchema,
 });
+/** Training configuration of a recognition model, as {@link recognizeSchema} validates it. */
 export type RecognizeConfig = Static<typeof recognizeSchema>;
 
 /** The defaults of each form. */

@@ -3,6 +3,7 @@ import { at } from '../../util/at.ts';
 import { messageOf } from '../../util/message-of.ts';
 import type { Manifest } from '../../bundle/manifest.ts';
 
+/** File name of the class names in a bundle: a JSON array of strings. */
 export const LABELS = 'labels.json';
 
 /** @throws a sentence where the bytes are not a list of as many names as the model has scores */

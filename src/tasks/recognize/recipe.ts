@@ -63,6 +63,7 @@ const evaluateFlags = {
 
 const NO_DATA = 'recognize needs a folder with one folder of images for each class: --data DIR.';
 
+/** Recipe of recognition: trained on class folders, measured by accuracy. */
 export const recognize: Recipe<RecognizeConfig, LabelledImages> = {
   task: 'recognize',
   schema: recognizeSchema,

@@ -23,6 +23,7 @@ const Answer = answerSchema({
   ...Stop,
 });
 
+/** `POST /v1/recognize`: classifies the central square of an image. */
 export const recognize: Task = {
   name: 'recognize',
   route: 'recognize',

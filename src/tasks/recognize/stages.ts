@@ -10,9 +10,11 @@ import { foldStatistics } from '../../training/statistics.ts';
 import { unroll } from '../../training/unroll.ts';
 import type { RecognizeConfig } from './config.ts';
 
+/** The shallow-deep network of a configuration, as served: image [N,C,side,side] → logits [N,K]. */
 export const recognizeFamily = (config: RecognizeConfig, classes: number): Family =>
   defineSdn({ ...config, classes }).family;
 
+/** The batches that the layers, the normalisation statistics and the policy are computed from. */
 export interface RecognizeBatches {
   /** For the layers: `image` [N,C,crop,crop] in [0,1] and `truth` [N,K]. */
   readonly layers: Batches;
@@ -22,6 +24,7 @@ export interface RecognizeBatches {
   readonly policy: Batches;
 }
 
+/** Stage I on crops, after which batch normalisation is folded, and Stage II on whole images. */
 export function recognizeStages(
   config: RecognizeConfig,
   classes: number,

@@ -25,6 +25,7 @@ interface PhotographKind {
 const TILT = 10;
 const QUALITY = 30;
 
+/** The mix of photographs; the weights add up to one. */
 export const photographMix: readonly PhotographKind[] = [
   { kind: 'plain', weight: 0.4, change: (image) => image },
   { kind: 'half resolution', weight: 0.2, change: halved },

@@ -9,6 +9,7 @@ import { toPositive, type FlagsOf, type FlagTable } from '../../training/flags.t
 import { matrixOf } from './matrix-file.ts';
 import { bytesOf, recoveryMix, recoveryTraffic } from './traffic.ts';
 
+/** Flags of `calibrate` for sparse-recovery bundles. */
 export const calibrateFlags = {
   data: {
     type: 'string',

@@ -9,6 +9,7 @@ import {
   type StageTwoConfig,
 } from '../../training/stages.ts';
 
+/** Schema of a sparse-recovery model's training configuration. */
 export const recoverySchema = Type.Object({
   form: Type.Union([Type.Literal('vamp'), Type.Literal('coupled'), Type.Literal('published')]),
   depth: Type.Integer({ minimum: 1 }),
@@ -22,6 +23,7 @@ export const recoverySchema = Type.Object({
   stageTwo: stageTwoSchema,
   stageThree: stageThreeSchema,
 });
+/** Training configuration of sparse recovery, as {@link recoverySchema} validates it. */
 export type RecoveryConfig = Static<typeof recoverySchema>;
 
 const common = {

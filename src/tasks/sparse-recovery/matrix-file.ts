@@ -7,6 +7,10 @@ import type { Matrix } from '../../data/sparse-recovery.ts';
 
 const MATRIX = 'matrix.npy';
 
+/**
+ * Reads a bundle's measurement matrix, [m,n].
+ * @throws Error where the file is missing, RangeError where it is not a readable `.npy`
+ */
 export async function matrixOf(
   { name }: Pick<Manifest, 'name'>,
   modelsDir: string,

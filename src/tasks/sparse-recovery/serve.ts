@@ -34,6 +34,7 @@ const Answer = answerSchema({
 const RAW = 'Vectors of little-endian float32, one after the other.';
 const NPY = 'A .npy array of shape (m,) or (N, m), of real numbers: floats, integers or bool.';
 
+/** `POST /v1/recover`: measurement vectors [N,m] → signals [N,n], each with its own depth. */
 export const sparseRecovery: Task = {
   name: 'sparse-recovery',
   route: 'recover',

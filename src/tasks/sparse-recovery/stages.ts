@@ -21,6 +21,10 @@ import {
 import { unroll } from '../../training/unroll.ts';
 import type { RecoveryConfig } from './config.ts';
 
+/**
+ * The network of a form: measurements [N,m] → signal [N,n].
+ * @param scales root mean square of each signal entry, [n]; only `vamp` uses it
+ */
 export function recoveryFamily(
   { form, depth }: Pick<RecoveryConfig, 'form' | 'depth'>,
   matrix: Matrix,

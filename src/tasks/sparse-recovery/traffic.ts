@@ -26,6 +26,7 @@ export const recoveryMix = {
   scale: { from: 1e-6, to: 1e6, spacing: 'log' },
 } as const;
 
+/** A request of the mix, with the parameters that it was drawn with. */
 export interface RecoveryRequest extends TrafficRequest {
   /** The law of the amplitudes. */
   readonly kind: Amplitude;
@@ -37,6 +38,7 @@ export interface RecoveryRequest extends TrafficRequest {
   readonly scale: number;
 }
 
+/** What replaces parts of the mix. */
 export interface RecoveryTraffic {
   /** In place of that of the mix. */
   readonly scale?: Choice;
@@ -77,6 +79,7 @@ export const trafficSampler = (
   change: Pick<SignalOptions, 'scale' | 'signals'> = {},
 ): SignalSampler => new SignalSampler(matrix, random, count, { ...recoveryMix, ...change });
 
+/** The bytes of an array, as a view of the same memory. */
 export const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
@@ -89,6 +92,7 @@ export interface Cell {
   readonly snr: number;
 }
 
+/** The cell that holds a request; values beyond the mix fall into the nearest cell. */
 export const cellOf = ({ sparsity, snr }: Pick<RecoveryRequest, 'sparsity' | 'snr'>): Cell => ({
   sparsity: cellIn(recoveryMix.sparsity, sparsity),
   snr: cellIn(recoveryMix.snr, snr),
