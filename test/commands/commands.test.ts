@@ -583,7 +583,11 @@ describe('a command that cannot work says what to change before it begins', () =
       /There is no model nobody/,
       ['evaluate', 'sparse-recovery', '--model', 'nobody'],
     ],
-    ['an unknown command', /There is no command fly; there are train, evaluate\./, ['fly']],
+    [
+      'an unknown command',
+      /There is no command fly; there are train, evaluate, calibrate\./,
+      ['fly'],
+    ],
   ])('%s', async (_, says, args) => {
     const { code, err, out } = await command(...args);
     expect(err).toMatch(says);

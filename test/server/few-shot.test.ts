@@ -6,17 +6,20 @@ import { form, startSmallService, type SmallService } from './support.ts';
 let service: SmallService;
 let across: Buffer;
 let down: Buffer;
-const stripes = (path: string): Promise<Buffer> =>
-  sharp(
-    Buffer.from(
-      `<svg xmlns="http://www.w3.org/2000/svg" width="16" height="16"><rect width="16" height="16" fill="#fff"/><path d="${path}" stroke="#000" stroke-width="3"/></svg>`,
-    ),
-  )
+const SIDE = 16;
+/** Two black stripes three pixels wide on white, across or down. */
+const stripes = (isAcross: boolean): Promise<Buffer> => {
+  const isInk = (i: number): boolean => [4, 12].some((at) => Math.abs(i - at + 0.5) < 1.5);
+  const pixels = Uint8Array.from({ length: SIDE * SIDE }, (_, i) =>
+    isInk(isAcross ? Math.floor(i / SIDE) : i % SIDE) ? 0 : 255,
+  );
+  return sharp(pixels, { raw: { width: SIDE, height: SIDE, channels: 1 } })
     .png()
     .toBuffer();
+};
 beforeAll(async () => {
   service = await startSmallService({ modelsDir: await writeModels([smallFewShot()]) });
-  [across, down] = [await stripes('M0 4H16M0 12H16'), await stripes('M4 0V16M12 0V16')];
+  [across, down] = [await stripes(true), await stripes(false)];
 });
 afterAll(() => service.close());
 

@@ -391,8 +391,8 @@ describe('bad input gets a problem that says what to change, and the next good r
     ],
     'a number nested without end': [
       400,
-      'bad-measurements',
-      /must be a number, not an array/,
+      'bad-body',
+      /nested more than 64 deep/,
       () =>
         post(
           '/v1/recover',
@@ -402,8 +402,8 @@ describe('bad input gets a problem that says what to change, and the next good r
     ],
     'a threshold nested without end': [
       400,
-      'bad-parameter',
-      /threshold must be a number from 0 to 1, not an array/,
+      'bad-body',
+      /nested more than 64 deep/,
       () =>
         post(
           '/v1/recover',

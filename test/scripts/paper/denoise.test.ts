@@ -1,4 +1,4 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
+import { readFile, mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -7,7 +7,9 @@ import { reproduceWith } from './run.ts';
 
 it('measures denoising on a folder of images, part by part', async () => {
   const photos = await mkdtemp(join(tmpdir(), 'stopwise-photos-'));
-  await sharp('docs/samples/clean.jpg').resize(128, 128).toFile(join(photos, 'a.png'));
+  await sharp(await readFile('docs/samples/clean.jpg'))
+    .resize(128, 128)
+    .toFile(join(photos, 'a.png'));
   const out = join(photos, 'report');
   const printed = await reproduceWith(
     'models',
@@ -38,7 +40,9 @@ it('measures denoising on a folder of images, part by part', async () => {
 
 it('trains and measures every shape of the network', async () => {
   const photos = await mkdtemp(join(tmpdir(), 'stopwise-photos-'));
-  await sharp('docs/samples/clean.jpg').resize(128, 128).toFile(join(photos, 'a.png'));
+  await sharp(await readFile('docs/samples/clean.jpg'))
+    .resize(128, 128)
+    .toFile(join(photos, 'a.png'));
   const printed = await reproduceWith(
     'models',
     ...['denoise', 'shapes', '--quick', '--data', photos, '--learn', photos, '--out', photos],

@@ -25,7 +25,9 @@ it('measures the parts that are asked for, prints them, and writes them with the
 
 it('recovers images from block measurements beside FISTA, with a picture', async () => {
   const out = join(place, 'sensing');
-  await sharp('docs/samples/clean.jpg').resize(128, 128).toFile(join(place, 'a.png'));
+  await sharp(await readFile('docs/samples/clean.jpg'))
+    .resize(128, 128)
+    .toFile(join(place, 'a.png'));
   const printed = await reproduceWith(
     'models',
     ...['sparse-recovery', 'natural-images', '--quick', '--data', place, '--out', out],
@@ -41,7 +43,7 @@ it('recovers images from block measurements beside FISTA, with a picture', async
   expect(await readdir(out)).toEqual(
     expect.arrayContaining(['natural-images.jpg', 'natural-images-depth.svg']),
   );
-  const { width, height } = await sharp(join(out, 'natural-images.jpg')).metadata();
+  const { width, height } = await sharp(await readFile(join(out, 'natural-images.jpg'))).metadata();
   expect([width, height]).toEqual([3 * 128 + 16, 128]);
 }, 120_000);
 

@@ -4,6 +4,7 @@ import type { ImageFormat } from '../../../src/codecs/formats.ts';
 import type { Sample } from '../../../src/engine/types.ts';
 import type { TaskRequest } from '../../../src/tasks/task.ts';
 import { denoise } from '../../../src/tasks/denoise/serve.ts';
+import { defaultTiles } from '../../../src/tasks/denoise/tiles.ts';
 import { answer, byName, decoderOf, manifest, problem } from '../fixtures.ts';
 
 const MOST = 2e6;
@@ -66,7 +67,7 @@ describe('denoise', () => {
       const back = await decodeImage(body, MOST);
       expect(back).toMatchObject({ channels, width, height });
       expect(back.data.every((value, i) => Math.abs(value - image.data[i]!) < 1e-6)).toBe(true);
-      const single = width <= 512 && height <= 512;
+      const single = width * height <= defaultTiles.size ** 2;
       expect(headers).toMatchObject({
         'x-model': decoded.model,
         'x-stop-depth': single ? '4' : '12',
@@ -79,7 +80,7 @@ describe('denoise', () => {
   );
 
   it('runs large images as tiles of their own depth', async () => {
-    const decoded = await decode(request(await encodeImage(picture(1, 1500, 40), 'png')), models);
+    const decoded = await decode(request(await encodeImage(picture(1, 1500, 500), 'png')), models);
     expect(decoded.samples.length).toBe(3);
     const { headers } = await answer(decoded, 'denoised', identity, 9);
     expect(headers).toMatchObject({
@@ -126,7 +127,7 @@ describe('denoise', () => {
   });
 
   it('answers JSON with every tile and the image', async () => {
-    const image = picture(1, 700, 30);
+    const image = picture(1, 700, 530);
     const decoded = await decode(
       request(await encodeImage(image, 'png'), { accept: ['application/json'] }),
       models,
@@ -143,11 +144,19 @@ describe('denoise', () => {
       max_depth: 12,
       seed: 3,
       samples: [
-        { depth: 4, reason: 'policy', pi: [0.1235], x: 0, y: 0, width: 350, height: 30 },
-        { depth: 12, reason: 'max_depth', pi: [0.1235, 0.5], x: 350, y: 0, width: 350, height: 30 },
+        { depth: 4, reason: 'policy', pi: [0.1235], x: 0, y: 0, width: 350, height: 530 },
+        {
+          depth: 12,
+          reason: 'max_depth',
+          pi: [0.1235, 0.5],
+          x: 350,
+          y: 0,
+          width: 350,
+          height: 530,
+        },
       ],
       timing: { queue_ms: 1.235, compute_ms: 20, total_ms: 25.5 },
-      image: { format: 'png', width: 700, height: 30, data: json.image.data },
+      image: { format: 'png', width: 700, height: 530, data: json.image.data },
     });
     expect((await decodeImage(Buffer.from(json.image.data, 'base64'), MOST)).width).toBe(700);
   });
