@@ -15,6 +15,8 @@ export interface Task {
   readonly takes: Readonly<Record<string, TSchema>>;
   /** The answers that are given, by media type, in the service's order of preference. */
   readonly gives: Readonly<Record<string, TSchema>>;
+  /** Headers of answers that no other task gives, with their descriptions. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** The fields of a multipart form, where one is taken. */
   readonly form?: FormFields;
   /** Query parameters of its own, beside `model` and the stopping parameters. */

@@ -40,6 +40,12 @@ const Place = {
 const Answer = answerSchema({
   depth: Type.Integer({ description: 'Depth of the deepest tile.' }),
   depth_mean: Type.Number({ description: 'Mean depth over the tiles.' }),
+  noise_level: Type.Optional(
+    Type.Number({
+      description:
+        'The noise found in the image: its standard deviation, of 255. Where the model estimates it.',
+    }),
+  ),
   depth_map: Type.Optional(
     Type.Array(Type.Array(Type.Integer()), { description: 'With depth_map=true: tile by tile.' }),
   ),
@@ -76,6 +82,7 @@ export const denoise: Task = {
     ...Object.fromEntries(imageTypes.map((type) => [type, Bytes('The denoised image.')])),
     [JSON_TYPE]: Answer,
   },
+  headers: { 'x-noise-level': 'The noise found in the image: its standard deviation, of 255.' },
   form: imageForm,
   query,
   defaultTolerance: 0.2,
@@ -88,7 +95,8 @@ export const denoise: Task = {
 
   async decode(request, { models, settings }) {
     // Once the tiles are cut nothing may hold on to the image's own pixels: no closure below sees `data`.
-    const { data, ...frame } = await decodeImage(imageOf(request), settings.maxPixels);
+    const file = imageOf(request);
+    const { data, ...frame } = await decodeImage(file, settings.maxPixels);
     const accept = answerType(request, `image/${frame.format}`);
     const wanted: Wanted = {
       json: accept === JSON_TYPE,
@@ -109,7 +117,7 @@ export const denoise: Task = {
       encode: (result) =>
         wanted.depthPicture
           ? encodeDepths(result, frame, tiles)
-          : encodeImages(result, frame, tiles, wanted),
+          : encodeImages(result, { frame, file }, tiles, wanted),
     };
   },
 };
@@ -161,16 +169,52 @@ const cutTiles = (
 
 type Frame = Omit<DecodedImage, 'data'>;
 
+/** The image as it was sent. */
+interface Sent {
+  readonly frame: Frame;
+  readonly file: Uint8Array;
+}
+
+/** The root mean square of the tiles' noise levels, of 255; nothing where the model does not estimate it. */
+function noiseLevelOf({ samples }: RunResult): number | undefined {
+  let squares = 0;
+  for (const { statistic } of samples) {
+    if (statistic === undefined) return undefined;
+    squares += statistic ** 2;
+  }
+  return Number(Math.sqrt(squares / samples.length).toFixed(2));
+}
+
+/** The image file: the one that was sent where no tile was changed and the format is the same. */
+async function imageFileOf(
+  { samples }: RunResult,
+  { frame, file }: Sent,
+  tiles: readonly Tile[],
+  format: ImageFormat,
+): Promise<Uint8Array> {
+  if (format === frame.format && samples.every(({ depth }) => depth === 0)) return file;
+  const parts = samples.map(({ outputs }) => entry(outputs, 'denoised'));
+  const data = joinTiles(frame, tiles, parts, defaultTiles.blend);
+  return encodeImage({ ...frame, data }, format);
+}
+
 async function encodeImages(
   result: RunResult,
-  frame: Frame,
+  sent: Sent,
   tiles: readonly Tile[],
   { format, json, depthMap }: Wanted,
 ): Promise<TaskAnswer> {
-  const parts = result.samples.map(({ outputs }) => entry(outputs, 'denoised'));
-  const data = joinTiles(frame, tiles, parts, defaultTiles.blend);
-  const bytes = await encodeImage({ ...frame, data }, format);
-  if (!json) return { contentType: `image/${format}`, headers: depthHeaders(result), body: bytes };
+  const { frame } = sent;
+  const bytes = await imageFileOf(result, sent, tiles, format);
+  const noiseLevel = noiseLevelOf(result);
+  if (!json) {
+    const level = noiseLevel !== undefined && { 'x-noise-level': String(noiseLevel) };
+    return {
+      contentType: `image/${format}`,
+      headers: { ...depthHeaders(result), ...level },
+      body: bytes,
+    };
+  }
   const samples = result.samples.map(({ depth, reason, pi }, i) => {
     const { x, y } = at(tiles, i);
     const place = { x: x.start, y: y.start, width: x.end - x.start, height: y.end - y.start };
@@ -180,6 +224,7 @@ async function encodeImages(
   return jsonAnswer({
     ...depthFields(result),
     ...depthSummary(result),
+    ...(noiseLevel !== undefined && { noise_level: noiseLevel }),
     ...(depthMap && { depth_map: depthGrid(result, tiles) }),
     samples,
     image: { format, width, height, data: Buffer.from(bytes).toString('base64') },
