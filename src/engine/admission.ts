@@ -124,7 +124,8 @@ export function refusal(application: Application, limits: Limits): Problem | und
     fullness(updateLoad(client.load, undefined, cost, limits)) > 0.5 / client.clients;
   const most = isGreedy ? OPEN_SHARE : 1;
   if (fullness(after) <= most + ROUNDING) return undefined;
-  return overloaded(load, limits, (fullness(after) - most) * (limits.seconds / limits.workers));
+  const excess = 1 - most / fullness(after);
+  return overloaded(load, limits, excess * (load.seconds / limits.workers));
 }
 
 /** The answer to a request whose deadline passes before its turn. @param wait predicted, s */
