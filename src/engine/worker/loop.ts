@@ -14,7 +14,7 @@ const REPORT_INTERVAL_MS = 100;
 /** Weight of the newest run in the running means of a segment's speed and its deviation. */
 const NEWEST_WEIGHT = 0.2;
 /** A run that has to end before a deadline is expected to take its mean time and this many deviations. */
-const DEVIATIONS = 2;
+const DEVIATIONS = 4;
 /** Shorter runs are not announced, unless they are the first of a request, ms. */
 const ANNOUNCED_MS = 2;
 
@@ -31,8 +31,10 @@ export class Loop {
   private isRunning = false;
   private runs: SegmentRun[] = [];
   private reportedAt = clock();
-  /** Jobs with a deadline that have not run yet. */
-  private readonly waiting = new Set<Job>();
+  /** Measured time of reading out, ms per element: running means. */
+  private readonly readOuts = new Map<LoadedModel, number>();
+  /** Jobs with a deadline that are not settled. */
+  private readonly timed = new Set<Job>();
 
   /** @param running is told of the runs that begin: the requests' ids, and the predicted time, ms */
   constructor(
@@ -43,14 +45,14 @@ export class Loop {
   /** Queues the samples of a job; its `result` resolves when all of them have stopped. */
   add(job: Job): void {
     job.foundIdle = !this.isRunning;
-    if (Number.isFinite(job.deadline)) this.waiting.add(job);
+    if (Number.isFinite(job.deadline)) this.timed.add(job);
     for (const item of job.items) this.enqueue(item);
     if (!this.isRunning) void this.run();
   }
 
   /** Removes the samples of a cancelled job. Those inside a run are dropped when it ends. */
   remove(job: Job): void {
-    this.waiting.delete(job);
+    this.timed.delete(job);
     for (const { waiting } of this.queues.values())
       removeWhere(waiting, (item) => item.job === job).forEach(drop);
   }
@@ -71,13 +73,13 @@ export class Loop {
     this.isRunning = true;
     try {
       for (;;) {
-        this.refuseLate();
         const queues = [...this.queues.values()];
         const decision = pick(queues, clock());
         if (!decision) break;
         const queue = at(queues, decision.queue);
         const batch = new Set(decision.batch);
         removeWhere(queue.waiting, (item) => batch.has(item));
+        await this.leaveInTime(() => clock() + this.expectedMs(queue.model, [...batch]));
         await this.advance(queue.model, [...batch]);
         if (clock() - this.reportedAt >= REPORT_INTERVAL_MS) this.reportRuns();
       }
@@ -89,16 +91,48 @@ export class Loop {
     }
   }
 
-  /** Refuses the jobs whose deadline has passed in the queue, where exit 0 does not answer them. */
-  private refuseLate(): void {
-    const now = clock();
-    for (const job of this.waiting) {
-      if (job.attained > 0 || job.settled) this.waiting.delete(job);
-      else if (job.deadline < now && !job.foundIdle && !givesInputBack(job.model)) {
-        job.missDeadline();
-        this.remove(job);
+  /**
+   * Before a run: reads out the waiting samples whose deadline passes during it, and refuses jobs that cannot reach an
+   * exit any more.
+   * @param end when the run is expected to end
+   */
+  private async leaveInTime(end: () => number): Promise<void> {
+    for (const job of this.timed) if (job.settled) this.timed.delete(job);
+    if (this.timed.size === 0) return;
+    for (const { model, waiting } of this.queues.values()) {
+      for (const item of waiting.filter(({ job }) => this.timed.has(job))) {
+        const { job, hasResult, passed } = item;
+        const after = end() + this.readOutMs(model, [item]);
+        if (job.cancelled || after <= job.deadline) continue;
+        if (hasResult || passed >= 0 || givesInputBack(model)) {
+          removeWhere(waiting, (one) => one === item);
+          await this.stop(model, [{ item, at: Math.max(passed, 0), reason: 'deadline' }]);
+        } else if (model.manifest.exits[0] !== 0 && !job.foundIdle) {
+          job.missDeadline();
+          this.remove(job);
+        }
       }
     }
+  }
+
+  /** Time that the next run of a batch may take, with some margin, ms. */
+  private expectedMs(model: LoadedModel, batch: readonly Item[]): number {
+    const elements = elementsOf(batch);
+    const path = this.wholePathFor(model, batch);
+    if (path) return path.msPerElement * elements;
+    const { msPerElement, deviation = 0 } = segmentAt(model, at(batch, 0).next);
+    return (msPerElement + DEVIATIONS * deviation) * elements + this.readOutMs(model, batch);
+  }
+
+  private readOutMs(model: LoadedModel, batch: readonly Item[]): number {
+    return (this.readOuts.get(model) ?? 0) * elementsOf(batch);
+  }
+
+  /** Reads out samples that stop at the same exit. */
+  private async stop(model: LoadedModel, stopped: readonly Stopped[]): Promise<void> {
+    const elements = elementsOf(stopped.map(({ item }) => item));
+    const ms = await readOut(model, stopped);
+    this.readOuts.set(model, runningMean(this.readOuts.get(model) ?? 0, ms / elements));
   }
 
   /** Runs one batch through its next segment, or a single sample through the whole path. A failure fails the batch's jobs. */
@@ -143,7 +177,7 @@ export class Loop {
     const leaving = new Set(early.map(({ item }) => item));
     const staying = batch.filter((item) => !leaving.has(item) && !item.job.cancelled);
     for (const exit of new Set(early.map(({ at: exit }) => exit)))
-      await readOut(
+      await this.stop(
         model,
         early.filter((one) => one.at === exit),
       );
@@ -154,7 +188,7 @@ export class Loop {
     this.account(model, exit, staying, ms);
     const alive = stopped.filter(({ item }) => !item.job.cancelled);
     for (const { item } of stopped) if (item.job.cancelled) drop(item);
-    if (alive.length > 0) await readOut(model, alive);
+    if (alive.length > 0) await this.stop(model, alive);
     for (const item of going) {
       if (item.job.cancelled) drop(item);
       else this.enqueue(item);
@@ -170,9 +204,8 @@ export class Loop {
     model: LoadedModel,
     batch: readonly Item[],
   ): { stopped: Stopped[]; refused: Set<Job> } {
-    const { msPerElement, deviation = 0 } = segmentAt(model, at(batch, 0).next);
     const now = clock();
-    const doneAt = now + (msPerElement + DEVIATIONS * deviation) * elementsOf(batch);
+    const doneAt = now + this.expectedMs(model, batch);
     const stopped: Stopped[] = [];
     const refused = new Set<Job>();
     for (const item of batch) {

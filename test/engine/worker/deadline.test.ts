@@ -80,6 +80,19 @@ describe('a deadline', () => {
     expect(now).toBe(60);
   });
 
+  it('is kept by a sample that waits while others run: it leaves before the run that would pass it', async () => {
+    const loop = new Loop(() => undefined);
+    const model = fakeModel([2, 4, 6]);
+    const timed = jobOf(model, 1, 25);
+    loop.add(timed);
+    const others = Array.from({ length: 3 }, () => jobOf(model, 1));
+    for (const other of others) loop.add(other);
+    const { timing, samples: answered } = await timed.result;
+    expect(answered[0]).toMatchObject({ depth: 2, reason: 'deadline' });
+    expect(timing.totalMs).toBeLessThanOrEqual(25);
+    await Promise.all(others.map(({ result }) => result));
+  });
+
   it('that cannot be met by every tile refuses the image at once, without a run', async () => {
     const loop = new Loop(() => undefined);
     const job = jobOf(fakeModel([2, 4]), 100, 500);
