@@ -40,10 +40,11 @@ export interface DecodedImage extends Planes {
   readonly source: Uint8Array | undefined;
 }
 
-type Header = Omit<Metadata, 'format'> & { readonly format: ImageFormat };
+/** What the header of an image tells: its size in pixels, before its orientation is applied, and its format. */
+export type Header = Omit<Metadata, 'format'> & { readonly format: ImageFormat };
 
 /** Reads size and format from the header alone. @throws Problem `bad-image` or `too-large` */
-async function inspect(bytes: Uint8Array, maxPixels: number): Promise<Header> {
+export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<Header> {
   if (bytes.length === 0) throw new Problem('bad-image', 'The image is empty.');
   const fault = faultOf(bytes);
   if (fault === 'unknown') throw unreadable();
@@ -84,7 +85,11 @@ const numbers = (depth: string): string =>
  * @throws Problem `bad-image`, or `too-large` from the header alone
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise<DecodedImage> {
-  const meta = await inspect(bytes, maxPixels);
+  return decodeWith(bytes, await readHeader(bytes, maxPixels));
+}
+
+/** The same, where the header was read before. @throws Problem `bad-image` */
+export async function decodeWith(bytes: Uint8Array, meta: Header): Promise<DecodedImage> {
   const file = await completed(bytes, meta);
   const image = await read(file, channelsOf(meta), meta);
   const special =
@@ -103,7 +108,7 @@ export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise
 /** Reads a file as gray (1) or colour (3) without alpha; `channels` defaults to those of the image. */
 export async function readImage(file: string, channels?: 1 | 3): Promise<Planes> {
   const bytes = await readFile(file);
-  const meta = await inspect(bytes, Number.POSITIVE_INFINITY);
+  const meta = await readHeader(bytes, Number.POSITIVE_INFINITY);
   return read(await completed(bytes, meta), channels ?? channelsOf(meta), meta);
 }
 
@@ -119,7 +124,7 @@ export async function readSquare(
   maxPixels = Number.POSITIVE_INFINITY,
 ): Promise<Planes> {
   const bytes = typeof input === 'string' ? await readFile(input) : input;
-  const meta = await inspect(bytes, maxPixels);
+  const meta = await readHeader(bytes, maxPixels);
   const image = await read(
     await completed(bytes, meta),
     channels,
@@ -132,7 +137,19 @@ export async function readSquare(
   return { channels, width: side, height: side, data: image.data };
 }
 
-const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
+/** Memory that decoding to planes takes at its peak, bytes: the pixels as they are stored, and as float32. */
+export function decodingBytes(meta: Header): number {
+  const { width, height, channels, depth } = meta;
+  const values = width * height * Math.max(channels, meta.channels === 2 ? 4 : channels);
+  return values * ((depth === 'ushort' ? 2 : 1) + Float32Array.BYTES_PER_ELEMENT);
+}
+
+/** Memory that `readSquare` takes at its peak, bytes: the image's pixels, should they have to be held at once. */
+export const squareBytes = ({ width, height, channels, depth }: Header): number =>
+  width * height * Math.max(3, channels) * (depth === 'ushort' ? 2 : 1);
+
+/** Channels of the planes that an image is decoded to. */
+export const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
 
 /** Opens an image with its orientation applied; damaged files are errors. CMYK is converted to RGB by its profile, others keep theirs. */
 const open = (bytes: Uint8Array, cmyk: boolean): Sharp =>

@@ -3,7 +3,16 @@ import Type from 'typebox';
 import { channelsOf, type Manifest } from '../../bundle/manifest.ts';
 import { multipleOf } from '../../bundle/shape.ts';
 import { formats, imageFormats, isFormat, type ImageFormat } from '../../codecs/formats.ts';
-import { decodeImage, encodeImage, type DecodedImage, type Planes } from '../../codecs/images.ts';
+import {
+  channelsOf as planesOf,
+  decodeWith,
+  decodingBytes,
+  encodeImage,
+  readHeader,
+  type DecodedImage,
+  type Header,
+  type Planes,
+} from '../../codecs/images.ts';
 import type { RunResult, Sample, TaskAnswer } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
@@ -93,10 +102,22 @@ export const denoise: Task = {
   },
   check: (manifest) => checkPorts(manifest, { inputs: { image: 4 }, outputs: { denoised: 4 } }),
 
-  async decode(request, { models, settings }) {
-    // Once the tiles are cut nothing may hold on to the image's own pixels: no closure below sees `data`.
+  async decode(request, { models, settings, admit }) {
     const file = imageOf(request);
-    const { data, ...frame } = await decodeImage(file, settings.maxPixels);
+    const header = await readHeader(file, settings.maxPixels);
+    const { width, height } = header;
+    const channels = planesOf(header);
+    await admit?.({
+      bytes: denoisingBytes(header),
+      work: {
+        model: chooseDenoiser(models, request.model, channels).name,
+        samples: layTiles(width, height, { ...defaultTiles, multiple: 1 }).length,
+        elements: width * height * channels,
+        stopping: request.stopping,
+      },
+    });
+    // Once the tiles are cut nothing may hold on to the image's own pixels: no closure below sees `data`.
+    const { data, ...frame } = await decodeWith(file, header);
     const accept = answerType(request, `image/${frame.format}`);
     const wanted: Wanted = {
       json: accept === JSON_TYPE,
@@ -121,6 +142,13 @@ export const denoise: Task = {
     };
   },
 };
+
+/** Memory of a request, bytes: decoding, then tiles and results, then the joined image and its pixels. */
+function denoisingBytes(header: Header): number {
+  const { width, height } = header;
+  const plane = Float32Array.BYTES_PER_ELEMENT * width * height;
+  return decodingBytes(header) + planesOf(header) * plane;
+}
 
 interface Wanted {
   /** A JSON answer, the image inside. */
