@@ -75,7 +75,7 @@ async function start(config: Config): Promise<void> {
   stuck = () => {
     isStuck = true;
     app.log.fatal('a worker thread is stuck and cannot be ended: draining, to be replaced');
-    void close();
+    close();
   };
   const address = await app.listen({ port: config.port, host: config.host });
   app.log.info(

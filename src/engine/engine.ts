@@ -35,6 +35,7 @@ export class Engine {
   private readonly inFlight: InFlight;
   private readonly watchdog = new Watchdog<WorkerSlot>();
   private readonly watching: NodeJS.Timeout;
+  private watchedAt = clock();
   private readonly idle: (() => void)[] = [];
   private nextId = 1;
   private draining = false;
@@ -58,20 +59,13 @@ export class Engine {
       (id, problem) => this.cancel(id, problem),
     );
     this.supervisor = new Supervisor(pool.handles, pool.start, {
-      message: (slot, message) => {
-        if (slot.alive) this.receive(slot, message);
-      },
+      message: (slot, message) => slot.alive && this.receive(slot, message),
       ended: (slot, reason) => this.ended(slot, reason),
       restarted: (slot) => this.resend(slot),
       abandoned: (slot) => this.inFlight.heldBy(slot).forEach((request) => this.repeat(request)),
       log: (message) => options.log?.(message),
     });
-    let before = clock();
-    this.watching = setInterval(() => {
-      const now = clock();
-      this.watch(now, now - before);
-      before = now;
-    }, PING_INTERVAL_MS).unref();
+    this.watching = setInterval(() => this.watch(), PING_INTERVAL_MS).unref();
   }
 
   /**
@@ -160,8 +154,7 @@ export class Engine {
     if (signal?.aborted) throw clientLeft();
     if (this.draining)
       throw new Problem('draining', 'The service is shutting down; use another instance.');
-    const secondsLeft = deadlineMs === undefined ? undefined : deadlineMs / 1000;
-    const refused = this.inFlight.refusal(origin, samples, secondsLeft);
+    const refused = this.inFlight.refusal(origin, samples, deadlineMs);
     if (refused) throw refused;
     const slot = this.supervisor.leastLoaded();
     if (!slot) throw noWorker();
@@ -240,10 +233,12 @@ export class Engine {
   }
 
   /** Looks for workers that are stuck, and asks the others for a sign of life. */
-  private watch(now: number, elapsedMs: number): void {
+  private watch(): void {
+    const now = clock();
     const { alive } = this.supervisor;
-    for (const slot of this.watchdog.tick(alive, elapsedMs))
+    for (const slot of this.watchdog.tick(alive, now - this.watchedAt))
       this.giveUp(slot, this.inFlight.suspects(slot, this.watchdog.runOf(slot)));
+    this.watchedAt = now;
     for (const slot of this.supervisor.alive) {
       const stuck = this.inFlight
         .heldBy(slot)

@@ -46,6 +46,8 @@ export type Refuse = (id: number, problem: Problem) => void;
 /** Keeps the requests in flight within the limits of compute and memory. */
 export class InFlight {
   private readonly requests = new Map<number, Pending>();
+  /** Those that wait to be decoded. */
+  private readonly waiting = new Set<Pending>();
   private readonly accounts: Accounts;
   private readonly pace = new Pace<WorkerSlot>();
 
@@ -92,9 +94,10 @@ export class InFlight {
 
   /**
    * Why a new request is refused; undefined where it is accepted.
-   * @param secondsLeft from now to its deadline
+   * @param deadlineMs from now to its deadline, ms
    */
-  refusal(origin: Origin, samples: number, secondsLeft?: number): Problem | undefined {
+  refusal(origin: Origin, samples: number, deadlineMs?: number): Problem | undefined {
+    const secondsLeft = deadlineMs === undefined ? undefined : deadlineMs / 1000;
     return this.accounts.refusal(origin, undefined, this.estimate(origin, samples), secondsLeft);
   }
 
@@ -112,6 +115,7 @@ export class InFlight {
       repeated: false,
     };
     this.requests.set(request.id, request);
+    request.slot.requests++;
     this.count(request, this.estimate(request.origin, samples));
     this.pace.begin(request.slot, clock());
     return request;
@@ -122,9 +126,10 @@ export class InFlight {
     const request = this.requests.get(id);
     if (!request) return undefined;
     this.requests.delete(id);
+    request.slot.requests--;
     this.free(request);
     this.count(request, undefined);
-    const isIdle = this.heldBy(request.slot).length === 0;
+    const isIdle = request.slot.requests === 0;
     this.pace.end(request.slot, clock(), isAnswered ? request.predicted : undefined, isIdle);
     this.grant();
     return request;
@@ -135,6 +140,8 @@ export class InFlight {
     const { cost } = request;
     this.free(request);
     this.count(request, undefined);
+    request.slot.requests--;
+    slot.requests++;
     Object.assign(request, { slot, isDecoded: false, repeated: true });
     this.count(request, cost);
     this.pace.begin(slot, clock());
@@ -155,6 +162,7 @@ export class InFlight {
         ? undefined
         : setTimeout(() => this.refuse(request.id, missedDeadline(1)), work.deadline - now).unref();
     request.claim = { bytes, since: now, ...(timer && { timer }) };
+    this.waiting.add(request);
     this.grant();
   }
 
@@ -203,18 +211,16 @@ export class InFlight {
 
   /** Lets waiting requests be decoded, as long as there is memory and a worker for one. */
   private grant(): void {
-    for (;;) {
-      const waiting = [...this.requests.values()].flatMap((request) => {
+    while (this.waiting.size > 0) {
+      const waiting = [...this.waiting].flatMap((request) => {
         const { slot, claim, origin } = request;
-        return claim
-          ? [{ request, slot, ...claim, share: this.accounts.shareOf(origin.client) }]
-          : [];
+        const share = this.accounts.shareOf(origin.client);
+        return claim ? [{ request, slot, ...claim, share }] : [];
       });
       const next = nextGrant(waiting, this.memory.free, clock());
       if (!next) return;
       const { request, slot, bytes } = next;
-      clearTimeout(request.claim?.timer);
-      request.claim = undefined;
+      this.endWaiting(request);
       request.granted = bytes;
       request.decodingSince = clock();
       request.ahead = countedAhead(request.cost?.seconds ?? 0);
@@ -231,12 +237,18 @@ export class InFlight {
     request.slot.decoding--;
   }
 
+  private endWaiting(request: Pending): void {
+    clearTimeout(request.claim?.timer);
+    request.claim = undefined;
+    this.waiting.delete(request);
+  }
+
   /** Gives back what a request holds of its worker and of the memory. */
   private free(request: Pending): void {
     this.endDecoding(request);
-    clearTimeout(request.claim?.timer);
+    this.endWaiting(request);
     this.memory.release(request.granted);
     request.slot.ahead -= request.ahead;
-    Object.assign(request, { claim: undefined, granted: 0, ahead: 0 });
+    Object.assign(request, { granted: 0, ahead: 0 });
   }
 }

@@ -15,6 +15,8 @@ export interface WorkerSlot {
   handle: WorkerHandle;
   /** What was dispatched to the worker and is not yet answered, s of predicted compute. */
   pending: number;
+  /** Requests that were dispatched to the worker and are not answered. */
+  requests: number;
   /** Requests being decoded after a grant. */
   decoding: number;
   /** Compute of the requests that were granted, s; see `countedAhead`. */
@@ -48,6 +50,7 @@ export class Supervisor {
     this.slots = handles.map((handle) => ({
       handle,
       pending: 0,
+      requests: 0,
       decoding: 0,
       ahead: 0,
       alive: true,

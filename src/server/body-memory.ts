@@ -22,9 +22,12 @@ export function installBodyMemory(
     if (request.method !== 'POST') return;
     const hold = memory.holdBody(COPIES * expectedBytes(request, maxBodyBytes));
     holds.set(request, hold);
-    reply.raw.on('close', hold.release);
+    reply.raw.on('close', () => hold.release());
   });
-  app.addHook('onResponse', async (request) => holds.get(request)?.release());
+  app.addHook('onResponse', (request, _reply, done) => {
+    holds.get(request)?.release();
+    done();
+  });
   app.addHook('preParsing', (request, _reply, payload, done) => {
     const hold = holds.get(request);
     const isCounted = !hold || isForm(request) || hasLength(request);
