@@ -12,7 +12,10 @@ const Environment = Type.Object({
   INTRA_OP_THREADS: Type.Integer({ minimum: 1, maximum: 256, default: 1 }),
   ISOLATION: Type.String({ enum: ['thread', 'process'], default: 'thread' }),
   MAX_PENDING: Type.Integer({ minimum: 1, default: 1024 }),
+  MAX_QUEUE_SECONDS: Type.Number({ minimum: 0.05, maximum: 3600, default: 2 }),
+  MAX_MEMORY_BYTES: Type.Integer({ minimum: 16_777_216, default: 1_073_741_824 }),
   SHED_DEPTH: Type.Boolean({ default: true }),
+  TRUST_PROXY: Type.String({ default: '' }),
   MAX_BODY_BYTES: Type.Integer({ minimum: 1024, default: 67_108_864 }),
   MAX_PIXELS: Type.Integer({ minimum: 1024, default: 40_000_000 }),
   DRAIN_DELAY: Type.Number({ minimum: 0, maximum: 600, default: 0 }),
@@ -33,6 +36,12 @@ export interface Config {
   readonly threads: number;
   readonly isolation: 'thread' | 'process';
   readonly maxPending: number;
+  /** Limit on the predicted compute in flight for each worker, s. */
+  readonly maxQueueSeconds: number;
+  /** Limit on the memory that requests hold together, bytes. */
+  readonly maxMemoryBytes: number;
+  /** Whose `X-Forwarded-For` is believed: nobody's, everybody's, or that of these addresses. */
+  readonly trustProxy: boolean | string;
   readonly shed: boolean;
   readonly maxBodyBytes: number;
   readonly maxPixels: number;
@@ -67,6 +76,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     threads: values.INTRA_OP_THREADS,
     isolation: values.ISOLATION as Config['isolation'],
     maxPending: values.MAX_PENDING,
+    maxQueueSeconds: values.MAX_QUEUE_SECONDS,
+    maxMemoryBytes: values.MAX_MEMORY_BYTES,
+    trustProxy: trustedProxies(values.TRUST_PROXY),
     shed: values.SHED_DEPTH,
     maxBodyBytes: values.MAX_BODY_BYTES,
     maxPixels: values.MAX_PIXELS,
@@ -74,4 +86,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     drainTimeout: values.DRAIN_TIMEOUT,
     logLevel: values.LOG_LEVEL,
   };
+}
+
+/** `true`, `false`, or the addresses of proxies, separated by commas. */
+function trustedProxies(text: string): boolean | string {
+  if (text === '' || text === 'false') return false;
+  if (text === 'true') return true;
+  return text;
 }

@@ -16,6 +16,7 @@ export const problems = {
   'client-closed-request': { status: 499, title: 'The client left' },
   internal: { status: 500, title: 'The service failed' },
   'bundle-refused': { status: 503, title: 'The model failed its checks' },
+  'deadline-missed': { status: 503, title: 'The deadline cannot be met' },
   draining: { status: 503, title: 'The service is shutting down' },
 } as const;
 
@@ -28,11 +29,18 @@ export type ProblemCode = keyof typeof problems;
  */
 export class Problem extends Error {
   readonly code: ProblemCode;
+  /** When to send the request again, s; for the answer's Retry-After. */
+  readonly retryAfter: number | undefined;
 
-  constructor(code: ProblemCode, detail: string, options?: ErrorOptions) {
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    options: ErrorOptions & { readonly retryAfter?: number | undefined } = {},
+  ) {
     super(detail, options);
     this.name = 'Problem';
     this.code = code;
+    this.retryAfter = options.retryAfter;
   }
 
   get status(): number {

@@ -18,6 +18,7 @@ async function start(config: Config): Promise<void> {
   const early: string[] = [];
   let log = (message: string): void => void early.push(message);
   const metrics = new Metrics(version);
+  let stuck = (): void => undefined;
   const engine = await Engine.start(
     {
       modelsDir: config.modelsDir,
@@ -29,10 +30,12 @@ async function start(config: Config): Promise<void> {
       threads: config.threads,
       isolation: config.isolation,
       maxPending: config.maxPending,
+      maxQueueSeconds: config.maxQueueSeconds,
+      maxMemoryBytes: config.maxMemoryBytes,
       shed: config.shed,
       log: (message) => log(message),
     },
-    { segment: metrics.segment },
+    { segment: metrics.segment, stuck: () => stuck() },
   );
   metrics.serve(engine);
   let draining = false;
@@ -41,16 +44,39 @@ async function start(config: Config): Promise<void> {
   log = (message) => app.log.warn(message);
   const names = [...engine.manifests.keys()];
   if (names.length === 0) app.log.warn(`no model in ${config.modelsDir}; train one: npm run train`);
-  closeWithGrace(
-    { delay: (config.drainDelay + config.drainTimeout) * 1000, logger: app.log },
+  let isStuck = false;
+  // process.exit() waits for native calls, and ends threads inside them, which aborts the process.
+  const die = (): void => {
+    engine.kill();
+    process.kill(process.pid, 'SIGKILL');
+  };
+  const { close } = closeWithGrace(
+    {
+      delay: (config.drainDelay + config.drainTimeout) * 1000,
+      logger: app.log,
+      onTimeout: () => {
+        app.log.fatal('DRAIN_TIMEOUT is over and requests are unanswered; killed');
+        die();
+      },
+      onSecondSignal: (signal) => {
+        app.log.fatal(`second ${signal}; killed`);
+        die();
+      },
+    },
     async ({ err }) => {
       if (err) app.log.fatal({ err }, 'shutting down after an error');
       draining = true;
       await sleep(err ? 0 : config.drainDelay * 1000);
       await app.close();
       await engine.close();
+      if (isStuck) die();
     },
   );
+  stuck = () => {
+    isStuck = true;
+    app.log.fatal('a worker thread is stuck and cannot be ended: draining, to be replaced');
+    close();
+  };
   const address = await app.listen({ port: config.port, host: config.host });
   app.log.info(
     { models: names, provider: engine.provider, workers: engine.workers },

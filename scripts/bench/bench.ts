@@ -6,6 +6,7 @@ import { batching } from './batching.ts';
 import { depth } from './depth.ts';
 import { engine } from './engine.ts';
 import { isolation } from './isolation.ts';
+import { overload } from './overload.ts';
 import { providers } from './providers.ts';
 import type { Bench, Row } from './row.ts';
 import { scaling } from './scaling.ts';
@@ -17,6 +18,7 @@ const benches: readonly Bench[] = [
   engine,
   batching,
   underLoad,
+  overload,
   isolation,
   scaling,
   providers,

@@ -31,7 +31,11 @@ export const trainingStep: Bench = {
       clean: draw(dims),
       weight: tensor(new Float32Array(batch).fill(1), [batch]),
     });
-    const { family, stages } = denoiseStages(config, { next });
+    const { family, stages } = denoiseStages(
+      config,
+      { next, samples: () => ({ next }) },
+      new Random(1),
+    );
     const { outputs } = unroll(family, { image: input('image', dims) });
     const flops =
       3 *

@@ -10,7 +10,9 @@ import {
   type ImageFormat,
 } from './formats.ts';
 import { withEnd } from './jpeg-end.ts';
+import { jpegQuality } from './jpeg-quality.ts';
 import { faultOf } from './kinds.ts';
+import { fill, interleave, onBackground } from './pixels.ts';
 
 // Every request has a new image, so sharp's cache is of no use.
 sharp.cache(false);
@@ -38,12 +40,15 @@ export interface DecodedImage extends Planes {
   readonly alpha: Float32Array | undefined;
   /** The file, where it has metadata to keep (ICC profile, EXIF, XMP, resolution). CMYK images lose theirs, since they become RGB. */
   readonly source: Uint8Array | undefined;
+  /** How a lossy file was saved: the defaults for saving it in the same format again. */
+  readonly saved?: Pick<EncodeOptions, 'quality' | 'chroma'>;
 }
 
-type Header = Omit<Metadata, 'format'> & { readonly format: ImageFormat };
+/** What the header of an image tells: its size in pixels, before its orientation is applied, and its format. */
+export type Header = Omit<Metadata, 'format'> & { readonly format: ImageFormat };
 
 /** Reads size and format from the header alone. @throws Problem `bad-image` or `too-large` */
-async function inspect(bytes: Uint8Array, maxPixels: number): Promise<Header> {
+export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<Header> {
   if (bytes.length === 0) throw new Problem('bad-image', 'The image is empty.');
   const fault = faultOf(bytes);
   if (fault === 'unknown') throw unreadable();
@@ -84,7 +89,11 @@ const numbers = (depth: string): string =>
  * @throws Problem `bad-image`, or `too-large` from the header alone
  */
 export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise<DecodedImage> {
-  const meta = await inspect(bytes, maxPixels);
+  return decodeWith(bytes, await readHeader(bytes, maxPixels));
+}
+
+/** The same, where the header was read before. @throws Problem `bad-image` */
+export async function decodeWith(bytes: Uint8Array, meta: Header): Promise<DecodedImage> {
   const file = await completed(bytes, meta);
   const image = await read(file, channelsOf(meta), meta);
   const special =
@@ -97,13 +106,28 @@ export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise
     ...image,
     format: meta.format,
     source: special && meta.space !== 'cmyk' ? file : undefined,
+    ...(meta.format === 'jpeg' && { saved: savedAs(bytes, meta) }),
+  };
+}
+
+/** Saved again with less, a picture would lose more than noise. */
+const LEAST_QUALITY = 85;
+
+function savedAs(
+  jpeg: Uint8Array,
+  { chromaSubsampling }: Header,
+): Pick<EncodeOptions, 'quality' | 'chroma'> {
+  const quality = jpegQuality(jpeg);
+  return {
+    ...(quality !== undefined && { quality: Math.max(quality, LEAST_QUALITY) }),
+    ...(chromaSubsampling === '4:2:0' && { chroma: '4:2:0' }),
   };
 }
 
 /** Reads a file as gray (1) or colour (3) without alpha; `channels` defaults to those of the image. */
 export async function readImage(file: string, channels?: 1 | 3): Promise<Planes> {
   const bytes = await readFile(file);
-  const meta = await inspect(bytes, Number.POSITIVE_INFINITY);
+  const meta = await readHeader(bytes, Number.POSITIVE_INFINITY);
   return read(await completed(bytes, meta), channels ?? channelsOf(meta), meta);
 }
 
@@ -119,7 +143,7 @@ export async function readSquare(
   maxPixels = Number.POSITIVE_INFINITY,
 ): Promise<Planes> {
   const bytes = typeof input === 'string' ? await readFile(input) : input;
-  const meta = await inspect(bytes, maxPixels);
+  const meta = await readHeader(bytes, maxPixels);
   const image = await read(
     await completed(bytes, meta),
     channels,
@@ -132,7 +156,19 @@ export async function readSquare(
   return { channels, width: side, height: side, data: image.data };
 }
 
-const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
+/** Memory that decoding to planes takes at its peak, bytes: the pixels as they are stored, and as float32. */
+export function decodingBytes(meta: Header): number {
+  const { width, height, channels, depth } = meta;
+  const values = width * height * Math.max(channels, meta.channels === 2 ? 4 : channels);
+  return values * ((depth === 'ushort' ? 2 : 1) + Float32Array.BYTES_PER_ELEMENT);
+}
+
+/** Memory that `readSquare` takes at its peak, bytes: the image's pixels, should they have to be held at once. */
+export const squareBytes = ({ width, height, channels, depth }: Header): number =>
+  width * height * Math.max(3, channels) * (depth === 'ushort' ? 2 : 1);
+
+/** Channels of the planes that an image is decoded to. */
+export const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
 
 /** Opens an image with its orientation applied; damaged files are errors. CMYK is converted to RGB by its profile, others keep theirs. */
 const open = (bytes: Uint8Array, cmyk: boolean): Sharp =>
@@ -173,7 +209,7 @@ async function read(
   channels: 1 | 3,
   meta: Header,
   change: (image: Sharp) => Sharp = (image) => image,
-): Promise<Omit<DecodedImage, 'format' | 'source'>> {
+): Promise<Omit<DecodedImage, 'format' | 'source' | 'saved'>> {
   const bits = meta.depth === 'ushort' ? 16 : 8;
   // For 8-bit gray sharp returns the first channel only; to get the alpha channel too, gray is read as RGB.
   const space = meta.channels === 2 ? spaceOf(3, bits) : spaceOf(channels, bits);
@@ -197,20 +233,8 @@ async function read(
   return { channels, width: info.width, height: info.height, data: planes, bits, alpha };
 }
 
-/** Every `step`-th value from `from` on, times `scale`. Inlined as a closure it takes three times as long. */
-function fill(
-  target: Float32Array,
-  numbers: Uint8Array | Uint16Array,
-  from: number,
-  step: number,
-  scale: number,
-): Float32Array {
-  for (let i = 0; i < target.length; i++, from += step) target[i] = numbers[from]! * scale;
-  return target;
-}
-
 /**
- * Encodes planes, with the metadata of the source file. Bit depth and channels are reduced to what the format supports.
+ * Encodes planes, with the metadata of the source file unless it is to be stripped. Bit depth and channels are reduced to what the format supports.
  * Values are clipped to [0,1].
  */
 export async function encodeImage(
@@ -221,31 +245,16 @@ export async function encodeImage(
   const { width, height, channels, source } = image;
   const { deep, gray, alpha, encode } = imageFormats[format];
   const bits = deep ? image.bits : 8;
-  const pixels = interleave(image, bits);
-  const raw = { width, height, channels: (channels + (image.alpha ? 1 : 0)) as 1 | 2 | 3 | 4 };
+  const { metadata = 'keep' } = options;
+  const pixels = interleave(alpha ? image : onBackground(image, options.background), bits);
+  const layers = channels + (image.alpha && alpha ? 1 : 0);
+  const raw = { width, height, channels: layers as 1 | 2 | 3 | 4 };
   const input = source
-    ? carry(source, pixels, raw, channels === 3 || gray)
+    ? carry(source, pixels, raw, { profile: channels === 3 || gray, rest: metadata === 'keep' })
     : sharp(pixels, { raw, limitInputPixels: false });
-  if (!alpha) input.removeAlpha();
-  return encode(input.toColourspace(spaceOf(channels, bits)), options).toBuffer();
-}
-
-/** Interleaves planes as integers of `image.bits`; where fewer `bits` are written, rounded to the nearest of those. */
-function interleave(
-  { width, height, channels, data, alpha, bits: stored }: DecodedImage,
-  bits: 8 | 16,
-): Uint8Array | Uint16Array {
-  const count = channels + (alpha ? 1 : 0);
-  const pixels = width * height;
-  const target = stored === 16 ? new Uint16Array(pixels * count) : new Uint8Array(pixels * count);
-  const most = 2 ** bits - 1;
-  const step = stored === bits ? 1 : 257;
-  for (let c = 0; c < count; c++) {
-    const plane = c < channels ? data.subarray(c * pixels, (c + 1) * pixels) : alpha!;
-    for (let i = 0, to = c; i < pixels; i++, to += count)
-      target[to] = Math.round(Math.min(1, Math.max(0, plane[i]!)) * most) * step;
-  }
-  return target;
+  const defaults = format === image.format ? image.saved : {};
+  const coloured = input.toColourspace(spaceOf(channels, bits));
+  return encode(coloured, { ...defaults, ...options }).toBuffer();
 }
 
 /** Replaces the pixels of a file: its own are zeroed and combined with the new ones, since sharp keeps metadata only within its pipeline. */
@@ -253,12 +262,13 @@ function carry(
   source: Uint8Array,
   pixels: Uint8Array | Uint16Array,
   raw: Raw,
-  withProfile: boolean,
+  keep: { readonly profile: boolean; readonly rest: boolean },
 ): Sharp {
-  const blank = open(source, false)
-    .linear(0, 0)
-    .boolean(pixels as Buffer, 'or', { raw });
-  return withProfile ? blank.keepMetadata() : blank.keepExif().keepXmp();
+  const opened = open(source, false);
+  if (raw.channels === 1 || raw.channels === 3) opened.removeAlpha();
+  const blank = opened.linear(0, 0).boolean(pixels as Buffer, 'or', { raw });
+  if (keep.rest) return keep.profile ? blank.keepMetadata() : blank.keepExif().keepXmp();
+  return keep.profile ? blank.keepIccProfile() : blank;
 }
 
 function unreadable(cause?: unknown): Problem {

@@ -1,48 +1,44 @@
-/** Dispatches requests to workers and bounds the samples in flight. */
+/** Dispatches requests to workers, and gives up workers that are stuck. */
 import type { Manifest } from '../bundle/manifest.ts';
 import type { Refusal } from '../bundle/read.ts';
 import { Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import { clock } from '../util/clock.ts';
-import { exitShare, NO_LOAD, refusal, updateLoad } from './admission.ts';
+import type { Origin } from './accounts.ts';
+import { InFlight, type Pending } from './in-flight.ts';
+import { Memory } from './memory.ts';
 import { startPool, type EngineOptions, type Pool } from './pool.ts';
 import { Supervisor, type WorkerSlot } from './supervisor.ts';
 import type { FromWorker, SegmentRun, Summary, ToWorker } from './transport/messages.ts';
-import type { Packed, RunResult, Sample, TaskAnswer } from './types.ts';
+import type { CallOptions, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
+import { isDecodingStuck, PING_INTERVAL_MS, Watchdog } from './watchdog.ts';
 
-/** Measurements, reported while requests run. */
+/** Measurements and events, reported while requests run. */
 export interface EngineEvents {
   segment: (run: SegmentRun) => void;
-}
-
-/** A request that was dispatched and is not yet answered. */
-interface Pending {
-  readonly id: number;
-  slot: WorkerSlot;
-  samples: number;
-  /** Whether a worker has already ended while it held this request. */
-  repeated: boolean;
-  /** Makes the message for the worker, and the buffers that may be transferred with it. */
-  readonly ask: () => readonly [message: ToWorker, transfer: readonly ArrayBuffer[]];
-  resolve(message: FromWorker): void;
-  reject(error: unknown): void;
+  /** A thread is stuck and cannot be ended: the process should drain and be replaced. */
+  stuck: () => void;
 }
 
 const MAX_PENDING = 1024;
+const MAX_MEMORY_BYTES = 2 ** 30;
 
-/** Runs models in a pool of supervised workers, with a bound on the samples in flight. */
+/** Runs models in a pool of supervised workers, with bounds on the compute and the memory in flight. */
 export class Engine {
   readonly manifests: ReadonlyMap<string, Manifest>;
   readonly provider: Provider;
   readonly refused: readonly Refusal[];
+  /** The memory that requests hold. */
+  readonly memory: Memory;
   private readonly supervisor: Supervisor;
-  private readonly requests = new Map<number, Pending>();
+  private readonly inFlight: InFlight;
+  private readonly watchdog = new Watchdog<WorkerSlot>();
+  private readonly watching: NodeJS.Timeout;
+  private watchedAt = clock();
   private readonly idle: (() => void)[] = [];
-  private readonly maxPending: number;
   private nextId = 1;
   private draining = false;
-  private load = NO_LOAD;
   /** The share of exits that the workers were last told to use. */
   private share = 1;
 
@@ -51,17 +47,25 @@ export class Engine {
     private readonly options: EngineOptions,
     private readonly events: Partial<EngineEvents>,
   ) {
-    this.maxPending = options.maxPending ?? MAX_PENDING;
+    const { maxPending = MAX_PENDING, maxQueueSeconds = Number.POSITIVE_INFINITY } = options;
     this.provider = pool.provider;
     this.refused = pool.refused;
     this.manifests = new Map(pool.bundles.map(({ manifest }) => [manifest.name, manifest]));
+    this.memory = new Memory(options.maxMemoryBytes ?? MAX_MEMORY_BYTES);
+    const workers = pool.handles.length;
+    this.inFlight = new InFlight(
+      { samples: maxPending, seconds: maxQueueSeconds * workers, workers },
+      this.memory,
+      (id, problem) => this.cancel(id, problem),
+    );
     this.supervisor = new Supervisor(pool.handles, pool.start, {
-      message: (_, message) => this.receive(message),
+      message: (slot, message) => slot.alive && this.receive(slot, message),
       ended: (slot, reason) => this.ended(slot, reason),
       restarted: (slot) => this.resend(slot),
-      abandoned: (slot) => this.heldBy(slot).forEach((request) => this.repeat(request)),
+      abandoned: (slot) => this.inFlight.heldBy(slot).forEach((request) => this.repeat(request)),
       log: (message) => options.log?.(message),
     });
+    this.watching = setInterval(() => this.watch(), PING_INTERVAL_MS).unref();
   }
 
   /**
@@ -78,7 +82,12 @@ export class Engine {
 
   /** Samples in flight: accepted and not yet answered. */
   get pending(): number {
-    return this.load.samples;
+    return this.inFlight.samples;
+  }
+
+  /** Compute in flight at the depths now being taken, s. */
+  get pendingSeconds(): number {
+    return this.inFlight.seconds;
   }
 
   /**
@@ -87,14 +96,15 @@ export class Engine {
    */
   async perform(
     pack: () => Packed,
-    { signal }: { signal?: AbortSignal } = {},
+    options: CallOptions = {},
   ): Promise<{ answer: TaskAnswer; summary: Summary }> {
     const arrivedAt = clock();
     const ask = (id: number): readonly [ToWorker, readonly ArrayBuffer[]] => {
       const { request, transfer } = pack();
       return [{ type: 'perform', id, request, arrivedAt }, transfer];
     };
-    const message = await this.send(ask, 1, signal);
+    const origin = { kind: options.kind ?? '', units: options.bytes ?? 1, client: options.client };
+    const message = await this.send(ask, origin, 1, options);
     if (message.type !== 'answered') throw new Error(`unexpected answer ${message.type}`);
     return { answer: message.answer, summary: message.summary };
   }
@@ -109,8 +119,9 @@ export class Engine {
     const arrivedAt = clock();
     const message = await this.send(
       (id) => [{ type: 'run', id, model, samples, stopping, arrivedAt }, []],
+      { kind: `run ${model}`, units: samples.length },
       samples.length,
-      signal,
+      { ...(signal && { signal }) },
     );
     if (message.type !== 'ran') throw new Error(`unexpected answer ${message.type}`);
     return message.result;
@@ -119,24 +130,31 @@ export class Engine {
   /** Refuses new requests; resolves when all accepted ones are answered. */
   async drain(): Promise<void> {
     this.draining = true;
-    if (this.requests.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    if (this.inFlight.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
   /** Drains, then closes the workers. */
   async close(): Promise<void> {
     await this.drain();
+    clearInterval(this.watching);
     await this.supervisor.close();
+  }
+
+  /** Kills worker processes, for an end that waits for nothing. */
+  kill(): void {
+    this.supervisor.kill();
   }
 
   private async send(
     ask: (id: number) => readonly [ToWorker, readonly ArrayBuffer[]],
+    origin: Origin,
     samples: number,
-    signal?: AbortSignal,
+    { signal, deadlineMs }: CallOptions,
   ): Promise<FromWorker> {
     if (signal?.aborted) throw clientLeft();
     if (this.draining)
       throw new Problem('draining', 'The service is shutting down; use another instance.');
-    const refused = refusal(this.pending, samples, this.maxPending);
+    const refused = this.inFlight.refusal(origin, samples, deadlineMs);
     if (refused) throw refused;
     const slot = this.supervisor.leastLoaded();
     if (!slot) throw noWorker();
@@ -145,32 +163,35 @@ export class Engine {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       return await new Promise<FromWorker>((resolve, reject) => {
-        const request: Pending = {
-          id,
-          slot,
-          samples: 0,
-          repeated: false,
-          ask: () => ask(id),
-          resolve,
-          reject,
-        };
-        this.requests.set(id, request);
-        this.count(request, samples);
-        dispatch(request);
+        const given = { id, origin, slot, ask: () => ask(id), resolve, reject };
+        dispatch(this.inFlight.add(given, samples));
+        this.lowerDepth();
       });
     } finally {
       signal?.removeEventListener('abort', abort);
     }
   }
 
-  private receive(message: FromWorker): void {
+  private receive(slot: WorkerSlot, message: FromWorker): void {
+    this.watchdog.heard(slot);
     switch (message.type) {
       case 'segments':
         if (this.events.segment) message.runs.forEach(this.events.segment);
         break;
-      case 'decoded':
-        this.admit(message.id, message.samples);
+      case 'running':
+        this.watchdog.running(slot, message.ids, message.ms);
         break;
+      case 'pong':
+        break;
+      case 'claim':
+      case 'decoded': {
+        const request = this.inFlight.get(message.id);
+        if (request?.slot !== slot) break;
+        if (message.type === 'claim') this.inFlight.claim(request, message.bytes, message.work);
+        else this.inFlight.decoded(request, message.work);
+        this.lowerDepth();
+        break;
+      }
       case 'failed':
         this.take(message.id)?.reject(
           message.code === 'internal'
@@ -180,20 +201,11 @@ export class Engine {
         break;
       case 'answered':
       case 'ran':
-        this.take(message.id)?.resolve(message);
+        this.take(message.id, true)?.resolve(message);
         break;
       default:
         throw new Error(`unexpected message ${message.type} from a worker`);
     }
-  }
-
-  /** A request was decoded, so that the number of its samples is known: it is counted, or refused. */
-  private admit(id: number, samples: number): void {
-    const request = this.requests.get(id);
-    if (!request) return;
-    const refused = refusal(this.pending - request.samples, samples, this.maxPending);
-    if (refused) this.cancel(id, refused);
-    else this.count(request, samples);
   }
 
   private cancel(id: number, error: Problem): void {
@@ -204,28 +216,54 @@ export class Engine {
   }
 
   /** Removes a request that is about to be settled. */
-  private take(id: number): Pending | undefined {
-    const request = this.requests.get(id);
+  private take(id: number, isAnswered = false): Pending | undefined {
+    const request = this.inFlight.take(id, isAnswered);
     if (!request) return undefined;
-    this.count(request, 0);
-    this.requests.delete(id);
-    if (this.requests.size === 0) this.idle.splice(0).forEach((resolve) => resolve());
+    if (this.inFlight.size === 0) this.idle.splice(0).forEach((resolve) => resolve());
+    this.lowerDepth();
     return request;
   }
 
-  private count(request: Pending, samples: number): void {
-    this.load = updateLoad(this.load, request.samples, samples, this.maxPending);
-    request.slot.pending += samples - request.samples;
-    request.samples = samples;
-    const share = this.options.shed === false ? 1 : exitShare(this.load, this.maxPending);
+  /** Tells the workers how deep they may go, where that has changed. */
+  private lowerDepth(): void {
+    const share = this.options.shed === false ? 1 : this.inFlight.share;
     if (share === this.share) return;
     this.share = share;
     this.supervisor.broadcast({ type: 'cap', share });
   }
 
+  /** Looks for workers that are stuck, and asks the others for a sign of life. */
+  private watch(): void {
+    const now = clock();
+    const { alive } = this.supervisor;
+    for (const slot of this.watchdog.tick(alive, now - this.watchedAt))
+      this.giveUp(slot, this.inFlight.suspects(slot, this.watchdog.runOf(slot)));
+    this.watchedAt = now;
+    for (const slot of this.supervisor.alive) {
+      const stuck = this.inFlight
+        .heldBy(slot)
+        .filter(({ decodingSince: since }) => since !== undefined && isDecodingStuck(since, now));
+      if (stuck.length > 0) this.giveUp(slot, stuck);
+      else slot.handle.post({ type: 'ping' });
+    }
+  }
+
+  /** A worker is stuck: the requests that it is stuck in fail, its others are repeated elsewhere. */
+  private giveUp(slot: WorkerSlot, suspects: readonly Pending[]): void {
+    for (const { id } of suspects)
+      this.take(id)?.reject(new Error('a worker was stuck in this request'));
+    const isReplaced = this.supervisor.condemn(slot);
+    this.watchdog.forget(slot);
+    this.options.log?.(`a worker is stuck; it is ${isReplaced ? 'killed' : 'abandoned'}`);
+    if (isReplaced) return;
+    this.ended(slot, 'it is stuck');
+    this.events.stuck?.();
+  }
+
   /** A worker ended: its requests are repeated once, by another worker or by its replacement. */
   private ended(slot: WorkerSlot, reason: string): void {
-    for (const request of this.heldBy(slot)) {
+    this.watchdog.forget(slot);
+    for (const request of this.inFlight.heldBy(slot)) {
       if (request.repeated)
         this.take(request.id)?.reject(
           new Error(`two workers ended while they held this request (${reason})`),
@@ -234,28 +272,20 @@ export class Engine {
     }
   }
 
-  private heldBy(slot: WorkerSlot): Pending[] {
-    return [...this.requests.values()].filter((request) => request.slot === slot);
-  }
-
   private repeat(request: Pending): void {
-    const { samples } = request;
-    this.count(request, 0);
     const slot = this.supervisor.leastLoaded();
     if (!slot) {
       this.take(request.id)?.reject(noWorker());
       return;
     }
-    request.slot = slot;
-    request.repeated = true;
-    this.count(request, samples);
+    this.inFlight.move(request, slot);
     dispatch(request);
   }
 
   /** Tells a restarted worker the load, and sends it the requests that waited for it. */
   private resend(slot: WorkerSlot): void {
     slot.handle.post({ type: 'cap', share: this.share });
-    this.heldBy(slot).forEach(dispatch);
+    this.inFlight.heldBy(slot).forEach(dispatch);
   }
 }
 

@@ -26,6 +26,10 @@ export interface EngineOptions {
   readonly isolation?: Isolation;
   /** Limit on the samples in flight. A single larger request is accepted while nothing else is in flight. */
   readonly maxPending?: number;
+  /** Limit on the predicted compute in flight for each worker, s; default: none. */
+  readonly maxQueueSeconds?: number;
+  /** Limit on the memory that requests hold together, bytes; default: 1 GiB. */
+  readonly maxMemoryBytes?: number;
   /** Lower the depth under load, before requests are refused. */
   readonly shed?: boolean;
   /** Batch samples of different requests where that is faster. */

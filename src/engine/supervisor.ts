@@ -13,10 +13,16 @@ export const MAX_BACKOFF_MS = 30_000;
 /** One worker, or the one that replaces it after it ended. */
 export interface WorkerSlot {
   handle: WorkerHandle;
-  /** Samples dispatched to the worker and not yet answered. */
+  /** What was dispatched to the worker and is not yet answered, s of predicted compute. */
   pending: number;
+  /** Requests that were dispatched to the worker and are not answered. */
+  requests: number;
+  /** Requests being decoded after a grant. */
+  decoding: number;
+  /** Compute of the requests that were granted, s; see `countedAhead`. */
+  ahead: number;
   alive: boolean;
-  /** True after MAX_RESTARTS failed restarts, until one succeeds. */
+  /** True after MAX_RESTARTS failed restarts, until one succeeds; and of a stuck thread. */
   abandoned: boolean;
 }
 
@@ -41,7 +47,15 @@ export class Supervisor {
     private readonly start: () => Promise<WorkerHandle>,
     private readonly events: SupervisorEvents,
   ) {
-    this.slots = handles.map((handle) => ({ handle, pending: 0, alive: true, abandoned: false }));
+    this.slots = handles.map((handle) => ({
+      handle,
+      pending: 0,
+      requests: 0,
+      decoding: 0,
+      ahead: 0,
+      alive: true,
+      abandoned: false,
+    }));
     for (const slot of this.slots) this.attach(slot);
   }
 
@@ -49,13 +63,33 @@ export class Supervisor {
     return this.slots.filter(({ alive }) => alive);
   }
 
-  /** The live worker with the fewest samples; where none is alive, one that is being restarted and not abandoned. */
+  /** The live worker with the least work; where none is alive, one that is being restarted and not abandoned. */
   leastLoaded(): WorkerSlot | undefined {
     return leastPending(this.alive) ?? leastPending(this.slots.filter((slot) => !slot.abandoned));
   }
 
   broadcast(message: ToWorker): void {
     for (const { handle } of this.alive) handle.post(message);
+  }
+
+  /**
+   * Gives up a worker that is stuck. A process is killed, and replaced as one that ended by itself. A thread cannot be
+   * ended during a run: it is left to itself and takes no more requests.
+   * @returns whether it is replaced
+   */
+  condemn(slot: WorkerSlot): boolean {
+    if (slot.handle.kill) {
+      slot.handle.kill();
+      return true;
+    }
+    Object.assign(slot, { alive: false, abandoned: true });
+    return false;
+  }
+
+  /** Kills the workers that are processes; the service ends without waiting for them. */
+  kill(): void {
+    this.closing = true;
+    for (const { handle } of this.slots) handle.kill?.();
   }
 
   /** Closes the workers and waits until they have ended. */

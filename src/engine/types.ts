@@ -54,6 +54,18 @@ export interface Packed {
   readonly transfer: readonly ArrayBuffer[];
 }
 
+/** What the caller knows of a request. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Who sent it, such as its address: clients share the service fairly. */
+  readonly client?: string;
+  /** Requests of the same kind, such as those of one task, cost about the same for each byte. */
+  readonly kind?: string;
+  readonly bytes?: number;
+  /** From arrival to the end of compute, ms, where that is known before decoding. */
+  readonly deadlineMs?: number;
+}
+
 /** The bytes of an answer and what the HTTP side needs to know of it. */
 export interface TaskAnswer {
   readonly contentType: string;
@@ -70,9 +82,26 @@ export interface DecodedRequest {
   encode(result: RunResult): Promise<TaskAnswer>;
 }
 
+/** What a request needs, as far as its headers tell. */
+export interface Claim {
+  /** Memory from its decoding to its answer, bytes: decoded values, samples, results. */
+  readonly bytes: number;
+  /** The model that it is for and the numbers in its samples' inputs, where that is known before it is decoded. */
+  readonly work?: {
+    readonly model: string;
+    readonly samples: number;
+    readonly elements: number;
+    readonly stopping: StoppingParameters;
+  };
+}
+
+/** Waits until a request may be decoded; at most once for each request. @throws Problem where it is refused */
+export type Admit = (claim: Claim) => Promise<void>;
+
 /**
  * Turns a request into samples, inside a worker, so it may be slow. The engine passes requests on unread.
  * @param signal aborts when the client leaves: a long decoding ends then, with an error of its own choice
+ * @param admit to be awaited before decoding anything that is large in relation to the request's bytes
  * @throws Problem where the request is at fault
  */
 export type Decoder = (
@@ -80,6 +109,7 @@ export type Decoder = (
   models: ReadonlyMap<string, Manifest>,
   files: TaskFiles,
   signal: AbortSignal,
+  admit: Admit,
 ) => Promise<DecodedRequest>;
 
 /** Reads a task file of a model, such as `labels.json`. */

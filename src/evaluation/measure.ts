@@ -70,5 +70,6 @@ export function startEngine(
     workers: 1,
     threads,
     maxPending: 1e9,
+    shed: false,
   });
 }

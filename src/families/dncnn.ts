@@ -5,16 +5,20 @@
  */
 import {
   add,
+  concat,
   conv,
   depthToSpace,
   log,
+  mul,
   reduceMean,
   relu,
+  softplus,
   spaceToDepth,
   sub,
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { normal, Parameters, type Family, type Initializer, type Values } from './family.ts';
+import { defineNoiseStatistics } from './noise-statistics.ts';
 import { definePerceptron } from './perceptron.ts';
 
 /** Size of a DnCNN-stop network and the depths of its exits. */
@@ -32,11 +36,15 @@ export interface DncnnConfig {
 export const defaultDncnn: Omit<DncnnConfig, 'channels'> = {
   features: 32,
   depth: 16,
-  exits: [4, 8, 12, 16],
+  exits: [0, 4, 8, 12, 16],
   hidden: 16,
 };
 
-/** image [N,C,2h,2w] in [0,1] → denoised [N,C,2h,2w]; the state is the features [N,F,h,w]. */
+/**
+ * image [N,C,2h,2w] in [0,1] → denoised [N,C,2h,2w]; the state is the features [N,F,h,w]. Where 0 is among the exits, the
+ * untouched image is an answer, the noise level [N] (standard deviation, of 255) is the input statistic, and the policy reads
+ * {@link defineNoiseStatistics} beside the features.
+ */
 export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnConfig): Family {
   const parameters = new Parameters();
   const inner = 4 * channels;
@@ -51,9 +59,16 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
       ? kernel('kernel-1', features, inner, 1)
       : kernel(`kernel-${i + 1}`, features, features, 0.4, true),
   );
-  const heads = new Map(exits.map((t) => [t, kernel(`head-${t}`, inner, features, 0.1)]));
+  const computing = exits.filter((t) => t > 0);
+  const heads = new Map(computing.map((t) => [t, kernel(`head-${t}`, inner, features, 0.1)]));
+  const start = exits[0] === 0 ? defineStart(parameters, channels, hidden) : undefined;
   const policies = new Map(
-    exits.slice(0, -1).map((t) => [t, definePolicy(parameters, t, features, hidden)]),
+    exits
+      .slice(0, -1)
+      .map((t) => [
+        t,
+        definePerceptron(parameters, t, (t > 0 ? features : 0) + (start?.count ?? 0), hidden),
+      ]),
   );
 
   return {
@@ -62,17 +77,48 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
     exits,
     inputs: { image: ['N', channels, '2*h', '2*w'] },
     outputs: ['denoised'],
+    ...(start && { statistic: start.statistic }),
     parameters: parameters.all,
     layer(t, { image, features: state }): Values {
+      if (t === 0) return start!.layer(image!);
       const read = t === 1 ? spaceToDepth(image!, 2) : state!;
-      return { features: relu(conv(read, layers[t - 1]!)) };
+      const after = relu(conv(read, layers[t - 1]!));
+      return { features: after, ...(exits.includes(t) && t < depth && { means: logMeans(after) }) };
     },
-    policy: (t, { features: state }) => policies.get(t)!(state!),
+    policy(t, { seen, means }) {
+      const read = [...(t > 0 ? [means!] : []), ...(start ? [seen!] : [])];
+      return policies.get(t)!(concat(read, 1));
+    },
     decode(t, { image, features: state }): Values {
+      if (t === 0) return { denoised: image! };
       return { denoised: sub(image!, depthToSpace(conv(state!, heads.get(t)!), 2)) };
     },
   };
 }
+
+/** Layer 0: the statistics [N,K] that policies read as `seen`, and the noise level [N] by a perceptron on them. */
+function defineStart(parameters: Parameters, channels: number, hidden: number) {
+  const statistics = defineNoiseStatistics(parameters, channels);
+  const level = definePerceptron(parameters, 'noise', statistics.count, hidden, 'statistic');
+  const statistic = {
+    name: 'noise_level',
+    of: ({ seen }: Values): Value => mul(softplus(level(seen!)), NOISE_UNIT),
+  };
+  return {
+    count: statistics.count,
+    statistic,
+    layer(image: Value): Values {
+      const seen = statistics.of(image);
+      return { seen, [statistic.name]: statistic.of({ seen }) };
+    },
+  };
+}
+
+/** The noise level at which the perceptron's output is about one, of 255. */
+const NOISE_UNIT = 10;
+
+/** The logarithm of each feature's mean over the image: [N,F,h,w] → [N,F]. */
+const logMeans = (state: Value): Value => add(log(add(reduceMean(state, [2, 3]), 1e-3)), 3);
 
 /**
  * Adds the identity to the centre of square kernels [F,F,3,3]: conv(x, w + 1) = conv(x, w) + x. A residual layer is then
@@ -86,14 +132,3 @@ const withSkip =
     for (let i = 0; i < features; i++) values[(i * features + i) * 9 + 4]! += 1;
     return values;
   };
-
-/** A small perceptron on the logarithm of each feature's mean over the image. */
-function definePolicy(
-  parameters: Parameters,
-  t: number,
-  features: number,
-  hidden: number,
-): (state: Value) => Value {
-  const perceptron = definePerceptron(parameters, t, features, hidden);
-  return (state) => perceptron(add(log(add(reduceMean(state, [2, 3]), 1e-3)), 3));
-}

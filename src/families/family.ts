@@ -12,8 +12,11 @@ export interface Parameter {
   /** The input of the graph with the parameter's name. */
   readonly value: Value;
   readonly initial: Initializer;
-  /** `constant`: not trained, stored once for all segments. `derived`: computed from other parameters when a stage ends. */
-  readonly role: 'model' | 'policy' | 'constant' | 'derived';
+  /**
+   * `statistic`: of the input statistic, trained before the policy. `constant`: not trained, stored once for all segments.
+   * `derived`: computed from other parameters when a stage ends.
+   */
+  readonly role: 'model' | 'statistic' | 'policy' | 'constant' | 'derived';
 }
 
 /** What training and export need of a model: shapes, parameters, and one graph for each layer and exit. */
@@ -26,6 +29,8 @@ export interface Family {
   readonly inputs: Readonly<Record<string, Shape>>;
   /** Names of the model's outputs; each is a state unless `decode` gives it. */
   readonly outputs: readonly string[];
+  /** A state [N] of layer 0 that answers report, such as the noise level, as a function of its other states. */
+  readonly statistic?: { readonly name: string; of(read: Values): Value };
   readonly parameters: ReadonlyMap<string, Parameter>;
   /**
    * Layer `t` (1..T): maps the inputs and the states after t−1 to the states after t. Where 0 is an exit, `layer(0)` computes

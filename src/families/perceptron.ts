@@ -4,26 +4,31 @@ import { relu, reshape } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
 import { constant, normal, type Parameters } from './family.ts';
 
-/** The logit of π at exit `t` from features of each sample, [N,inputs] → [N], with one hidden ReLU layer. */
+/**
+ * One number from features of each sample, [N,inputs] → [N], with one hidden ReLU layer: the logit of π at exit `at`, or
+ * the input statistic of that name.
+ */
 export function definePerceptron(
   parameters: Parameters,
-  t: number,
+  at: number | string,
   inputs: number,
   hidden: number,
+  role: 'policy' | 'statistic' = 'policy',
 ): (seen: Value) => Value {
+  const prefix = typeof at === 'number' ? `policy-${at}` : at;
   const w1 = parameters.define(
-    `policy-${t}-w1`,
+    `${prefix}-w1`,
     [inputs, hidden],
     normal(inputs * hidden, Math.sqrt(1 / inputs)),
-    'policy',
+    role,
   );
-  const b1 = parameters.define(`policy-${t}-b1`, [hidden], constant(hidden, 0), 'policy');
+  const b1 = parameters.define(`${prefix}-b1`, [hidden], constant(hidden, 0), role);
   const w2 = parameters.define(
-    `policy-${t}-w2`,
+    `${prefix}-w2`,
     [hidden, 1],
     normal(hidden, Math.sqrt(1 / hidden)),
-    'policy',
+    role,
   );
-  const b2 = parameters.define(`policy-${t}-b2`, [1], constant(1, 0), 'policy');
+  const b2 = parameters.define(`${prefix}-b2`, [1], constant(1, 0), role);
   return (seen) => reshape(linear(relu(linear(seen, w1, b1)), w2, b2), [seen.shape[0]!]);
 }

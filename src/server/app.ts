@@ -3,6 +3,7 @@ import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
 import { tasks } from '../tasks/by-name.ts';
 import { installBodies } from './body.ts';
+import { installBodyMemory } from './body-memory.ts';
 import { installDocs } from './docs.ts';
 import { installEncodings } from './encoding.ts';
 import type { Metrics } from './metrics.ts';
@@ -19,6 +20,8 @@ export interface AppOptions {
   readonly maxBodyBytes: number;
   readonly version: string;
   readonly logLevel: string;
+  /** Whose `X-Forwarded-For` names the client; default: nobody's, the client is the connection's address. */
+  readonly trustProxy?: boolean | string;
   /** True once the service is shutting down; `/health/ready` then answers 503. */
   draining: () => boolean;
 }
@@ -31,12 +34,14 @@ export async function buildApp({
   maxBodyBytes,
   version,
   logLevel,
+  trustProxy = false,
   draining,
 }: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
     logger: { level: logLevel },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
+    trustProxy,
     ajv: {
       customOptions: {
         removeAdditional: false,
@@ -62,6 +67,7 @@ export async function buildApp({
   await installDocs(app, version);
   installEncodings(app, maxBodyBytes);
   await installBodies(app, maxBodyBytes);
+  installBodyMemory(app, engine.memory, maxBodyBytes);
   for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
   installModels(app, engine.manifests, modelsDir);
   const tags = ['operations'];

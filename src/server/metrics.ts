@@ -92,7 +92,7 @@ export class Metrics {
   }
 
   /** Attaches to an engine and creates all usual series, so that `rate()` is right from the first request on. */
-  serve(engine: Pick<Engine, 'manifests' | 'provider' | 'pending'>): void {
+  serve(engine: Pick<Engine, 'manifests' | 'provider' | 'pending' | 'pendingSeconds'>): void {
     this.provider.set({ provider: engine.provider }, 1);
     new Gauge({
       name: 'stopwise_pending_samples',
@@ -100,6 +100,14 @@ export class Metrics {
       registers: [this.registry],
       collect() {
         this.set(engine.pending);
+      },
+    });
+    new Gauge({
+      name: 'stopwise_pending_seconds',
+      help: 'Compute of the requests in flight, in seconds of a worker at the depths now being taken.',
+      registers: [this.registry],
+      collect() {
+        this.set(engine.pendingSeconds);
       },
     });
     for (const { name: model, exits, path } of engine.manifests.values()) {

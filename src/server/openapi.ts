@@ -49,9 +49,9 @@ export const refusalsOf = (statuses: readonly number[]) =>
   );
 
 /** The route's schema without its query. Bodies are documented here and validated in the worker. */
-export function describeTask({ route, summary, takes, gives }: Task): object {
+export function describeTask({ route, summary, takes, gives, headers: own }: Task): object {
   const headers = Object.fromEntries(
-    Object.entries(depthHeaders).map(([name, description]) => [
+    Object.entries({ ...depthHeaders, ...own }).map(([name, description]) => [
       name,
       { type: 'string', description },
     ]),

@@ -56,14 +56,15 @@ export function toProblem(error: unknown): Problem {
   );
 }
 
-/** Sends a Problem as `application/problem+json`; 429 and 503 also carry `Retry-After: 1` (s). */
+/** Sends a Problem as `application/problem+json`; 429 and 503 also carry `Retry-After` (s): that of the problem, or 1. */
 export function sendProblem(
   problem: Problem,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
   const { status, code, message } = problem;
-  if (status === 429 || status === 503) reply.header('retry-after', '1');
+  if (status === 429 || status === 503)
+    reply.header('retry-after', String(problem.retryAfter ?? 1));
   const body = {
     type: `urn:stopwise:problem:${code}`,
     title: problems[code].title,

@@ -63,7 +63,13 @@ export function installTask(
       reply.header('vary', 'Accept');
       const signal = untilGone(reply);
       const asked = await toTaskRequest(request, task, maxBodyBytes);
-      const { answer, summary } = await engine.perform(() => packRequest(asked), { signal });
+      const { answer, summary } = await engine.perform(() => packRequest(asked), {
+        signal,
+        client: request.ip,
+        kind: task.name,
+        bytes: sizeOf(asked),
+        ...(asked.stopping.deadlineMs !== undefined && { deadlineMs: asked.stopping.deadlineMs }),
+      });
       metrics.answered(summary);
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
@@ -106,6 +112,10 @@ async function toTaskRequest(
   };
 }
 
+/** Bytes of the body or of the form's files. */
+const sizeOf = ({ body, parts = [] }: TaskRequest): number =>
+  parts.reduce((sum, part) => sum + ('file' in part ? part.file.length : 0), body.length);
+
 /** Splits the query into model, task parameters and stopping parameters. */
 function splitQuery({ model, ...query }: Query, task: Task) {
   const entries = Object.entries(query);
@@ -131,7 +141,7 @@ const modelLabel = (name: unknown, engine: Engine): string =>
   typeof name === 'string' && engine.manifests.has(name) ? name : '';
 
 function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
-  if (problem.code === 'overloaded' || problem.code === 'draining') return 'overloaded';
+  if (['overloaded', 'draining', 'deadline-missed'].includes(problem.code)) return 'overloaded';
   if (problem.code === 'client-closed-request') return 'cancelled';
   return problem.status < 500 ? 'rejected' : 'failed';
 }

@@ -21,7 +21,7 @@ export interface StopRule {
   /** The exit at which the sample stops in any case, and the reason it then gives. */
   readonly last: number;
   readonly lastReason: StopReason;
-  /** The first exit at which the sample may stop under load; Infinity for `fixed`. */
+  /** The first exit at which the sample may stop under load: the first one that computes, whatever the request asks for. */
   readonly shedFrom: number;
 }
 
@@ -129,7 +129,7 @@ export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: 
       thresholds: exits.map(() => never),
       last: exits.indexOf(fixed),
       lastReason: 'fixed',
-      shedFrom: rule === 'fixed' ? never : shedFrom(exits, minDepth),
+      shedFrom: shedFrom(exits),
     };
   }
   const uniform = rule === 'sample' ? uniforms(parameters.seed!, index) : undefined;
@@ -143,13 +143,12 @@ export function stopRule(parameters: ResolvedStopping, model: Stoppable, index: 
     thresholds,
     last: exits.findLastIndex((exit) => exit <= maxDepth),
     lastReason: 'max_depth',
-    shedFrom: shedFrom(exits, minDepth),
+    shedFrom: shedFrom(exits),
   };
 }
 
-/** Shedding never stops a sample before the first exit that computes. */
-const shedFrom = (exits: readonly number[], minDepth: number): number =>
-  exits.findIndex((exit) => exit >= Math.max(minDepth, 1));
+/** The first exit that computes. */
+const shedFrom = (exits: readonly number[]): number => exits.findIndex((exit) => exit >= 1);
 
 /**
  * Whether the sample stops at exit `at`, and why.

@@ -1,7 +1,7 @@
 /** A task: what the service needs to know to take its requests, run them and answer them. One folder each. */
 import type { TProperties, TSchema } from 'typebox';
 import type { Manifest } from '../bundle/manifest.ts';
-import type { DecodedRequest, TaskFiles } from '../engine/types.ts';
+import type { Admit, DecodedRequest, TaskFiles } from '../engine/types.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 
 /** One row of the service: route, accepted and returned media types, bundle check and decoder. */
@@ -15,6 +15,8 @@ export interface Task {
   readonly takes: Readonly<Record<string, TSchema>>;
   /** The answers that are given, by media type, in the service's order of preference. */
   readonly gives: Readonly<Record<string, TSchema>>;
+  /** Headers of answers that no other task gives, with their descriptions. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** The fields of a multipart form, where one is taken. */
   readonly form?: FormFields;
   /** Query parameters of its own, beside `model` and the stopping parameters. */
@@ -71,6 +73,8 @@ export interface Context {
   readonly settings: TaskSettings;
   /** Aborts when the client leaves: what is not decoded yet is left. */
   readonly signal?: AbortSignal;
+  /** Awaited before anything large is decoded, with what its headers tell; without it everything is decoded at once. */
+  readonly admit?: Admit;
 }
 
 /** Limits of the service that decoders enforce. */

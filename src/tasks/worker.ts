@@ -4,11 +4,12 @@ import { decodeRequest } from './by-name.ts';
 import type { TaskRequest, TaskSettings } from './task.ts';
 
 await serveEngine(
-  (settings) => (request, models, files, signal) =>
+  (settings) => (request, models, files, signal, admit) =>
     decodeRequest(request as TaskRequest, {
       models,
       files,
       settings: settings as TaskSettings,
       signal,
+      admit,
     }),
 );

@@ -22,6 +22,7 @@ export type Lowered = Pick<
   | 'segments'
   | 'decoders'
   | 'path'
+  | 'statistic'
   | 'policies'
   | 'flops'
 > & {
@@ -124,6 +125,7 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     segments,
     decoders,
     ...(hasPath && { path: PATH }),
+    ...(family.statistic && { statistic: family.statistic.name }),
     ...(names.length > 1 && { policies: names }),
     flops: flops(pieces, inputs, unit),
     contents,
@@ -165,6 +167,7 @@ const leavesFor = (states: Values): Values =>
 /** The states of piece `i` that a later segment, a decoder or the answer reads before they are written again. */
 function stillNeeded(family: Family, pieces: readonly Piece[], i: number): string[] {
   const needed = new Set<string>(family.decode ? [] : family.outputs);
+  if (family.statistic) needed.add(family.statistic.name);
   const live = new Set(written(pieces[i]!));
   for (const [j, piece] of pieces.slice(i).entries()) {
     if (j > 0) {

@@ -6,10 +6,12 @@ import {
   div,
   exp,
   input,
+  min,
   mul,
   neg,
   reduceMean,
   reduceSum,
+  relu,
   reshape,
   stopGradient,
   sub,
@@ -77,4 +79,24 @@ export function forwardKl(logTarget: Value, logQ: Value): Value {
 /** Stage II, reverse: Σ_t q(t) (log q(t) − log q*(t)), the maximum-entropy reinforcement-learning objective. */
 export function reverseKl(logTarget: Value, logQ: Value): Value {
   return reduceMean(reduceSum(mul(exp(logQ), sub(logQ, logTarget)), [1]));
+}
+
+/**
+ * Cross-entropy of π_t from exp(−g_t/β), averaged over exits and batch, where g_t = max(0, ℓ_t − min_{s>t} ℓ_s) is what the
+ * best later exit gains. Where the losses of several exits tie, imitation of the oracle has nothing to learn from; this has.
+ *
+ * @param losses at every exit, each [N]
+ * @param logits of π at every exit but the last, each [N]
+ */
+export function gainLoss(losses: readonly Value[], logits: readonly Value[], beta: number): Value {
+  let best = losses.at(-1)!;
+  const targets: Value[] = [];
+  for (const loss of losses.slice(0, -1).reverse()) {
+    targets.unshift(stopGradient(exp(div(neg(relu(sub(loss, best))), beta))));
+    best = min(best, loss);
+  }
+  const terms = logits.map((logit, t) =>
+    add(mul(targets[t]!, logSigmoid(logit)), mul(sub(1, targets[t]!), logSigmoid(neg(logit)))),
+  );
+  return neg(reduceMean(columns(terms)));
 }

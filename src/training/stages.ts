@@ -9,6 +9,7 @@ import type { Stage } from './stage-run.ts';
 import {
   columns,
   forwardKl,
+  gainLoss,
   joint,
   logMulticlass,
   logOracle,
@@ -43,7 +44,11 @@ export const stageTwoSchema = Type.Object({
   beta: Type.Number(),
   /** The price λ of the whole path's compute, in the same units. */
   lambda: Type.Number(),
-  divergence: Type.Union([Type.Literal('forward'), Type.Literal('reverse')]),
+  /**
+   * `forward` and `reverse` imitate the oracle, by the direction of the divergence. `gain`: π is what going on would not
+   * gain, exp(−g/β) in the mean, with g the loss that the best later exit saves; λ has no part in it.
+   */
+  divergence: Type.Union([Type.Literal('forward'), Type.Literal('reverse'), Type.Literal('gain')]),
   /** `multiclass`: one softmax over all exits, for comparison; it cannot be served. */
   policy: Type.Optional(Type.Union([Type.Literal('sequential'), Type.Literal('multiclass')])),
 });
@@ -120,15 +125,17 @@ export interface PolicyTargets {
 export function stageTwoOf(
   family: Family,
   { losses, logits, costs }: PolicyTargets,
-  { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
+  config: StageTwoConfig,
   batches: Batches,
 ): Stage {
-  const target = logOracle(columns(losses), beta, logPriorInput(losses.length));
-  const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
+  const { steps, rate, beta, lambda } = config;
   const prior = logPriorOf(costs, lambda / beta);
   return {
     name: 'stage-2',
-    loss: divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ),
+    loss:
+      config.divergence === 'gain'
+        ? gainLoss(losses, logits, beta)
+        : imitation(losses, logits, config),
     learn: parametersOf(family, 'policy'),
     rate: cosine(rate),
     steps,
@@ -136,6 +143,17 @@ export function stageTwoOf(
     fillsTime: false,
     batch: () => ({ ...batches.next(), 'log-prior': prior }),
   };
+}
+
+/** The divergence of the policy's stop time from the oracle's. */
+function imitation(
+  losses: readonly Value[],
+  logits: readonly Value[],
+  { beta, divergence, policy = 'sequential' }: StageTwoConfig,
+): Value {
+  const target = logOracle(columns(losses), beta, logPriorInput(losses.length));
+  const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
+  return divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ);
 }
 
 /** Stage III trains layers and policy together on the bound that both stages share; arguments as for Stage II. */
@@ -169,7 +187,11 @@ const logPriorOf = (costs: readonly number[], price: number): Tensor =>
 /** 10 log₁₀ of a squared error. */
 export const decibels = (error: Value): Value => mul(log(error), 10 / Math.LN10);
 
-function parametersOf(family: Family, role: 'model' | 'policy'): Map<string, Value> {
+/** The parameters of a role by name. */
+export function parametersOf(
+  family: Family,
+  role: 'model' | 'statistic' | 'policy',
+): Map<string, Value> {
   return new Map(
     [...family.parameters]
       .filter(([, p]) => p.role === role)

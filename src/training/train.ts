@@ -43,7 +43,7 @@ function startingWeights(family: Family, random: Random, from: Weights = new Map
     const role = family.parameters.get(name)?.role;
     const fits = weights.get(name)?.length === data.length;
     // A policy whose inputs have changed is drawn anew.
-    if (role === 'constant' || (role === 'policy' && !fits)) continue;
+    if (role === 'constant' || ((role === 'policy' || role === 'statistic') && !fits)) continue;
     if (!fits)
       throw new Error(
         `The weights to start from have ${name} with ${data.length} values, which this model does not have.`,

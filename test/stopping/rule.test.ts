@@ -54,14 +54,15 @@ describe('the stop rule', () => {
     expect(walk({ minDepth: 12 }, [1, 1, 1])).toEqual([3, 'max_depth']);
   });
 
-  it('stops at the fixed depth whatever π and load say', () => {
-    expect(walk({ rule: 'fixed', depth: 8 }, [1, 1, 0], 0)).toEqual([2, 'fixed']);
+  it('stops at the fixed depth whatever π says', () => {
+    expect(walk({ rule: 'fixed', depth: 8 }, [1, 1, 0])).toEqual([2, 'fixed']);
     expect(walk({ depth: 6 }, [1, 1])).toEqual([1, 'fixed']);
   });
 
-  it('lets a loaded service end it early, but not before min_depth', () => {
+  it('lets a loaded service end it early, also before min_depth and a fixed depth', () => {
     expect(walk({}, [0, 0], 0)).toEqual([0, 'load']);
-    expect(walk({ minDepth: 6 }, [0, 0], 0)).toEqual([1, 'load']);
+    expect(walk({ minDepth: 6 }, [0, 0], 0)).toEqual([0, 'load']);
+    expect(walk({ rule: 'fixed', depth: 12 }, [0, 0], 1)).toEqual([1, 'load']);
   });
 
   it('draws thresholds that depend on seed and index alone', () => {

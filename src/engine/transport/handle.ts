@@ -8,6 +8,8 @@ export interface WorkerHandle {
   onMessage(listener: (message: FromWorker) => void): void;
   /** Calls back once, when the worker has ended or at once where it already has; `reason` only where it was not asked to. */
   onExit(listener: (reason: string | undefined) => void): void;
+  /** Ends the worker at once, whatever it does; threads have no such way. */
+  kill?(): void;
 }
 
 /** The worker's end: a thread's port or a process's channel. */

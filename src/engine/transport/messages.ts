@@ -35,6 +35,10 @@ export type ToWorker =
   | { readonly type: 'cancel'; readonly id: number }
   /** The share of its exits that each model may use under load; 1 without load. */
   | { readonly type: 'cap'; readonly share: number }
+  /** The request may be decoded. */
+  | { readonly type: 'granted'; readonly id: number }
+  /** Answered by `pong`, between two runs. */
+  | { readonly type: 'ping' }
   | { readonly type: 'close' };
 
 /** What a worker sends: once `ready` or `unfit`, then replies by `id` and measured runs. */
@@ -47,7 +51,9 @@ export type FromWorker =
     }
   /** The worker cannot serve, and ends. */
   | { readonly type: 'unfit'; readonly reason: string }
-  | { readonly type: 'decoded'; readonly id: number; readonly samples: number }
+  /** A request waits to be granted its memory and a place for decoding. */
+  | { readonly type: 'claim'; readonly id: number; readonly bytes: number; readonly work?: Work }
+  | { readonly type: 'decoded'; readonly id: number; readonly work: Work }
   | {
       readonly type: 'answered';
       readonly id: number;
@@ -61,7 +67,19 @@ export type FromWorker =
       readonly code: ProblemCode;
       readonly detail: string;
     }
-  | { readonly type: 'segments'; readonly runs: readonly SegmentRun[] };
+  | { readonly type: 'segments'; readonly runs: readonly SegmentRun[] }
+  /** A run of these requests begins; predicted ms. Short runs of requests that have run before are left out. */
+  | { readonly type: 'running'; readonly ids: readonly number[]; readonly ms: number }
+  | { readonly type: 'pong' };
+
+/** The samples of a request and their predicted compute. */
+export interface Work {
+  readonly samples: number;
+  /** At the depths now being taken, ms. */
+  readonly ms: number;
+  /** A time of `clock()`. */
+  readonly deadline?: number;
+}
 
 /** One run of one segment. */
 export interface SegmentRun {

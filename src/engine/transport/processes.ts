@@ -30,6 +30,7 @@ export function startProcess(entry: URL, start: WorkerStart): WorkerHandle {
     },
     onMessage: (listener) => child.on('message', (message) => listener(message as FromWorker)),
     onExit: (listener) => void ended.then(listener),
+    kill: () => void child.kill('SIGKILL'),
   };
 }
 

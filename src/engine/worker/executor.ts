@@ -92,6 +92,8 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
     const found = manifest.statistic === undefined ? undefined : item.values[manifest.statistic];
     const statistic = found && at(floats(found.tensor), found.index);
     for (const value of Object.values(item.values)) release(value);
+    // The job keeps its items until all have stopped, and an image has many.
+    item.values = {};
     item.job.done(item, {
       depth,
       reason,

@@ -9,7 +9,7 @@ import {
   type StopRule,
 } from '../../stopping/rule.ts';
 import { bind, type Binding } from '../../bundle/shape.ts';
-import { at } from '../../util/at.ts';
+import { Problem } from '../../errors.ts';
 import { clock } from '../../util/clock.ts';
 import type { LoadedModel } from './models.ts';
 import { toRow, type Row } from './rows.ts';
@@ -23,6 +23,10 @@ export class Job {
   /** Resolves when every sample has stopped. */
   readonly result: Promise<RunResult>;
   cancelled = false;
+  /** Whether its result was given or refused. */
+  settled = false;
+  /** Whether it found the worker idle: its first run may then end after the deadline. */
+  foundIdle = false;
   /** Compute that the request has had, ms: of each run its share of the batch. */
   attained = 0;
   /** Time in which a segment or decoder ran with one of its samples, ms. */
@@ -58,12 +62,31 @@ export class Job {
     return this.arrivedAt + (this.stopping.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Time that its samples still need to reach their first exit, ms; they get it whatever the deadline. */
+  /** Time that its samples still need to reach their first exit that computes, ms: no sample goes deeper before that. */
   get owedMs(): number {
-    const { msPerElement } = at(this.model.segments, 0);
+    const { segments, firstExit } = this.model;
+    const needed = segments.slice(0, this.firstComputing + 1 - firstExit);
+    const perElement = needed.map((_, i) =>
+      needed.slice(i).reduce((sum, { msPerElement }) => sum + msPerElement, 0),
+    );
     return this.items.reduce(
-      (sum, { next, elements }) => (next === 0 ? sum + msPerElement * elements : sum),
+      (sum, { next, elements }) => sum + (perElement[next - firstExit] ?? 0) * elements,
       0,
+    );
+  }
+
+  /** The first exit, from 0, that is not the input itself. */
+  get firstComputing(): number {
+    return this.model.manifest.exits.findIndex((exit) => exit > 0);
+  }
+
+  /** Rejects the result: some of its samples cannot reach an exit before the deadline. */
+  missDeadline(): void {
+    this.fail(
+      new Problem(
+        'deadline-missed',
+        'The deadline passed before the first exit was reached; send it again later or with a longer deadline_ms.',
+      ),
     );
   }
 
@@ -84,11 +107,13 @@ export class Job {
   /** Rejects the result; samples that are still running are dropped when they come back. */
   fail(error: unknown): void {
     this.cancelled = true;
+    this.settled = true;
     this.settle.reject(error);
   }
 
   private finish(): void {
     const now = clock();
+    this.settled = true;
     const { stopping, model, arrivedAt, computeMs } = this;
     this.settle.resolve({
       model: model.manifest.name,
@@ -116,7 +141,8 @@ export class Item implements Waiting {
   readonly shape: string;
   /** Numbers in its inputs; run times are proportional to it. */
   readonly elements: number;
-  readonly values: Record<string, Row>;
+  /** Empty once it has stopped. */
+  values: Record<string, Row>;
   /** The rule's signal at the exits up to the last one passed; NaN where it was not computed. */
   readonly pi: number[];
   /** The exit it runs to next, from 0. */
@@ -157,6 +183,11 @@ export class Item implements Waiting {
   /** The last exit it has reached, from 0; −1 before the first. */
   get passed(): number {
     return this.next - 1;
+  }
+
+  /** Whether it has a result other than its own input. */
+  get hasResult(): boolean {
+    return this.passed >= this.job.firstComputing;
   }
 }
 

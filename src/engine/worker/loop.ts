@@ -4,15 +4,19 @@ import { clock } from '../../util/clock.ts';
 import type { SegmentRun } from '../transport/messages.ts';
 import { readOut, release, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
-import type { LoadedModel, LoadedPath } from './models.ts';
+import { givesInputBack, type LoadedModel, type LoadedPath } from './models.ts';
 import { pick, type Queue } from './scheduler.ts';
 
 /** The longest a whole path may take in one run, ms: cancellation and other requests wait that long. */
 const MAX_PATH_MS = 20;
 /** How long measured runs are collected before they are reported, ms. */
 const REPORT_INTERVAL_MS = 100;
-/** Weight of the newest run in the running mean of a segment's speed. */
+/** Weight of the newest run in the running means of a segment's speed and its deviation. */
 const NEWEST_WEIGHT = 0.2;
+/** A run that has to end before a deadline is expected to take its mean time and this many deviations. */
+const DEVIATIONS = 4;
+/** Shorter runs are not announced, unless they are the first of a request, ms. */
+const ANNOUNCED_MS = 2;
 
 interface DepthQueue extends Queue<Item> {
   readonly model: LoadedModel;
@@ -24,20 +28,31 @@ export class Loop {
   /** The share of its exits that each model may use; 1 while the service is not loaded. */
   share = 1;
   private readonly queues = new Map<string, DepthQueue>();
-  private running = false;
+  private isRunning = false;
   private runs: SegmentRun[] = [];
   private reportedAt = clock();
+  /** Measured time of reading out, ms per element: running means. */
+  private readonly readOuts = new Map<LoadedModel, number>();
+  /** Jobs with a deadline that are not settled. */
+  private readonly timed = new Set<Job>();
 
-  constructor(private readonly report: (runs: readonly SegmentRun[]) => void) {}
+  /** @param running is told of the runs that begin: the requests' ids, and the predicted time, ms */
+  constructor(
+    private readonly report: (runs: readonly SegmentRun[]) => void,
+    private readonly running: (ids: readonly number[], ms: number) => void = () => undefined,
+  ) {}
 
   /** Queues the samples of a job; its `result` resolves when all of them have stopped. */
   add(job: Job): void {
+    job.foundIdle = !this.isRunning;
+    if (Number.isFinite(job.deadline)) this.timed.add(job);
     for (const item of job.items) this.enqueue(item);
-    if (!this.running) void this.run();
+    if (!this.isRunning) void this.run();
   }
 
   /** Removes the samples of a cancelled job. Those inside a run are dropped when it ends. */
   remove(job: Job): void {
+    this.timed.delete(job);
     for (const { waiting } of this.queues.values())
       removeWhere(waiting, (item) => item.job === job).forEach(drop);
   }
@@ -55,7 +70,7 @@ export class Loop {
   }
 
   private async run(): Promise<void> {
-    this.running = true;
+    this.isRunning = true;
     try {
       for (;;) {
         const queues = [...this.queues.values()];
@@ -64,15 +79,60 @@ export class Loop {
         const queue = at(queues, decision.queue);
         const batch = new Set(decision.batch);
         removeWhere(queue.waiting, (item) => batch.has(item));
+        await this.leaveInTime(() => clock() + this.expectedMs(queue.model, [...batch]));
         await this.advance(queue.model, [...batch]);
         if (clock() - this.reportedAt >= REPORT_INTERVAL_MS) this.reportRuns();
       }
     } finally {
-      this.running = false;
+      this.isRunning = false;
       this.reportRuns();
       for (const [key, { waiting }] of this.queues)
         if (waiting.length === 0) this.queues.delete(key);
     }
+  }
+
+  /**
+   * Before a run: reads out the waiting samples whose deadline passes during it, and refuses jobs that cannot reach an
+   * exit any more.
+   * @param end when the run is expected to end
+   */
+  private async leaveInTime(end: () => number): Promise<void> {
+    for (const job of this.timed) if (job.settled) this.timed.delete(job);
+    if (this.timed.size === 0) return;
+    for (const { model, waiting } of this.queues.values()) {
+      for (const item of waiting.filter(({ job }) => this.timed.has(job))) {
+        const { job, hasResult, passed } = item;
+        const after = end() + this.readOutMs(model, [item]);
+        if (job.cancelled || after <= job.deadline) continue;
+        if (hasResult || passed >= 0 || givesInputBack(model)) {
+          removeWhere(waiting, (one) => one === item);
+          await this.stop(model, [{ item, at: Math.max(passed, 0), reason: 'deadline' }]);
+        } else if (model.manifest.exits[0] !== 0 && !job.foundIdle) {
+          job.missDeadline();
+          this.remove(job);
+        }
+      }
+    }
+  }
+
+  /** Time that the next run of a batch may take, with some margin, ms. */
+  private expectedMs(model: LoadedModel, batch: readonly Item[]): number {
+    const elements = elementsOf(batch);
+    const path = this.wholePathFor(model, batch);
+    if (path) return path.msPerElement * elements;
+    const { msPerElement, deviation = 0 } = segmentAt(model, at(batch, 0).next);
+    return (msPerElement + DEVIATIONS * deviation) * elements + this.readOutMs(model, batch);
+  }
+
+  private readOutMs(model: LoadedModel, batch: readonly Item[]): number {
+    return (this.readOuts.get(model) ?? 0) * elementsOf(batch);
+  }
+
+  /** Reads out samples that stop at the same exit. */
+  private async stop(model: LoadedModel, stopped: readonly Stopped[]): Promise<void> {
+    const elements = elementsOf(stopped.map(({ item }) => item));
+    const ms = await readOut(model, stopped);
+    this.readOuts.set(model, runningMean(this.readOuts.get(model) ?? 0, ms / elements));
   }
 
   /** Runs one batch through its next segment, or a single sample through the whole path. A failure fails the batch's jobs. */
@@ -102,44 +162,76 @@ export class Loop {
   }
 
   private async runPath(model: LoadedModel, path: LoadedPath, item: Item): Promise<void> {
+    this.announce([item], path.msPerElement * item.elements);
     const ms = await runWhole(model, path, item);
     path.msPerElement = runningMean(path.msPerElement, ms / item.elements);
     this.runs.push({ model: model.manifest.name, layer: 'path', batch: 1, seconds: ms / 1000 });
   }
 
   private async runNext(model: LoadedModel, batch: readonly Item[]): Promise<void> {
-    const early = this.stoppingBefore(model, batch);
+    const { stopped: early, refused } = this.leavingBefore(model, batch);
+    for (const job of refused) {
+      job.missDeadline();
+      this.remove(job);
+    }
     const leaving = new Set(early.map(({ item }) => item));
-    const staying = batch.filter((item) => !leaving.has(item));
-    if (early.length > 0) await readOut(model, early);
+    const staying = batch.filter((item) => !leaving.has(item) && !item.job.cancelled);
+    for (const exit of new Set(early.map(({ at: exit }) => exit)))
+      await this.stop(
+        model,
+        early.filter((one) => one.at === exit),
+      );
     if (staying.length === 0) return;
     const exit = at(staying, 0).next;
+    this.announce(staying, segmentAt(model, exit).msPerElement * elementsOf(staying));
     const { stopped, going, ms } = await runSegment(model, staying, this.capFor(model));
     this.account(model, exit, staying, ms);
     const alive = stopped.filter(({ item }) => !item.job.cancelled);
     for (const { item } of stopped) if (item.job.cancelled) drop(item);
-    if (alive.length > 0) await readOut(model, alive);
+    if (alive.length > 0) await this.stop(model, alive);
     for (const item of going) {
       if (item.job.cancelled) drop(item);
       else this.enqueue(item);
     }
   }
 
-  /** Samples that stop before the segment runs: at a fixed depth of 0, or because the deadline would pass during it. */
-  private stoppingBefore(model: LoadedModel, batch: readonly Item[]): Stopped[] {
-    const { msPerElement } = segmentAt(model, at(batch, 0).next);
-    const doneAt = clock() + msPerElement * elementsOf(batch);
-    return batch.flatMap((item): Stopped[] => {
-      const { rule, job, passed } = item;
-      if (passed >= rule.last) return [{ item, at: passed, reason: rule.lastReason }];
-      const isLate = passed >= 0 && doneAt + job.owedMs > job.deadline;
-      return isLate ? [{ item, at: passed, reason: 'deadline' }] : [];
-    });
+  /**
+   * Samples that stop before the segment runs, at a fixed depth of 0 or because the deadline would pass during it, and
+   * the jobs that cannot be answered at all before their deadline. A job that found the worker idle may end its first
+   * run late where that answers it: so a short deadline still gets the best depth reached.
+   */
+  private leavingBefore(
+    model: LoadedModel,
+    batch: readonly Item[],
+  ): { stopped: Stopped[]; refused: Set<Job> } {
+    const now = clock();
+    const doneAt = now + this.expectedMs(model, batch);
+    const stopped: Stopped[] = [];
+    const refused = new Set<Job>();
+    for (const item of batch) {
+      const { rule, job, passed, hasResult } = item;
+      if (passed >= rule.last) stopped.push({ item, at: passed, reason: rule.lastReason });
+      else if (hasResult) {
+        if (doneAt + job.owedMs > job.deadline)
+          stopped.push({ item, at: passed, reason: 'deadline' });
+      } else if (doneAt > job.deadline && (passed >= 0 || givesInputBack(model)))
+        stopped.push({ item, at: 0, reason: 'deadline' });
+      else if (model.manifest.exits[0] !== 0 && !inTime(job, batch, now, doneAt)) refused.add(job);
+    }
+    return { stopped, refused };
+  }
+
+  private announce(batch: readonly Item[], ms: number): void {
+    if (ms < ANNOUNCED_MS && batch.every(({ job }) => job.attained > 0)) return;
+    this.running([...new Set(batch.map(({ job }) => job.id))], ms);
   }
 
   private account(model: LoadedModel, exit: number, batch: readonly Item[], ms: number): void {
     const segment = segmentAt(model, exit);
-    segment.msPerElement = runningMean(segment.msPerElement, ms / elementsOf(batch));
+    const perElement = ms / elementsOf(batch);
+    const deviation = Math.abs(perElement - segment.msPerElement);
+    segment.deviation = runningMean(segment.deviation ?? 0, deviation);
+    segment.msPerElement = runningMean(segment.msPerElement, perElement);
     const now = clock();
     for (const [job, share] of sharesOf(batch)) job.ran(ms, share, now);
     this.runs.push({
@@ -151,8 +243,8 @@ export class Loop {
   }
 
   /** The exit, from 0, from which samples stop under load. */
-  private capFor(model: LoadedModel): number {
-    const { length } = model.manifest.exits;
+  capFor({ manifest }: Pick<LoadedModel, 'manifest'>): number {
+    const { length } = manifest.exits;
     return this.share >= 1
       ? Number.POSITIVE_INFINITY
       : Math.max(0, Math.ceil(this.share * length) - 1);
@@ -164,6 +256,14 @@ export class Loop {
     this.runs = [];
     this.reportedAt = clock();
   }
+}
+
+/** Whether every sample of the job can still reach its first exit, or this run answers the job alone and at once. */
+function inTime(job: Job, batch: readonly Item[], now: number, doneAt: number): boolean {
+  if (doneAt <= job.deadline && now + job.owedMs <= job.deadline) return true;
+  const without = job.items.filter(({ hasResult }) => !hasResult);
+  const inBatch = new Set(batch);
+  return job.foundIdle && without.every((item) => inBatch.has(item));
 }
 
 /** A mean of 0 means that nothing was measured yet. */

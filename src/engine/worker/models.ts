@@ -20,6 +20,8 @@ export interface LoadedSegment extends Segment {
   limit: number;
   /** Measured time per element of the inputs, ms: a running mean; 0 before the first run. */
   msPerElement: number;
+  /** Mean absolute deviation of that time, ms per element; once it has run. */
+  deviation?: number;
 }
 
 /** A graph that runs at an exit: a decoder, or a policy in a file of its own. */
@@ -79,6 +81,13 @@ export async function loadModel(
   // On WebGPU the `If` conditions are read back to the host after every segment, so one graph gains nothing.
   const path = provider === 'webgpu' ? undefined : await loadPath(manifest, open);
   return { manifest, directory, segments, firstExit, decoders, policyFiles, ...(path && { path }) };
+}
+
+/** Whether exit 0 can be read out of the inputs alone, before any segment has run. */
+export function givesInputBack({ manifest, decoders }: LoadedModel): boolean {
+  if (manifest.exits[0] !== 0) return false;
+  const needed = decoders.get(0)?.reads ?? manifest.outputs.map(({ name }) => name);
+  return needed.every((name) => manifest.inputs.some((input) => input.name === name));
 }
 
 /** Loads a file of the bundle and checks its inputs and outputs; `resident` outputs stay on the device. */

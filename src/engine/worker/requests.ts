@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { Problem } from '../../errors.ts';
 import { messageOf } from '../../util/message-of.ts';
 import type { WorkerLine } from '../transport/handle.ts';
-import type { ToWorker, WorkerOptions } from '../transport/messages.ts';
-import type { Decoder, RunResult, Sample, TaskFiles } from '../types.ts';
+import type { ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
+import type { Admit, Claim, Decoder, RunResult, Sample, TaskFiles } from '../types.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { Job } from './jobs.ts';
 import { Loop } from './loop.ts';
 import type { LoadedModel } from './models.ts';
+import { Predictor } from './predictor.ts';
 import { loadModels, type Loaded } from './providers.ts';
 
 /** Loads the models and serves requests until told to close. Where no model can be loaded it reports `unfit` and ends. */
@@ -34,16 +35,22 @@ export async function serve(
 
 class Requests {
   private readonly loop: Loop;
+  private readonly predictor = new Predictor();
   private readonly jobs = new Map<number, Job>();
   /** Of the requests being decoded. */
   private readonly decoding = new Map<number, AbortController>();
+  /** Ends the wait of a request that asked to be decoded. */
+  private readonly grants = new Map<number, () => void>();
 
   constructor(
     private readonly line: WorkerLine,
     private readonly models: ReadonlyMap<string, LoadedModel>,
     private readonly decode: Decoder,
   ) {
-    this.loop = new Loop((runs) => line.post({ type: 'segments', runs }));
+    this.loop = new Loop(
+      (runs) => line.post({ type: 'segments', runs }),
+      (ids, ms) => line.post({ type: 'running', ids, ms }),
+    );
   }
 
   receive(message: ToWorker): void {
@@ -63,6 +70,12 @@ class Requests {
       case 'cap':
         this.loop.share = message.share;
         break;
+      case 'granted':
+        this.grants.get(message.id)?.();
+        break;
+      case 'ping':
+        this.line.post({ type: 'pong' });
+        break;
       case 'close':
         this.line.close();
         break;
@@ -76,13 +89,13 @@ class Requests {
     const files: TaskFiles = (model, file) =>
       readFile(join(this.modelNamed(model).directory, file));
     const { signal } = controller;
-    const decoded = await this.decode(request, manifests, files, signal)
+    const admit: Admit = (claim) => this.admit(id, claim, arrivedAt, signal);
+    const decoded = await this.decode(request, manifests, files, signal, admit)
       .catch((error: unknown) => {
         throw signal.aborted ? clientLeft() : error;
       })
       .finally(() => this.decoding.delete(id));
     if (signal.aborted) throw clientLeft();
-    this.line.post({ type: 'decoded', id, samples: decoded.samples.length });
     const result = await this.enqueue(
       id,
       decoded.model,
@@ -100,6 +113,38 @@ class Requests {
     };
     const body = owned(answer.body);
     this.line.post({ type: 'answered', id, answer: { ...answer, body }, summary }, [body.buffer]);
+  }
+
+  /** Asks the engine for memory and a place to decode, and waits for them. */
+  private async admit(
+    id: number,
+    { bytes, work }: Claim,
+    arrivedAt: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const predicted = work && {
+      samples: work.samples,
+      ...this.predict(this.modelNamed(work.model), work.elements, work.stopping, arrivedAt),
+    };
+    this.line.post({ type: 'claim', id, bytes, ...(predicted && { work: predicted }) });
+    await new Promise<void>((resolve, reject) => {
+      if (signal.aborted) reject(clientLeft());
+      signal.addEventListener('abort', () => reject(clientLeft()), { once: true });
+      this.grants.set(id, resolve);
+    }).finally(() => this.grants.delete(id));
+  }
+
+  private predict(
+    model: LoadedModel,
+    elements: number,
+    stopping: StoppingParameters,
+    arrivedAt: number,
+  ): Omit<Work, 'samples'> {
+    const { deadlineMs } = stopping;
+    return {
+      ms: this.predictor.ms(model, elements, stopping, this.loop.capFor(model)),
+      ...(deadlineMs !== undefined && { deadline: arrivedAt + deadlineMs }),
+    };
   }
 
   private async run(
@@ -130,17 +175,27 @@ class Requests {
     }
   }
 
-  private enqueue(
+  private async enqueue(
     id: number,
     name: string,
     samples: readonly Sample[],
     stopping: StoppingParameters,
     arrivedAt: number,
   ): Promise<RunResult> {
-    const job = new Job(id, this.modelNamed(name), samples, stopping, arrivedAt);
+    const model = this.modelNamed(name);
+    const job = new Job(id, model, samples, stopping, arrivedAt);
+    const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
+    const work = {
+      samples: samples.length,
+      ...this.predict(model, elements, stopping, arrivedAt),
+    };
+    this.line.post({ type: 'decoded', id, work });
     this.jobs.set(id, job);
     this.loop.add(job);
-    return job.result;
+    const result = await job.result;
+    const depths = result.samples.map(({ depth }) => depth);
+    this.predictor.observe(model.manifest, depths);
+    return result;
   }
 
   private modelNamed(name: string): LoadedModel {

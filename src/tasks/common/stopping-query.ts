@@ -47,7 +47,7 @@ export const StoppingQuery = Type.Object(
         minimum: 0,
         maximum: 3_600_000,
         description:
-          'From the arrival of the whole request to the end of compute, ms; the best answer so far is given.',
+          'From the arrival of the whole request to the end of compute, ms; the best answer so far is given, or 503 where there is none.',
       }),
     ),
   },

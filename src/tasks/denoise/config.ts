@@ -27,11 +27,24 @@ export const denoiseSchema = Type.Object({
   clipped: Type.Number({ minimum: 0, maximum: 1 }),
   /** Stage I's loss at an exit; `relative` where absent. */
   loss: Type.Optional(Type.Union([Type.Literal('relative'), Type.Literal('log-mse')])),
+  /** The share of patches whose noise is of every kind of the traffic; the others have independent noise. 0 where absent. */
+  traffic: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
   /** Side of the patches, pixels. */
   patch: Type.Integer({ minimum: 1 }),
   batch: Type.Integer({ minimum: 1 }),
   seed: Type.Integer(),
   stageOne: stageOneSchema,
+  /**
+   * What noise level and policy are trained on where the untouched image is an exit: so many images of this side, in pixels
+   * (less where the images are smaller), with the noise of the traffic. The layers run on them once.
+   */
+  samples: Type.Optional(
+    Type.Object({
+      count: Type.Integer({ minimum: 1 }),
+      side: Type.Integer({ minimum: 2 }),
+      batch: Type.Integer({ minimum: 1 }),
+    }),
+  ),
   stageTwo: stageTwoSchema,
 });
 /** Training configuration of a denoising model, as {@link denoiseSchema} validates it. */
@@ -56,6 +69,7 @@ export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 
     clean: 0.05,
     anneal: { from: 25, share: 0.2 },
     clipped: 0.25,
+    traffic: 0.625,
     loss: 'log-mse',
     patch: 64,
     batch: 8,
@@ -67,7 +81,8 @@ export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 
       beta: 1,
       adam: { kernels: { ...defaultMuon, rate: 10, weightDecay: 0 } },
     },
-    stageTwo,
+    samples: { count: 3000, side: 192, batch: 256 },
+    stageTwo: { steps: 4000, rate: 3e-3, beta: 0.2, lambda: 0, divergence: 'gain' },
   },
   published: {
     form: 'published',

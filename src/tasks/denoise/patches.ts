@@ -53,6 +53,16 @@ export function leastSigma(progress: number): number {
   return progress < share ? from * (to / from) ** (progress / share) : 0;
 }
 
+/** How often a patch is drawn for noise of a kind that is strong enough. */
+const ATTEMPTS = 8;
+
+interface Patch {
+  readonly clean: Planes;
+  readonly noisy: Planes;
+  /** Root mean square of noisy − clean, of 255. */
+  readonly sigma: number;
+}
+
 /** An image as 8-bit numbers, [C,H,W]: a quarter of the memory of planes. */
 interface Stored {
   readonly width: number;
@@ -66,7 +76,7 @@ interface Stored {
  * stays synchronous.
  */
 export class TrafficPatchSampler {
-  /** Patches whose noise is weaker than this, of 255, are drawn again with Gaussian noise above it; see `leastSigma`. */
+  /** Patches whose noise is weaker than this, of 255, are drawn again; see {@link leastSigma}. */
   leastSigma = 0;
   private readonly batch: PatchBatch;
   private readonly photographs: readonly Stored[];
@@ -103,10 +113,7 @@ export class TrafficPatchSampler {
     const length = clean.length / sigma.length;
     for (let n = 0; n < sigma.length; n++) {
       const kind = pickKind(this.mix, this.random);
-      let patch = this.draw(kind, this.sigma);
-      const [low, high] = this.sigma;
-      if (patch.sigma < this.leastSigma)
-        patch = this.draw(gaussianKind, [Math.max(low, this.leastSigma), high]);
+      const patch = this.drawAbove(this.leastSigma, kind);
       clean.set(patch.clean.data, n * length);
       image.set(patch.noisy.data, n * length);
       sigma[n] = patch.sigma;
@@ -114,7 +121,18 @@ export class TrafficPatchSampler {
     return this.batch;
   }
 
-  private draw(kind: Kind, range: SigmaRange): { clean: Planes; noisy: Planes; sigma: number } {
+  /** A patch of the kind with at least this noise level, else with Gaussian noise above it. */
+  private drawAbove(least: number, kind: Kind): Patch {
+    const [low, high] = this.sigma;
+    const range: SigmaRange = [Math.max(low, least), high];
+    for (let i = 0; i < ATTEMPTS; i++) {
+      const patch = this.draw(kind, range);
+      if (patch.sigma >= least) return patch;
+    }
+    return this.draw(gaussianKind, range);
+  }
+
+  private draw(kind: Kind, range: SigmaRange): Patch {
     const { random } = this;
     const { size, channels, noisyDrawings = 0, recoloured = 0 } = this.options;
     const drawn = kind.source === 'drawing' || random.uniform() < noisyDrawings;

@@ -20,6 +20,23 @@ export function toRgb(image: Planes): Planes {
   return { ...image, channels: 3, data };
 }
 
+/** How far apart channels may be that mean gray: chroma of JPEG is rounded. Of 255. */
+const GRAY_TOLERANCE = 2.5;
+
+/** A colour image whose channels agree as the gray image that it is; nothing where they do not. */
+export function withoutColour(image: Planes): Planes | undefined {
+  if (image.channels === 1) return undefined;
+  const pixels = image.width * image.height;
+  const { data } = image;
+  const most = GRAY_TOLERANCE / 255;
+  for (let i = 0; i < pixels; i++) {
+    const green = data[i + pixels]!;
+    if (Math.abs(data[i]! - green) > most || Math.abs(data[i + 2 * pixels]! - green) > most)
+      return undefined;
+  }
+  return { ...image, channels: 1, data: data.slice(pixels, 2 * pixels) };
+}
+
 /** The planes [H,W] of an image; they share its memory. */
 export function planesOf({ channels, width, height, data }: Planes): Float32Array[] {
   const pixels = width * height;

@@ -2,12 +2,8 @@
 import { basename } from 'node:path';
 import { channelsOf } from '../../bundle/manifest.ts';
 import type { Planes } from '../../codecs/images.ts';
-import { heldOutOf } from '../../data/held-out.ts';
-import { PatchSampler, readImageFolder } from '../../data/images.ts';
-import type { Random } from '../../data/random.ts';
-import type { TestData } from '../../evaluation/data.ts';
+import { readImageFolder } from '../../data/images.ts';
 import { psnr } from '../../evaluation/metrics.ts';
-import { tensor } from '../../runtime/session.ts';
 import type { ConfigFile } from '../../training/config.ts';
 import { perPixel } from '../../training/export.ts';
 import {
@@ -19,14 +15,19 @@ import {
   type FlagTable,
 } from '../../training/flags.ts';
 import { toBundleName, type Recipe, type TrainingPlan } from '../../training/recipe.ts';
-import type { Batches } from '../../training/stages.ts';
+import { denoiseBatches } from './batches.ts';
 import { calibrateFlags, denoiseCalibration } from './calibration.ts';
 import { denoiseDefaults, denoiseSchema, type DenoiseConfig } from './config.ts';
-import { denoiseFamily, denoiseStages, usualError } from './stages.ts';
+import { denoiseFamily, denoiseStages } from './stages.ts';
+import { partOf, type Part } from './photographs.ts';
 import { noisyImages, testSigmas } from './test-data.ts';
 
 const trainFlags = {
-  data: { type: 'string', value: 'DIR', help: 'clean images (required)' },
+  data: {
+    type: 'string',
+    value: 'DIR',
+    help: 'clean images; three fifths, by a hash of their content, are trained on (required)',
+  },
   validate: {
     type: 'string',
     value: 'DIR',
@@ -69,7 +70,7 @@ export const denoise: Recipe<DenoiseConfig, readonly Planes[]> = {
   calibrateFlags,
   plan,
   setUp(config, images, random) {
-    return denoiseStages(config, patches(config, images, random));
+    return denoiseStages(config, denoiseBatches(config, images, random), random);
   },
   describe: (images) => `${images.length} images`,
   family: denoiseFamily,
@@ -94,20 +95,17 @@ async function plan(
     throw new Error('denoise needs a folder of clean images: --data DIR.');
   const wanted = toChannels(flags.channels);
   const form = toForm(flags.form, denoiseDefaults, 'half');
-  const { images } = await readImageFolder(flags.data, wanted);
-  const channels = images[0]!.channels;
+  const training = await readPart(flags.data, 'training', wanted);
+  const channels = training[0]!.channels;
   const config = file.over(denoiseSchema, { ...denoiseDefaults[form], channels });
   const folder = basename(flags.data);
-  const { training, test } =
+  const test =
     flags.validate === undefined
-      ? heldOut(images, folder)
-      : {
-          training: images,
-          test: noisyImages(
-            (await readImageFolder(flags.validate, channels)).images,
-            basename(flags.validate),
-          ),
-        };
+      ? noisyImages(await readPart(flags.data, 'selection', channels), `held out of ${folder}`)
+      : noisyImages(
+          (await readImageFolder(flags.validate, channels)).images,
+          basename(flags.validate),
+        );
   return {
     config,
     data: training,
@@ -119,34 +117,22 @@ async function plan(
   };
 }
 
-function heldOut(
-  images: readonly Planes[],
+/** The images of a part. @throws a sentence where there is none */
+async function readPart(
   folder: string,
-): { training: Planes[]; test: TestData } {
-  const held = heldOutOf(images.length, 'image');
-  return {
-    training: images.filter((_, i) => !held(i)),
-    test: noisyImages(
-      images.filter((_, i) => held(i)),
-      `held out of ${folder}`,
-    ),
-  };
-}
-
-/** Batches of noisy patches: `image` and `clean` [N,C,P,P], `weight` [N]. */
-function patches(config: DenoiseConfig, images: readonly Planes[], random: Random): Batches {
-  const { channels, batch, patch } = config;
-  const sampler = new PatchSampler(images, random, patch, batch, config);
-  const dims = [batch, channels, patch, patch];
-  return {
-    next(progress) {
-      const { image, clean, sigma } = sampler.next(progress);
-      const weight = Float32Array.from(sigma, (value) => 1 / usualError(value));
-      return {
-        image: tensor(image, dims),
-        clean: tensor(clean, dims),
-        weight: tensor(weight, [batch]),
-      };
-    },
-  };
+  part: Exclude<Part, 'test'>,
+  channels?: 1 | 3,
+): Promise<Planes[]> {
+  let found = 0;
+  const { images } = await readImageFolder(folder, channels, (bytes) => {
+    found++;
+    return partOf(bytes) === part;
+  }).catch((error: unknown) => {
+    if (found === 0) throw error;
+    throw new Error(
+      `None of the ${found} images in ${folder} falls into the ${part} part, by a hash of its content: add images.`,
+      { cause: error },
+    );
+  });
+  return images;
 }

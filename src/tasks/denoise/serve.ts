@@ -1,24 +1,20 @@
 /** Denoising: an image in, the same image without its noise out, in the format it came in or the one asked for. */
-import Type from 'typebox';
 import { channelsOf, type Manifest } from '../../bundle/manifest.ts';
 import { multipleOf } from '../../bundle/shape.ts';
-import { formats, imageFormats, isFormat, type ImageFormat } from '../../codecs/formats.ts';
-import { decodeImage, encodeImage, type DecodedImage, type Planes } from '../../codecs/images.ts';
-import type { RunResult, Sample, TaskAnswer } from '../../engine/types.ts';
+import {
+  channelsOf as planesOf,
+  decodeWith,
+  decodingBytes,
+  readHeader,
+  type Header,
+  type Planes,
+} from '../../codecs/images.ts';
+import type { Sample } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
-import { answerSchema, Stop } from '../common/answers.ts';
+import { at } from '../../util/at.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import {
-  depthFields,
-  depthHeaders,
-  depthSummary,
-  jsonAnswer,
-  readablePi,
-} from '../common/depth-report.ts';
-import {
-  answerType,
-  Base64,
   Bytes,
   imageBodies,
   imageForm,
@@ -26,45 +22,12 @@ import {
   imageTypes,
   JSON_TYPE,
 } from '../common/media-types.ts';
-import { at, entry } from '../../util/at.ts';
-import type { Task } from '../task.ts';
-import { cutTile, defaultTiles, joinTiles, layTiles, type Tile } from './tiles.ts';
-
-const Place = {
-  x: Type.Integer(),
-  y: Type.Integer(),
-  width: Type.Integer(),
-  height: Type.Integer(),
-};
-
-const Answer = answerSchema({
-  depth: Type.Integer({ description: 'Depth of the deepest tile.' }),
-  depth_mean: Type.Number({ description: 'Mean depth over the tiles.' }),
-  depth_map: Type.Optional(
-    Type.Array(Type.Array(Type.Integer()), { description: 'With depth_map=true: tile by tile.' }),
-  ),
-  samples: Type.Array(Type.Object({ ...Stop, ...Place }), { description: 'The tiles.' }),
-  image: Type.Object({
-    format: Type.Enum(formats),
-    width: Place.width,
-    height: Place.height,
-    data: Base64('The image file in base64.'),
-  }),
-});
-
-const query = {
-  format: Type.Optional(
-    Type.Enum([...formats, 'json', 'depth'], {
-      description:
-        'The format of the answer; counts more than Accept. depth: a picture of how deep each tile went, white is full depth.',
-    }),
-  ),
-  depth_map: Type.Optional(
-    Type.Boolean({
-      description: 'With a JSON answer: the depth of every tile as a grid, `depth_map`.',
-    }),
-  ),
-};
+import type { Context, Task, TaskRequest } from '../task.ts';
+import { Answer, encodeDepths, encodeImages, type Sent } from './answer.ts';
+import { fillHidden } from './hidden.ts';
+import { withoutColour } from './planes.ts';
+import { cutTile, defaultTiles, layTiles, type Tile } from './tiles.ts';
+import { query, wantedOf, wantedType } from './wanted.ts';
 
 /** `POST /v1/denoise`: denoises an image in tiles that stop independently of each other. */
 export const denoise: Task = {
@@ -76,68 +39,81 @@ export const denoise: Task = {
     ...Object.fromEntries(imageTypes.map((type) => [type, Bytes('The denoised image.')])),
     [JSON_TYPE]: Answer,
   },
+  headers: { 'x-noise-level': 'The noise found in the image: its standard deviation, of 255.' },
   form: imageForm,
   query,
   defaultTolerance: 0.2,
-  wanted({ format }) {
-    if (format === 'json') return JSON_TYPE;
-    if (format === 'depth') return 'image/png';
-    return typeof format === 'string' ? `image/${format}` : undefined;
-  },
+  wanted: wantedType,
   check: (manifest) => checkPorts(manifest, { inputs: { image: 4 }, outputs: { denoised: 4 } }),
 
-  async decode(request, { models, settings }) {
-    // Once the tiles are cut nothing may hold on to the image's own pixels: no closure below sees `data`.
-    const { data, ...frame } = await decodeImage(imageOf(request), settings.maxPixels);
-    const accept = answerType(request, `image/${frame.format}`);
-    const wanted: Wanted = {
-      json: accept === JSON_TYPE,
-      format: formatOf(accept) ?? frame.format,
-      depthPicture: request.options.format === 'depth',
-      depthMap: request.options.depth_map === true,
-    };
-    checkWanted(wanted, frame);
-    const manifest = chooseDenoiser(models, request.model, frame.channels);
+  async decode(request, context) {
+    const { models, settings } = context;
+    const file = imageOf(request);
+    const header = await readHeader(file, settings.maxPixels);
+    await admitted(header, request, context);
+    // Once the tiles are cut nothing may hold on to the image's own pixels: no closure below sees them.
+    const { data, ...frame } = await decodeWith(file, header);
+    const wanted = wantedOf(request, frame);
+    if (frame.alpha) fillHidden({ ...frame, data }, frame.alpha);
+    const gray = withoutColour({ ...frame, data });
+    const takes = (channels: number): boolean =>
+      fittingModels(models, request.model, channels).length > 0;
+    const picture = gray && takes(1) ? gray : { ...frame, data };
+    const manifest = chooseDenoiser(models, request.model, picture.channels);
     const { name, shape } = at(manifest.inputs, 0);
     const multiple = Math.max(multipleOf(at(shape, 2)), multipleOf(at(shape, 3)));
     const tiles = layTiles(frame.width, frame.height, { ...defaultTiles, multiple });
-    const samples = cutTiles({ ...frame, data }, tiles, name, multiple);
+    const samples = cutTiles(picture, tiles, name, multiple);
+    const before = wanted.strength < 1 && { before: samples };
+    const sent: Sent = { frame, file, channels: picture.channels, tiles, ...before };
     return {
       model: manifest.name,
       samples,
       stopping: request.stopping,
       encode: (result) =>
-        wanted.depthPicture
-          ? encodeDepths(result, frame, tiles)
-          : encodeImages(result, frame, tiles, wanted),
+        wanted.depthPicture ? encodeDepths(result, sent) : encodeImages(result, sent, wanted),
     };
   },
 };
 
-interface Wanted {
-  /** A JSON answer, the image inside. */
-  readonly json: boolean;
-  readonly format: ImageFormat;
-  /** A picture of the depths instead of the image. */
-  readonly depthPicture: boolean;
-  /** The depths as a grid, in JSON. */
-  readonly depthMap: boolean;
+/** Waits until there is room for the image's pixels and for its compute. @throws Problem where there will be none */
+async function admitted(
+  header: Header,
+  { model, stopping }: TaskRequest,
+  { models, admit }: Context,
+): Promise<void> {
+  const { width, height } = header;
+  const channels = planesOf(header);
+  await admit?.({
+    bytes: denoisingBytes(header),
+    work: {
+      model: chooseDenoiser(models, model, channels).name,
+      samples: layTiles(width, height, { ...defaultTiles, multiple: 1 }).length,
+      elements: width * height * channels,
+      stopping,
+    },
+  });
 }
 
-/** What cannot be answered is refused before any compute. */
-function checkWanted({ json, format, depthMap }: Wanted, { width, height }: Frame): void {
-  if (depthMap && !json)
-    throw new Problem(
-      'bad-parameter',
-      'depth_map goes with a JSON answer: add format=json, or take the map as an image by format=depth.',
-    );
-  const { maxSide } = imageFormats[format];
-  if (Math.max(width, height) > maxSide)
-    throw new Problem(
-      'bad-parameter',
-      `${format} holds at most ${maxSide} pixels a side, and the image has ${width}×${height}; ask for another format.`,
-    );
+/** Memory of a request, bytes: decoding, then tiles and results, then the joined image and its pixels. */
+function denoisingBytes(header: Header): number {
+  const { width, height } = header;
+  const plane = Float32Array.BYTES_PER_ELEMENT * width * height;
+  return decodingBytes(header) + planesOf(header) * plane;
 }
+
+/** The models that a request may mean and that take images of these channels. */
+const fittingModels = (
+  models: ReadonlyMap<string, Manifest>,
+  name: string | undefined,
+  channels: number,
+): Manifest[] =>
+  [...models.values()].filter(
+    (model) =>
+      model.task === 'denoise' &&
+      channelsOf(model) === channels &&
+      (name === undefined ? model.default : model.name === name),
+  );
 
 function chooseDenoiser(
   models: ReadonlyMap<string, Manifest>,
@@ -158,65 +134,3 @@ const cutTiles = (
   name: string,
   multiple: number,
 ): Sample[] => tiles.map((tile) => ({ [name]: cutTile(image, tile, multiple) }));
-
-type Frame = Omit<DecodedImage, 'data'>;
-
-async function encodeImages(
-  result: RunResult,
-  frame: Frame,
-  tiles: readonly Tile[],
-  { format, json, depthMap }: Wanted,
-): Promise<TaskAnswer> {
-  const parts = result.samples.map(({ outputs }) => entry(outputs, 'denoised'));
-  const data = joinTiles(frame, tiles, parts, defaultTiles.blend);
-  const bytes = await encodeImage({ ...frame, data }, format);
-  if (!json) return { contentType: `image/${format}`, headers: depthHeaders(result), body: bytes };
-  const samples = result.samples.map(({ depth, reason, pi }, i) => {
-    const { x, y } = at(tiles, i);
-    const place = { x: x.start, y: y.start, width: x.end - x.start, height: y.end - y.start };
-    return { depth, reason, pi: readablePi(pi), ...place };
-  });
-  const { width, height } = frame;
-  return jsonAnswer({
-    ...depthFields(result),
-    ...depthSummary(result),
-    ...(depthMap && { depth_map: depthGrid(result, tiles) }),
-    samples,
-    image: { format, width, height, data: Buffer.from(bytes).toString('base64') },
-  });
-}
-
-/** The depth of every tile, row by row from the top. */
-function depthGrid({ samples }: RunResult, tiles: readonly Tile[]): number[][] {
-  const columns = tiles.filter(({ y }) => y.start === 0).length;
-  const depths = samples.map(({ depth }) => depth);
-  return Array.from({ length: depths.length / columns }, (_, row) =>
-    depths.slice(row * columns, (row + 1) * columns),
-  );
-}
-
-/** A gray PNG of the image's size, each tile as bright as it was deep: white is the model's full depth. */
-async function encodeDepths(
-  result: RunResult,
-  { width, height }: Frame,
-  tiles: readonly Tile[],
-): Promise<TaskAnswer> {
-  const data = new Float32Array(width * height);
-  tiles.forEach(({ x, y }, i) => {
-    const brightness = at(result.samples, i).depth / result.maxDepth;
-    for (let row = y.start; row < y.end; row++)
-      data.fill(brightness, row * width + x.start, row * width + x.end);
-  });
-  const plain = { bits: 8, alpha: undefined, source: undefined } as const;
-  const body = await encodeImage(
-    { data, width, height, channels: 1, format: 'png', ...plain },
-    'png',
-  );
-  return { contentType: 'image/png', headers: depthHeaders(result), body };
-}
-
-/** `image/png` → png; nothing for JSON, whose image keeps the format it came in. */
-function formatOf(mediaType: string): ImageFormat | undefined {
-  const [type, format] = mediaType.split('/');
-  return type === 'image' && isFormat(format) ? format : undefined;
-}

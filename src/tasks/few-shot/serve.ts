@@ -2,7 +2,7 @@
 import pMap from 'p-map';
 import Type from 'typebox';
 import type { Manifest } from '../../bundle/manifest.ts';
-import { readSquare } from '../../codecs/images.ts';
+import { readHeader, readSquare, squareBytes } from '../../codecs/images.ts';
 import type { Array32, RunResult, TaskAnswer } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
 import { at, entry } from '../../util/at.ts';
@@ -13,12 +13,12 @@ import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { Base64, Bytes, FORM, JSON_TYPE } from '../common/media-types.ts';
-import type { FormPart, Task } from '../task.ts';
+import type { FormPart, Task, TaskSettings } from '../task.ts';
 
 /** The most images to learn from, classes and queries where the manifest sets no limit of its own. */
 const LIMITS = { S: 256, K: 64, Q: 512 };
 /** Images decoded at a time. */
-const CONCURRENCY = 16;
+const CONCURRENCY = 4;
 /** Characters of a label. */
 const MAX_LABEL = 200;
 
@@ -80,7 +80,7 @@ export const fewShot: Task = {
       outputs: { logits: 3 },
     }),
 
-  async decode(request, { models, settings, signal }) {
+  async decode(request, { models, settings, signal, admit }) {
     const json = request.parts ? undefined : reader.read(request);
     const manifest = chooseModel(models, 'few-shot', json ? json.model : request.model);
     const { support, query } = json ? fromJson(json.fields) : fromParts(request.parts ?? []);
@@ -91,8 +91,20 @@ export const fewShot: Task = {
       0,
     );
     const [channels, side] = [Number(shape[2]) as 1 | 3, Number(shape[3])];
-    const read = (images: readonly Uint8Array[], what: string) =>
-      readAll(images, what, { channels, side, maxPixels: settings.maxPixels, signal });
+    const images = [...support.map(({ image }) => image), ...query];
+    const pixels = channels * side * side * images.length;
+    await admit?.({
+      bytes:
+        2 * Float32Array.BYTES_PER_ELEMENT * pixels + (await peakBytes(images, settings, signal)),
+      work: {
+        model: manifest.name,
+        samples: 1,
+        elements: pixels + support.length * labels.length,
+        stopping: json ? json.stopping : request.stopping,
+      },
+    });
+    const read = (files: readonly Uint8Array[], what: string) =>
+      readAll(files, what, { channels, side, maxPixels: settings.maxPixels, signal });
     const sample = {
       support: await read(
         support.map(({ image }) => image),
@@ -198,6 +210,23 @@ interface Wanted {
   readonly side: number;
   readonly maxPixels: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** Memory of the largest images that may be decoded at a time, bytes. Images that cannot be read are reported later. */
+async function peakBytes(
+  images: readonly Uint8Array[],
+  { maxPixels }: TaskSettings,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const bytes = await pMap(
+    images,
+    (image) => readHeader(image, maxPixels).then(squareBytes, () => 0),
+    { concurrency: CONCURRENCY, ...(signal && { signal }) },
+  );
+  return bytes
+    .sort((a, b) => b - a)
+    .slice(0, CONCURRENCY)
+    .reduce((a, b) => a + b, 0);
 }
 
 /** Images of any size and colours, brought to the model's: [n,C,side,side]. */

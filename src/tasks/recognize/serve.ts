@@ -1,6 +1,6 @@
 /** Recognition: an image of any size in, the class it shows out, with the probabilities of the likeliest. */
 import Type from 'typebox';
-import { readSquare } from '../../codecs/images.ts';
+import { readHeader, readSquare, squareBytes } from '../../codecs/images.ts';
 import type { RunResult, TaskAnswer } from '../../engine/types.ts';
 import { at, entry } from '../../util/at.ts';
 import { softmax } from '../../util/softmax.ts';
@@ -41,11 +41,22 @@ export const recognize: Task = {
     readLabels(await read(LABELS), manifest);
   },
 
-  async decode(request, { models, files, settings }) {
+  async decode(request, { models, files, settings, admit }) {
     const manifest = chooseModel(models, 'recognize', request.model);
     const { name, shape } = at(manifest.inputs, 0);
     const [, channels, side] = shape.map(Number) as [number, 1 | 3, number];
-    const { data } = await readSquare(imageOf(request), side, channels, settings.maxPixels);
+    const file = imageOf(request);
+    const header = await readHeader(file, settings.maxPixels);
+    await admit?.({
+      bytes: squareBytes(header),
+      work: {
+        model: manifest.name,
+        samples: 1,
+        elements: channels * side * side,
+        stopping: request.stopping,
+      },
+    });
+    const { data } = await readSquare(file, side, channels, settings.maxPixels);
     const labels = readLabels(await files(manifest.name, LABELS), manifest);
     return {
       model: manifest.name,

@@ -58,8 +58,17 @@ export const sparseRecovery: Task = {
         `${MATRIX} of ${manifest.name} is (${shape.join(', ')}), not (${expected.join(', ')}).`,
       );
   },
-  decode: (request, { models }) => new Promise((resolve) => resolve(decode(request, models))),
+  async decode(request, { models, admit }) {
+    const { length } = request.body;
+    if (length > SMALL_BODY) await admit?.({ bytes: MEMORY_FACTOR * length });
+    return decode(request, models);
+  },
 };
+
+/** Bodies up to this size are decoded at once, bytes. */
+const SMALL_BODY = 2 ** 20;
+/** Memory of a request from its decoding to its answer, in sizes of its body: parsed numbers, samples, results, JSON. */
+const MEMORY_FACTOR = 6;
 
 /** The task file that holds the measurement matrix, (m, n). */
 const MATRIX = 'matrix.npy';

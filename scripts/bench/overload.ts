@@ -1,0 +1,149 @@
+/** Open-loop load at once, three times and ten times what the machine holds. */
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
+import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
+import { closedLoop, openLoop, type Answer, type Shot } from './open-loop.ts';
+import { round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { startService, type Service } from './service.ts';
+
+const SECONDS = 6;
+const CONNECTIONS = 16;
+const FACTORS = [1, 3, 10];
+const DEADLINE_MS = 500;
+/** Goodput that is to be reached, by factor. */
+const GOODPUT: Readonly<Record<number, string>> = { 3: '≥ 95', 10: '≥ 90' };
+
+export const overload: Bench = {
+  name: 'overload',
+  about:
+    'Open-loop load at 1, 3 and 10 times the measured peak, recovery and 256×256 images: goodput, p99 of accepted images, deadlines, depth, memory.',
+  async run(options) {
+    const folder = await onlyDefaults(options);
+    const service = await startService(folder);
+    try {
+      const { recover, denoise } = await shots(options);
+      const images = await load(service, 'images', denoise);
+      const recoveries = await load(service, 'recoveries', recover);
+      const deadlines = await keptDeadlines(service, denoise, images.peak);
+      const memory = {
+        benchmark: 'overload',
+        what: 'resident memory after all of it',
+        value: round((await service.memory()) / 2 ** 30),
+        unit: 'GiB',
+        target: '≤ 1.4',
+      };
+      return [...images.rows, ...recoveries.rows, ...deadlines, memory];
+    } finally {
+      await service.close();
+      await rm(folder, { recursive: true });
+    }
+  },
+};
+
+/** A folder with the two bundles that are loaded here: memory is that of a service which serves these. */
+async function onlyDefaults({ modelsDir }: BenchOptions): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'stopwise-'));
+  for (const task of ['sparse-recovery', 'denoise'] as const) {
+    const { manifest, directory } = await defaultBundle(modelsDir, task);
+    await cp(directory, join(folder, manifest.name), { recursive: true });
+  }
+  return folder;
+}
+
+async function shots(options: BenchOptions): Promise<{ recover: Shot; denoise: Shot }> {
+  const { manifest } = await defaultBundle(options.modelsDir, 'sparse-recovery');
+  const vector = mixedMeasurements(await matrixOf(manifest, options.modelsDir), 1);
+  const clean = (await cleanImages(options))[0]!;
+  return {
+    recover: {
+      path: '/v1/recover',
+      body: Buffer.from(vector.buffer),
+      contentType: 'application/octet-stream',
+    },
+    denoise: {
+      path: '/v1/denoise',
+      body: Buffer.from(await toPng(noisySquare(clean, 256, 35))),
+      contentType: 'image/png',
+    },
+  };
+}
+
+/** An answer that counts: at the first exit that computes, deeper, or where the policy stopped it. */
+const isGood = ({ status, headers }: Answer): boolean =>
+  status === 200 && (Number(headers['x-stop-depth']) > 0 || headers['x-stop-reason'] === 'policy');
+
+async function load(
+  service: Service,
+  name: string,
+  shot: Shot,
+): Promise<{ peak: number; rows: Row[] }> {
+  await closedLoop(service.url, shot, CONNECTIONS, 2);
+  const peak = await closedLoop(service.url, shot, CONNECTIONS, SECONDS);
+  const rows: Row[] = [];
+  for (const factor of FACTORS) {
+    const start = performance.now();
+    const answers = await openLoop(service.url, shot, factor * peak, SECONDS);
+    const seconds = (performance.now() - start) / 1000;
+    const good = answers.filter(isGood);
+    const unexpected = answers.filter(({ status }) => ![200, 429, 503].includes(status)).length;
+    const depths = good.map(({ headers }) => Number(headers['x-stop-depth']));
+    rows.push(
+      {
+        benchmark: 'overload',
+        what: `${name} at ${factor}×: goodput of peak`,
+        value: round((100 * good.length) / seconds / peak),
+        unit: '%',
+        ...(GOODPUT[factor] !== undefined && { target: GOODPUT[factor] }),
+        detail: `peak ${round(peak)}/s; mean depth ${round(mean(depths))}; ${unexpected} failed`,
+      },
+      {
+        benchmark: 'overload',
+        what: `${name} at ${factor}×: p99 of the accepted`,
+        value: round(
+          quantile(
+            good.map(({ ms }) => ms),
+            0.99,
+          ) / 1000,
+        ),
+        unit: 's',
+        target: '≤ 3',
+        detail: `from arrival to the end of compute: ${round(quantile(good.map(computed), 0.99) / 1000)} s`,
+      },
+    );
+  }
+  return { peak, rows };
+}
+
+/** Images at three times the peak with a deadline: kept by the accepted, and how late the latest is. */
+async function keptDeadlines(service: Service, denoise: Shot, peak: number): Promise<Row[]> {
+  const shot = { ...denoise, path: `${denoise.path}?deadline_ms=${DEADLINE_MS}` };
+  const answers = await openLoop(service.url, shot, 3 * peak, SECONDS);
+  const times = answers.filter(isGood).map(computed);
+  const kept = times.filter((ms) => ms <= DEADLINE_MS).length;
+  return [
+    {
+      benchmark: 'overload',
+      what: `images at 3× with deadline_ms=${DEADLINE_MS}: kept by the accepted`,
+      value: round((100 * kept) / times.length, 4),
+      unit: '%',
+      target: '≥ 99',
+      detail: `${times.length} of ${answers.length} accepted; the latest after ${round(Math.max(...times))} ms`,
+    },
+  ];
+}
+
+/** From arrival to the end of compute, ms. */
+function computed({ headers }: Answer): number {
+  const total = /total;dur=([\d.]+)/.exec(String(headers['server-timing']));
+  return Number(total?.[1]);
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((a, b) => a + b, 0) / values.length;
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}

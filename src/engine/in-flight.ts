@@ -1,0 +1,254 @@
+/** The requests in flight: what each costs, the memory it holds, and when it may be decoded. */
+import { clock } from '../util/clock.ts';
+import { Accounts, type Origin } from './accounts.ts';
+import { exitShare, missedDeadline, type Cost, type Limits } from './admission.ts';
+import { countedAhead, nextGrant } from './grants.ts';
+import type { Memory } from './memory.ts';
+import { Pace } from './pace.ts';
+import type { WorkerSlot } from './supervisor.ts';
+import type { FromWorker, ToWorker, Work } from './transport/messages.ts';
+import type { Problem } from '../errors.ts';
+
+/** A request that was dispatched and is not yet answered. */
+export interface Pending {
+  readonly id: number;
+  readonly origin: Origin;
+  slot: WorkerSlot;
+  /** What it is counted for; undefined before it is counted and once it is settled. */
+  cost: Cost | undefined;
+  /** Predicted compute before the pace is taken into account, s; 0 while it is not known. */
+  predicted: number;
+  /** While it waits to be decoded: the memory it needs, since when, and what refuses it at its deadline. */
+  claim:
+    { readonly bytes: number; readonly since: number; readonly timer?: NodeJS.Timeout } | undefined;
+  /** Memory that it was granted, bytes. */
+  granted: number;
+  /** Since when it is being decoded after a grant; a time of `clock()`. */
+  decodingSince: number | undefined;
+  /** What it counts for in the work its worker has ahead, s. */
+  ahead: number;
+  /** Whether its samples are known to the worker. */
+  isDecoded: boolean;
+  /** Whether a worker has already ended while it held this request. */
+  repeated: boolean;
+  /** Makes the message for the worker, and the buffers that may be transferred with it. */
+  readonly ask: () => readonly [message: ToWorker, transfer: readonly ArrayBuffer[]];
+  resolve(message: FromWorker): void;
+  reject(error: unknown): void;
+}
+
+/** What only the sender knows of a new request. */
+export type NewRequest = Pick<Pending, 'id' | 'origin' | 'slot' | 'ask' | 'resolve' | 'reject'>;
+
+/** Called when a request that waited to be decoded is refused after all. */
+export type Refuse = (id: number, problem: Problem) => void;
+
+/** Keeps the requests in flight within the limits of compute and memory. */
+export class InFlight {
+  private readonly requests = new Map<number, Pending>();
+  /** Those that wait to be decoded. */
+  private readonly waiting = new Set<Pending>();
+  private readonly accounts: Accounts;
+  private readonly pace = new Pace<WorkerSlot>();
+
+  constructor(
+    private readonly limits: Limits,
+    private readonly memory: Memory,
+    private readonly refuse: Refuse,
+  ) {
+    this.accounts = new Accounts(limits);
+  }
+
+  get size(): number {
+    return this.requests.size;
+  }
+
+  get samples(): number {
+    return this.accounts.load.samples;
+  }
+
+  /** Predicted compute of what is in flight, s. */
+  get seconds(): number {
+    return this.accounts.load.seconds;
+  }
+
+  /** The share of its exits that each model may use. */
+  get share(): number {
+    return exitShare(this.accounts.load);
+  }
+
+  get(id: number): Pending | undefined {
+    return this.requests.get(id);
+  }
+
+  heldBy(slot: WorkerSlot): Pending[] {
+    return [...this.requests.values()].filter((request) => request.slot === slot);
+  }
+
+  /** The requests that a stuck worker is stuck in: those of its last run; where it has ended, the first not yet decoded. */
+  suspects(slot: WorkerSlot, run: readonly number[]): Pending[] {
+    const held = this.heldBy(slot);
+    const running = held.filter(({ id }) => run.includes(id));
+    return running.length > 0 ? running : held.filter(({ isDecoded }) => !isDecoded).slice(0, 1);
+  }
+
+  /**
+   * Why a new request is refused; undefined where it is accepted.
+   * @param deadlineMs from now to its deadline, ms
+   */
+  refusal(origin: Origin, samples: number, deadlineMs?: number): Problem | undefined {
+    const secondsLeft = deadlineMs === undefined ? undefined : deadlineMs / 1000;
+    return this.accounts.refusal(origin, undefined, this.estimate(origin, samples), secondsLeft);
+  }
+
+  /** Counts a request that is dispatched. @param samples as far as they are known */
+  add(given: NewRequest, samples: number): Pending {
+    const request: Pending = {
+      ...given,
+      cost: undefined,
+      predicted: 0,
+      claim: undefined,
+      granted: 0,
+      decodingSince: undefined,
+      ahead: 0,
+      isDecoded: false,
+      repeated: false,
+    };
+    this.requests.set(request.id, request);
+    request.slot.requests++;
+    this.count(request, this.estimate(request.origin, samples));
+    this.pace.begin(request.slot, clock());
+    return request;
+  }
+
+  /** Removes a request that is about to be settled. */
+  take(id: number, isAnswered: boolean): Pending | undefined {
+    const request = this.requests.get(id);
+    if (!request) return undefined;
+    this.requests.delete(id);
+    request.slot.requests--;
+    this.free(request);
+    this.count(request, undefined);
+    const isIdle = request.slot.requests === 0;
+    this.pace.end(request.slot, clock(), isAnswered ? request.predicted : undefined, isIdle);
+    this.grant();
+    return request;
+  }
+
+  /** Moves a request to another worker, which starts from its beginning. */
+  move(request: Pending, slot: WorkerSlot): void {
+    const { cost } = request;
+    this.free(request);
+    this.count(request, undefined);
+    request.slot.requests--;
+    slot.requests++;
+    Object.assign(request, { slot, isDecoded: false, repeated: true });
+    this.count(request, cost);
+    this.pace.begin(slot, clock());
+  }
+
+  /** A request asks to be decoded: it waits for its memory, or is refused. */
+  claim(request: Pending, bytes: number, work: Work | undefined): void {
+    const refused =
+      this.memory.refusal(bytes) ?? (work && this.refusalOf(request, this.costOf(work)));
+    if (refused) {
+      this.refuse(request.id, refused);
+      return;
+    }
+    if (work) this.know(request, work);
+    const now = clock();
+    const timer =
+      work?.deadline === undefined
+        ? undefined
+        : setTimeout(() => this.refuse(request.id, missedDeadline(1)), work.deadline - now).unref();
+    request.claim = { bytes, since: now, ...(timer && { timer }) };
+    this.waiting.add(request);
+    this.grant();
+  }
+
+  /** The samples of a request are known: it is counted for what they cost, or refused. */
+  decoded(request: Pending, work: Work): void {
+    this.accounts.learn(request.origin, work.ms / 1000);
+    const isNew = request.predicted === 0;
+    request.isDecoded = true;
+    this.endDecoding(request);
+    const refused = isNew ? this.refusalOf(request, this.costOf(work)) : undefined;
+    if (refused) this.refuse(request.id, refused);
+    else this.know(request, work);
+    this.grant();
+  }
+
+  private refusalOf({ origin, cost }: Pending, actual: Cost): Problem | undefined {
+    return this.accounts.refusal(origin, cost, actual);
+  }
+
+  private know(request: Pending, work: Work): void {
+    request.predicted = work.ms / 1000;
+    this.count(request, this.costOf(work));
+  }
+
+  private costOf({ samples, ms }: Work): Cost {
+    return { samples, seconds: (ms / 1000) * this.pace.value };
+  }
+
+  private estimate(origin: Origin, samples: number): Cost {
+    const { seconds } = this.accounts.estimate(origin, samples);
+    return { samples, seconds: seconds * this.pace.value };
+  }
+
+  private count(request: Pending, cost: Cost | undefined): void {
+    const { slot, origin } = request;
+    this.accounts.count(origin, request.cost, cost);
+    slot.pending += this.weight(cost) - this.weight(request.cost);
+    request.cost = cost;
+  }
+
+  /** What a request counts for when the least loaded worker is looked for. */
+  private weight(cost: Cost | undefined): number {
+    if (!cost) return 0;
+    return Math.min(cost.seconds, this.limits.seconds / 4) + cost.samples * 1e-6;
+  }
+
+  /** Lets waiting requests be decoded, as long as there is memory and a worker for one. */
+  private grant(): void {
+    while (this.waiting.size > 0) {
+      const waiting = [...this.waiting].flatMap((request) => {
+        const { slot, claim, origin } = request;
+        const share = this.accounts.shareOf(origin.client);
+        return claim ? [{ request, slot, ...claim, share }] : [];
+      });
+      const next = nextGrant(waiting, this.memory.free, clock());
+      if (!next) return;
+      const { request, slot, bytes } = next;
+      this.endWaiting(request);
+      request.granted = bytes;
+      request.decodingSince = clock();
+      request.ahead = countedAhead(request.cost?.seconds ?? 0);
+      this.memory.grant(bytes);
+      slot.decoding++;
+      slot.ahead += request.ahead;
+      slot.handle.post({ type: 'granted', id: request.id });
+    }
+  }
+
+  private endDecoding(request: Pending): void {
+    if (request.decodingSince === undefined) return;
+    request.decodingSince = undefined;
+    request.slot.decoding--;
+  }
+
+  private endWaiting(request: Pending): void {
+    clearTimeout(request.claim?.timer);
+    request.claim = undefined;
+    this.waiting.delete(request);
+  }
+
+  /** Gives back what a request holds of its worker and of the memory. */
+  private free(request: Pending): void {
+    this.endDecoding(request);
+    this.endWaiting(request);
+    this.memory.release(request.granted);
+    request.slot.ahead -= request.ahead;
+    Object.assign(request, { granted: 0, ahead: 0 });
+  }
+}

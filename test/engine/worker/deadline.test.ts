@@ -1,0 +1,168 @@
+/** What a loop does with deadlines that cannot be met. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Sample } from '../../../src/engine/types.ts';
+import { Job } from '../../../src/engine/worker/jobs.ts';
+import { Loop } from '../../../src/engine/worker/loop.ts';
+import type { LoadedModel } from '../../../src/engine/worker/models.ts';
+import { Predictor } from '../../../src/engine/worker/predictor.ts';
+import { tensor, type Tensors } from '../../../src/runtime/session.ts';
+import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
+
+/** The time of `clock()`, ms: only the fake sessions let it pass, 10 ms for each sample of a batch. */
+let now = 0;
+let runs = 0;
+beforeEach(() => {
+  [now, runs] = [0, 0];
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+});
+afterEach(() => void vi.restoreAllMocks());
+
+const ELEMENTS = 4;
+const samples = (count: number): Sample[] =>
+  Array.from({ length: count }, () => ({
+    x: { data: new Float32Array(ELEMENTS), dims: [ELEMENTS] },
+  }));
+
+/** A model whose segments each take 10 ms a sample; with exit 0 its input is an answer that needs no run. */
+function fakeModel(exits: readonly number[], took = 10): LoadedModel {
+  const run = ({ x }: Tensors): Promise<Tensors> => {
+    const count = x!.data.length / ELEMENTS;
+    now += took * count;
+    runs++;
+    return Promise.resolve({ next_x: x!, pi: tensor(new Float32Array(count), [count]) });
+  };
+  const computing = exits.filter((exit) => exit > 0);
+  const segment = { reads: ['x'], writes: ['x'], session: { run }, limit: 1 };
+  return {
+    manifest: {
+      name: 'fake',
+      depth: exits.at(-1),
+      exits,
+      inputs: [{ name: 'x', shape: ['N', ELEMENTS] }],
+      outputs: [{ name: 'x' }],
+    },
+    firstExit: exits.length - computing.length,
+    decoders: new Map(),
+    policyFiles: new Map(),
+    segments: computing.map((last) => ({ ...segment, last, msPerElement: 10 / ELEMENTS })),
+  } as unknown as LoadedModel;
+}
+
+const jobOf = (model: LoadedModel, count: number, deadlineMs?: number): Job =>
+  new Job(
+    0,
+    model,
+    samples(count),
+    { threshold: 1, ...(deadlineMs !== undefined && { deadlineMs }) },
+    performance.timeOrigin + now,
+  );
+const seen = async (job: Job): Promise<[number, string][]> =>
+  (await job.result).samples.map(({ depth, reason }) => [depth, reason]);
+
+describe('a deadline', () => {
+  it('that is short still gets the first exit on an idle worker, late by one segment', async () => {
+    const loop = new Loop(() => undefined);
+    const job = jobOf(fakeModel([2, 4]), 1, 1);
+    loop.add(job);
+    expect(await seen(job)).toEqual([[2, 'deadline']]);
+    expect(now).toBe(10);
+  });
+
+  it('that passes in the queue is refused and never computed late', async () => {
+    const loop = new Loop(() => undefined);
+    const model = fakeModel([2, 4]);
+    const [first, late] = [jobOf(model, 3), jobOf(model, 1, 5)];
+    loop.add(first);
+    loop.add(late);
+    await expect(late.result).rejects.toMatchObject({ code: 'deadline-missed', status: 503 });
+    await first.result;
+    expect(runs).toBe(6);
+    expect(now).toBe(60);
+  });
+
+  it('is kept by a sample that waits while others run: it leaves before the run that would pass it', async () => {
+    const loop = new Loop(() => undefined);
+    const model = fakeModel([2, 4, 6]);
+    const timed = jobOf(model, 1, 25);
+    loop.add(timed);
+    const others = Array.from({ length: 3 }, () => jobOf(model, 1));
+    for (const other of others) loop.add(other);
+    const { timing, samples: answered } = await timed.result;
+    expect(answered[0]).toMatchObject({ depth: 2, reason: 'deadline' });
+    expect(timing.totalMs).toBeLessThanOrEqual(25);
+    await Promise.all(others.map(({ result }) => result));
+  });
+
+  it('that cannot be met by every tile refuses the image at once, without a run', async () => {
+    const loop = new Loop(() => undefined);
+    const job = jobOf(fakeModel([2, 4]), 100, 500);
+    loop.add(job);
+    await expect(job.result).rejects.toMatchObject({ code: 'deadline-missed' });
+    expect(runs).toBe(0);
+  });
+
+  it('answers tiles that never ran by the input where the model has exit 0', async () => {
+    const loop = new Loop(() => undefined);
+    const job = jobOf(fakeModel([0, 2, 4]), 100, 35);
+    loop.add(job);
+    const depths = await seen(job);
+    expect(depths.filter(([depth]) => depth === 2)).toHaveLength(3);
+    expect(depths.filter(([depth]) => depth === 0)).toHaveLength(97);
+    expect(now).toBe(30);
+  });
+
+  it('is late by one segment at most where runs take longer than they did', async () => {
+    const loop = new Loop(() => undefined);
+    const job = jobOf(fakeModel([0, 2, 4], 30), 100, 35);
+    loop.add(job);
+    expect((await seen(job)).filter(([depth]) => depth > 0)).toHaveLength(1);
+    expect(now).toBeLessThanOrEqual(35 + 30);
+  });
+
+  it('is judged by the spread of run times: unsteady segments leave a margin', async () => {
+    const loop = new Loop(() => undefined);
+    const model = fakeModel([0, 2]);
+    const steady = jobOf(model, 1, 12);
+    loop.add(steady);
+    expect(await seen(steady)).toEqual([[2, 'max_depth']]);
+    Object.assign(model.segments[0]!, { deviation: 5 / ELEMENTS });
+    const unsteady = jobOf(model, 1, 12);
+    loop.add(unsteady);
+    expect(await seen(unsteady)).toEqual([[0, 'deadline']]);
+  });
+});
+
+describe('predicted compute', () => {
+  const predict = (predictor: Predictor, stopping: StoppingParameters = {}, cap?: number) =>
+    predictor.ms(fakeModel([2, 4, 6]), ELEMENTS, stopping, cap);
+
+  it('is that of full depth before anything was answered, in proportion to the elements', () => {
+    const predictor = new Predictor();
+    expect(predict(predictor)).toBeCloseTo(30);
+    expect(predictor.ms(fakeModel([2, 4, 6]), 10 * ELEMENTS)).toBeCloseTo(300);
+  });
+
+  it('follows the depths now being taken, for each model', () => {
+    const predictor = new Predictor();
+    const { manifest } = fakeModel([2, 4, 6]);
+    predictor.observe(manifest, new Array<number>(200).fill(2));
+    expect(predict(predictor)).toBeCloseTo(10, 0);
+    predictor.observe(
+      manifest,
+      Array.from({ length: 400 }, (_, i) => (i % 2 ? 2 : 6)),
+    );
+    expect(predict(predictor)).toBeGreaterThan(18);
+    expect(predict(predictor)).toBeLessThan(22);
+    predictor.observe({ ...manifest, name: 'other' }, [2]);
+    expect(predict(predictor)).toBeGreaterThan(18);
+  });
+
+  it('counts a fixed depth in full, and nothing beyond max_depth or what load permits', () => {
+    const predictor = new Predictor();
+    predictor.observe(fakeModel([2, 4, 6]).manifest, new Array<number>(200).fill(2));
+    expect(predict(predictor, { depth: 6 })).toBeCloseTo(30);
+    expect(predict(predictor, { minDepth: 4 })).toBeCloseTo(20, 0);
+    expect(predict(new Predictor(), { maxDepth: 4 })).toBeCloseTo(20);
+    expect(predict(predictor, { depth: 6 }, 0)).toBeCloseTo(10);
+  });
+});
