@@ -62,21 +62,23 @@ export function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status, code, message } = problem;
+  const { status } = problem;
   if (status === 429 || status === 503) reply.header('retry-after', '1');
-  const body = {
-    type: `urn:stopwise:problem:${code}`,
-    title: problems[code].title,
-    status,
-    code,
-    detail: message,
-    instance: request.url,
-  };
   return reply
     .code(status)
     .type('application/problem+json')
-    .send(Buffer.from(JSON.stringify(body)));
+    .send(Buffer.from(JSON.stringify(problemBody(problem, request.originalUrl))));
 }
+
+/** The fields of a Problem by RFC 9457; `instance` is the URL of the request. */
+export const problemBody = ({ status, code, message }: Problem, instance: string) => ({
+  type: `urn:stopwise:problem:${code}`,
+  title: problems[code].title,
+  status,
+  code,
+  detail: message,
+  instance,
+});
 
 /**
  * Answers errors as Problems, logging `internal` ones. An unknown route gives 404, or 405 with

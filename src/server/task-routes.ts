@@ -60,7 +60,7 @@ export function installTask(
       metrics.unanswered(modelLabel(model, engine), outcome);
     },
     handler: async (request, reply) => {
-      reply.header('vary', 'Accept');
+      addVary(reply, 'Accept');
       const signal = untilGone(reply);
       const asked = await toTaskRequest(request, task, maxBodyBytes);
       const { answer, summary } = await engine.perform(() => packRequest(asked), { signal });
@@ -68,6 +68,12 @@ export function installTask(
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });
+}
+
+/** Keeps what other parts of the service vary by, such as Origin. */
+function addVary(reply: FastifyReply, field: string): void {
+  const before = reply.getHeader('vary');
+  reply.header('vary', before === undefined ? field : `${String(before)}, ${field}`);
 }
 
 /** Refuses what type coercion accepts: blanks as 0, `1e999` as Infinity. @throws Problem `bad-parameter` */
