@@ -4,9 +4,11 @@ import type { Engine } from '../engine/engine.ts';
 import { tasks } from '../tasks/by-name.ts';
 import { OPEN_ACCESS, type Access } from '../config/access.ts';
 import { installAccess } from './access.ts';
+import { installBasePath, stripBasePath } from './base-path.ts';
 import { installBodies } from './body.ts';
 import { installBrowserRules } from './browser.ts';
 import { answerClientError } from './client-errors.ts';
+import { installCompression } from './compression.ts';
 import { installDocs, installDocsPage } from './docs.ts';
 import { installEncodings } from './encoding.ts';
 import type { Metrics } from './metrics.ts';
@@ -14,6 +16,7 @@ import { installModels } from './models.ts';
 import { installHealth, installMetrics } from './operations.ts';
 import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
+import { installRequestIds, requestIdOptions } from './request-ids.ts';
 import { installTask } from './task-routes.ts';
 
 /** What the HTTP side needs of the service: the engine, metrics, limits (bytes) and state. */
@@ -53,7 +56,10 @@ export async function buildApp({
 }: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
     logger: { level: logLevel },
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'request_id',
+    }),
     bodyLimit: maxBodyBytes,
     ajv: {
       customOptions: {
@@ -64,6 +70,8 @@ export async function buildApp({
     },
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
     routerOptions: { querystringParser: strictQuery },
+    rewriteUrl: stripBasePath(access.basePath),
+    ...requestIdOptions,
     forceCloseConnections: 'idle',
     requestTimeout: requestTimeout * 1000,
     keepAliveTimeout: keepAliveTimeout * 1000,
@@ -79,6 +87,9 @@ export async function buildApp({
     if (draining()) void reply.header('connection', 'close');
   });
   installProblems(app);
+  installRequestIds(app);
+  installBasePath(app, access.basePath);
+  await installCompression(app);
   await installBrowserRules(app, access.corsOrigins);
   installAccess(app, access);
   const { basePath } = access;

@@ -63,6 +63,8 @@ export function sendProblem(
   reply: FastifyReply,
 ): FastifyReply {
   const { status } = problem;
+  // Errors that the framework raises before a route is found run no hooks.
+  reply.header('x-request-id', request.id);
   if (status === 429 || status === 503) reply.header('retry-after', '1');
   return reply
     .code(status)
@@ -93,9 +95,11 @@ export function installProblems(app: FastifyInstance): void {
   });
   app.setNotFoundHandler((request, reply) => {
     const [path = '/'] = request.url.split('?');
-    const methods = (['GET', 'POST'] as const).filter(
-      (method) => method !== request.method && app.findRoute({ method, url: path }) !== null,
-    );
+    const methods = (['GET', 'POST'] as const).filter((method) => {
+      const route = method === request.method ? null : app.findRoute({ method, url: path });
+      // The page's wildcard matches every path, most of which it has no file for.
+      return route !== null && !route.params['*'];
+    });
     if (methods.length === 0)
       return sendProblem(
         new Problem('not-found', `There is nothing at ${path}; see /docs.`),

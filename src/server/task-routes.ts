@@ -57,7 +57,7 @@ export function installTask(
     onError: async (request, reply, error) => {
       const { model } = request.query as Query;
       const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
-      metrics.unanswered(modelLabel(model, engine), outcome);
+      metrics.unanswered(modelLabel(model, task, engine), outcome);
     },
     handler: async (request, reply) => {
       addVary(reply, 'Accept');
@@ -132,9 +132,17 @@ function untilGone(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Metric label; empty for unknown models, so that labels stay bounded. */
-const modelLabel = (name: unknown, engine: Engine): string =>
-  typeof name === 'string' && engine.manifests.has(name) ? name : '';
+/**
+ * Metric label: the named model, else the default of the task. Empty for unknown models, so that labels stay bounded, and
+ * where a task has several defaults, between which the decoded input decides.
+ */
+function modelLabel(name: unknown, task: Task, engine: Engine): string {
+  if (name !== undefined) return typeof name === 'string' && engine.manifests.has(name) ? name : '';
+  const models = [...engine.manifests.values()].filter((model) => model.task === task.name);
+  const defaults = models.filter((model) => model.default);
+  const [only, ...others] = defaults.length > 0 ? defaults : models;
+  return only && others.length === 0 ? only.name : '';
+}
 
 function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
   if (problem.code === 'overloaded' || problem.code === 'draining') return 'overloaded';

@@ -177,7 +177,7 @@ async function encodeImages(
     return { depth, reason, pi: readablePi(pi), ...place };
   });
   const { width, height } = frame;
-  return jsonAnswer({
+  return jsonAnswer(result, {
     ...depthFields(result),
     ...depthSummary(result),
     ...(depthMap && { depth_map: depthGrid(result, tiles) }),
