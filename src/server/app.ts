@@ -97,7 +97,7 @@ export async function buildApp({
   installEncodings(app, maxBodyBytes);
   await installBodies(app, maxBodyBytes);
   for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
-  installModels(app, engine.manifests, modelsDir);
+  await installModels(app, engine.manifests, modelsDir);
   installHealth(app, engine, draining);
   if (access.managementPort === 0) {
     installMetrics(app, metrics);
