@@ -19,7 +19,7 @@ it.each([
   ['GET', '/v1/models', 'application/json', 200],
   ['GET', '/v1/recover', 'application/json', 405],
   ['DELETE', '/v1/models', 'application/json', 405],
-  ['POST', '/nowhere', 'application/json', 404],
+  ['POST', '/nowhere', 'application/json', 400],
   ['POST', '/v1/recover?threshold=x', 'application/json', 400],
   ['POST', '/v1/recover', 'text/plain', 400],
 ] as const)('%s %s', async (method, url, type, status) => {
