@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import envSchema from 'env-schema';
 import Type, { type Static } from 'typebox';
+import { AccessEnvironment, readAccess, type Access } from './config/access.ts';
 
 const Environment = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8080 }),
@@ -24,6 +25,9 @@ const Environment = Type.Object({
     enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     default: 'info',
   }),
+  REQUEST_TIMEOUT: Type.Number({ minimum: 1, maximum: 3600, default: 120 }),
+  KEEP_ALIVE_TIMEOUT: Type.Number({ minimum: 1, maximum: 3600, default: 75 }),
+  ...AccessEnvironment,
 });
 
 /** The settings of the service with all defaults resolved: `workers` is at least 1. */
@@ -50,12 +54,19 @@ export interface Config {
   /** Seconds that accepted requests get to finish. */
   readonly drainTimeout: number;
   readonly logLevel: string;
+  /** Seconds that a request may take to arrive. */
+  readonly requestTimeout: number;
+  /** Seconds that a connection may stay open between two requests. */
+  readonly keepAliveTimeout: number;
+  readonly access: Access;
 }
 
 /** @throws a sentence that names the variable and what it may be */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const set = Object.fromEntries(
-    Object.entries(env).filter(([key, value]) => key in Environment.properties && value !== ''),
+    Object.entries(env).filter(
+      ([key, value]) => key in Environment.properties && value?.trim() !== '',
+    ),
   );
   let values: Static<typeof Environment>;
   try {
@@ -66,6 +77,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       { cause: error },
     );
   }
+  for (const [name, value] of Object.entries(values))
+    if (typeof value === 'number' && !Number.isFinite(value))
+      throw new Error(`The configuration is not valid: ${name} must be a finite number.`);
   return {
     port: values.PORT,
     host: values.HOST,
@@ -85,6 +99,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     drainDelay: values.DRAIN_DELAY,
     drainTimeout: values.DRAIN_TIMEOUT,
     logLevel: values.LOG_LEVEL,
+    requestTimeout: values.REQUEST_TIMEOUT,
+    keepAliveTimeout: values.KEEP_ALIVE_TIMEOUT,
+    access: readAccess(values),
   };
 }
 

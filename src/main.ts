@@ -5,6 +5,7 @@ import closeWithGrace from 'close-with-grace';
 import { readConfig, type Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
+import { buildManagement } from './server/management.ts';
 import { Metrics } from './server/metrics.ts';
 import { checkTask } from './tasks/by-name.ts';
 import { workerEntry } from './tasks/worker-entry.ts';
@@ -39,7 +40,10 @@ async function start(config: Config): Promise<void> {
   );
   metrics.serve(engine);
   let draining = false;
-  const app = await buildApp({ ...config, engine, metrics, version, draining: () => draining });
+  const options = { ...config, engine, metrics, version, draining: () => draining };
+  const app = await buildApp(options);
+  const { managementPort } = config.access;
+  const management = managementPort > 0 ? await buildManagement(app, options) : undefined;
   for (const message of early) app.log.info(message);
   log = (message) => app.log.warn(message);
   const names = [...engine.manifests.keys()];
@@ -69,6 +73,7 @@ async function start(config: Config): Promise<void> {
       await sleep(err ? 0 : config.drainDelay * 1000);
       await app.close();
       await engine.close();
+      await management?.close();
       if (isStuck) die();
     },
   );
@@ -77,6 +82,7 @@ async function start(config: Config): Promise<void> {
     app.log.fatal('a worker thread is stuck and cannot be ended: draining, to be replaced');
     close();
   };
+  await management?.listen({ port: managementPort, host: config.host });
   const address = await app.listen({ port: config.port, host: config.host });
   app.log.info(
     { models: names, provider: engine.provider, workers: engine.workers },

@@ -14,7 +14,14 @@ export interface Service {
   /** Resident memory of its process and worker processes, bytes, from /proc. */
   memory(): Promise<number>;
   close(): Promise<void>;
+  /** Its last log lines. */
+  log(): readonly string[];
+  /** The signal or exit code it ended with, where it did. */
+  ending(): string | number | undefined;
 }
+
+/** Log lines that are kept. */
+const MAX_LOG = 20;
 
 export async function startService(
   modelsDir: string,
@@ -34,8 +41,11 @@ export async function startService(
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout });
+  const log: string[] = [];
   const url = await new Promise<string>((resolve, reject) => {
     lines.on('line', (line) => {
+      log.push(line);
+      if (log.length > MAX_LOG) log.shift();
       const address = /listening at (http:\S+?)"/.exec(line);
       if (address) resolve(address[1]!);
     });
@@ -55,9 +65,12 @@ export async function startService(
     },
     memory: () => resident(child.pid!),
     async close() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');
       await once(child, 'exit');
     },
+    log: () => log,
+    ending: () => child.signalCode ?? child.exitCode ?? undefined,
   };
 }
 

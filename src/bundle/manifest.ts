@@ -133,7 +133,7 @@ const ExitMeasurement = Type.Object({
 /** Schema of `manifest.json`: the form only; `loadBundle` checks that the parts fit together. */
 export const Manifest = Type.Object({
   schema_version: Type.Union([Type.Literal(1), Type.Literal(SCHEMA_VERSION)]),
-  name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]*$' }),
+  name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]*$', maxLength: 64 }),
   version: Type.String(),
   description: Type.Optional(Type.String()),
   task: Task,

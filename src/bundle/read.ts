@@ -1,9 +1,10 @@
 /** Reads bundles, and refuses those whose parts do not fit, each with a sentence that names the file and the mismatch. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join, sep } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { at } from '../util/at.ts';
+import { shortened } from '../errors.ts';
+import { at, entry } from '../util/at.ts';
 import { messageOf } from '../util/message-of.ts';
 import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.ts';
 
@@ -27,6 +28,8 @@ export type CheckBundle = (
 ) => Promise<void>;
 
 const MANIFEST = 'manifest.json';
+/** The longest file name: it must fit into a part of a URL. */
+const MAX_FILE_NAME = 100;
 const schema = Compile(Manifest);
 
 /** Reads every folder below `directory` that holds a manifest; damaged ones are refused, the others are given. */
@@ -42,10 +45,10 @@ export async function loadBundles(
   });
   const bundles: Bundle[] = [];
   const refused: Refusal[] = [];
-  for (const { name } of entries.filter(
-    (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
-  )) {
+  for (const { name } of entries.filter((entry) => !entry.name.startsWith('.'))) {
     try {
+      // Follows symbolic links: volumes use them.
+      if (!(await stat(join(directory, name))).isDirectory()) continue;
       bundles.push(await loadBundle(join(directory, name), check));
     } catch (error) {
       refused.push({ name, reason: messageOf(error) });
@@ -175,20 +178,40 @@ function checkMentioned(manifest: Manifest, refuse: (why: string) => never): voi
   ];
   for (const file of mentioned) if (!files[file]) refuse(`${file} is not among its files`);
   for (const file of Object.keys(files))
-    if (file !== basename(file) || file.startsWith('.')) refuse(`${file} is not a plain file name`);
+    if (file !== basename(file) || file.startsWith('.') || file.length > MAX_FILE_NAME)
+      refuse(`${shortened(file)} is not a plain file name of up to ${MAX_FILE_NAME} characters`);
 }
 
-async function checkFiles(directory: string, { files }: Manifest): Promise<void> {
-  for (const [name, { sha256, bytes }] of Object.entries(files)) {
-    const file = join(directory, name);
-    const info = await stat(file).catch((error: unknown) => {
+async function checkFiles(directory: string, manifest: Manifest): Promise<void> {
+  for (const name of Object.keys(manifest.files)) await readVerified(directory, manifest, name);
+}
+
+/**
+ * A file of a bundle, as its manifest has it.
+ * @throws a sentence where it is missing, lies outside the bundle's folder, or has another size or checksum
+ */
+export async function readVerified(
+  directory: string,
+  { files }: Pick<Manifest, 'files'>,
+  name: string,
+): Promise<Buffer> {
+  const { sha256, bytes } = entry(files, name);
+  const file = join(directory, name);
+  const [folder, target] = await Promise.all([realpath(directory), realpath(file)]).catch(
+    (error: unknown) => {
       throw new Error(`${file} is missing.`, { cause: error });
-    });
-    if (info.size !== bytes)
-      throw new Error(`${file} has ${info.size} bytes, not the ${bytes} of its manifest.`);
-    if (checksum(await readFile(file)) !== sha256)
-      throw new Error(`${file} does not have the checksum of its manifest.`);
-  }
+    },
+  );
+  if (!target.startsWith(folder + sep))
+    throw new Error(`${file} is a link that leads out of the bundle.`);
+  const info = await stat(target);
+  if (!info.isFile()) throw new Error(`${file} is not a file.`);
+  if (info.size !== bytes)
+    throw new Error(`${file} has ${info.size} bytes, not the ${bytes} of its manifest.`);
+  const content = await readFile(target);
+  if (checksum(content) !== sha256)
+    throw new Error(`${file} does not have the checksum of its manifest.`);
+  return content;
 }
 
 /** SHA-256 as 64 lower-case hexadecimal digits, the form in which manifests hold it. */

@@ -2,14 +2,22 @@
 import fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
 import { tasks } from '../tasks/by-name.ts';
+import { OPEN_ACCESS, type Access } from '../config/access.ts';
+import { installAccess } from './access.ts';
+import { installBasePath, stripBasePath } from './base-path.ts';
 import { installBodies } from './body.ts';
 import { installBodyMemory } from './body-memory.ts';
-import { installDocs } from './docs.ts';
+import { installBrowserRules } from './browser.ts';
+import { answerClientError } from './client-errors.ts';
+import { installCompression } from './compression.ts';
+import { installDocs, installDocsPage } from './docs.ts';
 import { installEncodings } from './encoding.ts';
 import type { Metrics } from './metrics.ts';
 import { installModels } from './models.ts';
+import { installHealth, installMetrics } from './operations.ts';
 import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
+import { installRequestIds, requestIdOptions } from './request-ids.ts';
 import { installTask } from './task-routes.ts';
 
 /** What the HTTP side needs of the service: the engine, metrics, limits (bytes) and state. */
@@ -24,7 +32,15 @@ export interface AppOptions {
   readonly trustProxy?: boolean | string;
   /** True once the service is shutting down; `/health/ready` then answers 503. */
   draining: () => boolean;
+  readonly access?: Access;
+  /** Time for a request to arrive, s. */
+  readonly requestTimeout?: number;
+  /** Time that a connection may stay open between two requests, s. */
+  readonly keepAliveTimeout?: number;
 }
+
+/** Headers are a few kilobytes. */
+const HEADERS_TIMEOUT_MS = 20_000;
 
 /** Builds the app with all its routes; it does not listen yet. */
 export async function buildApp({
@@ -36,10 +52,18 @@ export async function buildApp({
   logLevel,
   trustProxy = false,
   draining,
+  access = OPEN_ACCESS,
+  // A client that sends a byte a second would hold its connection for hours: 64 MB within two minutes are 4 Mbit/s.
+  requestTimeout = 120,
+  // Longer than the idle time of the usual balancers (60 s), which would otherwise reuse a connection as it closes.
+  keepAliveTimeout = 75,
 }: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
     logger: { level: logLevel },
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'request_id',
+    }),
     bodyLimit: maxBodyBytes,
     trustProxy,
     ajv: {
@@ -51,45 +75,40 @@ export async function buildApp({
     },
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
     routerOptions: { querystringParser: strictQuery },
+    rewriteUrl: stripBasePath(access.basePath),
+    ...requestIdOptions,
     forceCloseConnections: 'idle',
-    // A client that sends a byte a second would hold its connection for hours: 64 MB within two minutes are 4 Mbit/s.
-    requestTimeout: 120_000,
-    // Longer than the idle time of the usual balancers (60 s), which would otherwise reuse a connection as it closes.
-    keepAliveTimeout: 75_000,
-    // Headers are a few kilobytes.
-    http: { headersTimeout: 20_000 },
+    requestTimeout: requestTimeout * 1000,
+    keepAliveTimeout: keepAliveTimeout * 1000,
+    http: {
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout * 1000),
+      // How often Node looks for requests that are over their time; its default is 30 s.
+      connectionsCheckingInterval: Math.min(5_000, requestTimeout * 250),
+    },
+    clientErrorHandler: answerClientError,
   });
   // A keep-alive connection would delay the shutdown until it times out.
   app.addHook('onSend', async (_request, reply) => {
     if (draining()) void reply.header('connection', 'close');
   });
   installProblems(app);
-  await installDocs(app, version);
+  installRequestIds(app);
+  installBasePath(app, access.basePath);
+  await installCompression(app);
+  await installBrowserRules(app, access.corsOrigins);
+  installAccess(app, access);
+  const { basePath } = access;
+  await installDocs(app, { version, basePath, tokens: access.apiTokens.length > 0 });
   installEncodings(app, maxBodyBytes);
   await installBodies(app, maxBodyBytes);
   installBodyMemory(app, engine.memory, maxBodyBytes);
   for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
-  installModels(app, engine.manifests, modelsDir);
-  const tags = ['operations'];
-  app.get('/health/live', { schema: { tags, summary: 'The process answers.' } }, () => ({
-    status: 'live',
-  }));
-  app.get(
-    '/health/ready',
-    { schema: { tags, summary: 'Requests are accepted; 503 while shutting down.' } },
-    (_request, reply) => {
-      const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
-      return reply
-        .code(ready ? 200 : 503)
-        .send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready' });
-    },
-  );
-  app.get(
-    '/metrics',
-    { schema: { tags, summary: 'Depth, latency and load, for Prometheus.' } },
-    async (_request, reply) =>
-      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
-  );
+  await installModels(app, engine.manifests, modelsDir);
+  installHealth(app, engine, draining);
+  if (access.managementPort === 0) {
+    installMetrics(app, metrics);
+    await installDocsPage(app, basePath);
+  }
   await installPage(app);
   return app;
 }

@@ -10,6 +10,9 @@ const DEFAULT_TYPE = 'application/octet-stream';
 /** Maximum size of a text field, bytes; the longest ones are labels. */
 const MAX_FIELD_BYTES = 1024;
 
+/** What boundaries and headers of parts may add to a form, bytes. */
+const MAX_FORM_OVERHEAD = 1 << 20;
+
 /**
  * Makes every body a Buffer, JSON included; multipart forms are left to `formParts`.
  * @param maxBodyBytes limit on each file of a form, bytes; other bodies have fastify's `bodyLimit`
@@ -62,6 +65,8 @@ export async function formParts(
   maxBytes: number,
 ): Promise<FormPart[]> {
   const { maxParts } = form;
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes + MAX_FORM_OVERHEAD)
+    throw formTooLarge(maxBytes);
   const limits = { files: maxParts + 1, fields: maxParts + 1, parts: 2 * maxParts + 2 };
   const parts: FormPart[] = [];
   let total = 0;
@@ -86,11 +91,7 @@ export async function formParts(
         ? { field, file: await part.toBuffer() }
         : { field, text: String(part.value) };
       total += 'file' in taken ? taken.file.length : taken.text.length;
-      if (total > maxBytes)
-        throw new Problem(
-          'too-large',
-          `The form holds more than ${maxBytes} bytes (MAX_BODY_BYTES).`,
-        );
+      if (total > maxBytes) throw formTooLarge(maxBytes);
       parts.push(taken);
     }
   } catch (error) {
@@ -100,6 +101,9 @@ export async function formParts(
     throw new Problem('bad-body', `The form has no file; send ${wantedFields(form)}.`);
   return parts;
 }
+
+const formTooLarge = (maxBytes: number): Problem =>
+  new Problem('too-large', `The form holds more than ${maxBytes} bytes (MAX_BODY_BYTES).`);
 
 const wantedFields = ({ files, text, maxParts }: FormFields): string =>
   maxParts === 1

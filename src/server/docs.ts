@@ -1,7 +1,8 @@
 /** Serves the OpenAPI document and Swagger UI. */
-import swagger from '@fastify/swagger';
+import swagger, { type StaticDocumentSpec } from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
+import { pagePolicy } from './browser.ts';
 import { ProblemSchema } from './openapi.ts';
 
 declare module 'fastify' {
@@ -11,8 +12,20 @@ declare module 'fastify' {
   }
 }
 
-/** Adds `/openapi.json` and `/docs`; only routes that are added afterwards are documented. */
-export async function installDocs(app: FastifyInstance, version: string): Promise<void> {
+/** What the OpenAPI document says of the service as a whole. */
+export interface DocsOptions {
+  readonly version: string;
+  /** Path prefix that clients see. */
+  readonly basePath: string;
+  /** Whether callers need a bearer token. */
+  readonly tokens: boolean;
+}
+
+/** Collects the OpenAPI document; only routes that are added afterwards are documented. */
+export async function installDocs(
+  app: FastifyInstance,
+  { version, basePath, tokens }: DocsOptions,
+): Promise<void> {
   app.addSchema(ProblemSchema);
   await app.register(swagger, {
     openapi: {
@@ -23,7 +36,11 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
         description:
           'Networks that stop when they are done: each answer says at which depth, and why.',
       },
-      servers: [{ url: '/' }],
+      servers: [{ url: basePath || '/' }],
+      ...(tokens && {
+        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+        security: [{ token: [] }],
+      }),
       tags: [{ name: 'tasks' }, { name: 'models' }, { name: 'operations' }],
     },
     refResolver: {
@@ -35,6 +52,22 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
       url,
     }),
   });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+}
+
+/** Adds `/openapi.json` and `/docs`, in the app whose document it is. */
+export async function installDocsPage(app: FastifyInstance, basePath = ''): Promise<void> {
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    indexPrefix: basePath,
+    staticCSP: pagePolicy(),
+    theme: { title: 'stopwise API' },
+  });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+}
+
+/** Adds `/openapi.json` and `/docs` of another app's document. */
+export async function serveDocument(app: FastifyInstance, document: unknown): Promise<void> {
+  const specification = { document } as StaticDocumentSpec;
+  await app.register(swagger, { mode: 'static', specification });
+  await installDocsPage(app);
 }

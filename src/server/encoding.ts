@@ -13,7 +13,9 @@ const decoders = {
 
 /** Every route decodes gzip, deflate and br; any other encoding is refused with 415. */
 export function installEncodings(app: FastifyInstance, maxBodyBytes: number): void {
-  app.addHook('preParsing', (request, _reply, payload, done) => {
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    // Bodies of other methods are never read.
+    if (request.method !== 'POST') return done(null, payload);
     const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? '';
     if (encoding === '' || encoding === 'identity') return done(null, payload);
     // The reader of forms takes them from the socket.
@@ -31,7 +33,12 @@ export function installEncodings(app: FastifyInstance, maxBodyBytes: number): vo
           `Content-Encoding is ${shortened(encoding)}; bodies are taken as they are or in ${Object.keys(decoders).join(', ')}.`,
         ),
       );
-    done(null, decoded(payload, encoding as keyof typeof decoders, maxBodyBytes));
+    const body = decoded(payload, encoding as keyof typeof decoders, maxBodyBytes);
+    // Where a request is refused before its body is read, nobody else listens, and an error would end the process.
+    body.on('error', () => undefined);
+    // The rest is read and dropped, so that the connection can go on.
+    reply.raw.once('finish', () => body.resume());
+    done(null, body);
   });
 }
 

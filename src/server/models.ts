@@ -1,11 +1,11 @@
 /** Routes for manifests and task files. */
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import type { Manifest } from '../bundle/manifest.ts';
-import { Problem } from '../errors.ts';
+import { readVerified } from '../bundle/read.ts';
+import { Problem, shortened } from '../errors.ts';
 
 const Name = Type.Object({ name: Type.String() });
 const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
@@ -14,17 +14,22 @@ const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
  * Adds `/v1/models`, `/v1/models/NAME` and `/v1/models/NAME/files/FILE` (task files only).
  * An unknown name gives Problem `unknown-model`, an unknown file `not-found`.
  */
-export function installModels(
+export async function installModels(
   server: FastifyInstance,
   manifests: ReadonlyMap<string, Manifest>,
   directory: string,
-): void {
+): Promise<void> {
+  const read = verifiedFiles(directory);
+  // What was verified at the start goes on being served, also where the bundle is replaced on disk.
+  await Promise.allSettled(
+    [...manifests.values()].flatMap((model) => model.task_files.map((file) => read(model, file))),
+  );
   const find = (name: string): Manifest => {
     const manifest = manifests.get(name);
     if (!manifest)
       throw new Problem(
         'unknown-model',
-        `There is no model ${name}; there are ${[...manifests.keys()].join(', ')}.`,
+        `There is no model ${shortened(name)}; there are ${[...manifests.keys()].join(', ')}.`,
       );
     return manifest;
   };
@@ -41,16 +46,33 @@ export function installModels(
   app.get(
     '/v1/models/:name/files/:file',
     { schema: { tags, summary: 'A file of the task, such as matrix.npy.', params: NameAndFile } },
-    ({ params: { name, file } }, reply) => {
-      const { task_files: files } = find(name);
+    async ({ params: { name, file } }, reply) => {
+      const manifest = find(name);
+      const files = manifest.task_files;
       if (!files.includes(file))
         throw new Problem(
           'not-found',
-          `${name} has no file ${file}; it has ${files.join(', ') || 'none'}.`,
+          `${name} has no file ${shortened(file)}; it has ${files.join(', ') || 'none'}.`,
         );
+      const content = await read(manifest, file).catch((error: unknown) => {
+        app.log.warn({ err: error }, `the file ${file} of ${name} cannot be served`);
+        throw new Problem('bundle-refused', `${name}: ${file} is not what its manifest says.`);
+      });
       return reply
         .type(file.endsWith('.json') ? 'application/json' : 'application/octet-stream')
-        .send(createReadStream(join(directory, name, file)));
+        .send(content);
     },
   );
+}
+
+/** Reads task files, checks them against the manifest, and keeps them for as long as the manifest is served. */
+function verifiedFiles(directory: string) {
+  const kept = new WeakMap<Manifest, Map<string, Promise<Buffer>>>();
+  return (manifest: Manifest, file: string): Promise<Buffer> => {
+    const files = kept.get(manifest) ?? new Map<string, Promise<Buffer>>();
+    kept.set(manifest, files);
+    const content = files.get(file) ?? readVerified(join(directory, manifest.name), manifest, file);
+    files.set(file, content);
+    return content;
+  };
 }

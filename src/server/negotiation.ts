@@ -1,4 +1,4 @@
-import { Problem } from '../errors.ts';
+import { Problem, shortened } from '../errors.ts';
 
 interface Range {
   /** `*` + `/*`, `image/*` or one type. */
@@ -22,7 +22,7 @@ export function negotiate(
   if (!(best > 0))
     throw new Problem(
       'not-acceptable',
-      `None of ${accept} can be given; there are ${offered.join(', ')}.`,
+      `None of ${shortened(accept)} can be given; there are ${offered.join(', ')}.`,
     );
   return offered.filter((_, i) => qualities[i] === best);
 }

@@ -26,12 +26,13 @@ const depthHeaders: Readonly<Record<string, string>> = {
   'x-tolerance': 'The row of the calibration table that was used, with rule=tolerance.',
   'x-guaranteed': 'Whether the promise of that row holds for this answer: true or false.',
   'server-timing': 'queue, compute and total, ms.',
+  'x-request-id': "The request's own x-request-id, or one that was drawn.",
 };
 
 const contentOf = (schemas: Readonly<Record<string, TSchema>>) =>
   Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
 
-const refusals = [400, 404, 406, 413, 415, 429, 500, 503] as const;
+const refusals = [400, 401, 404, 406, 413, 415, 421, 429, 500, 503] as const;
 
 /** Responses for these error statuses. */
 export const refusalsOf = (statuses: readonly number[]) =>

@@ -1,10 +1,12 @@
 /** Every error as application/problem+json (RFC 9457): 4xx say what to change, 5xx say nothing internal. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, problems } from '../errors.ts';
+import { Problem, problems, shortened } from '../errors.ts';
 
 /** Errors raised by fastify itself. */
 function fromFramework(error: FastifyError): Problem | undefined {
   if (error.validation) return fromValidation(error.validation);
+  if (error.code === 'FST_ERR_MAX_PARAM_LENGTH')
+    return new Problem('not-found', 'There is nothing at this path, whose parts are too long.');
   if (error.code === 'FST_ERR_BAD_URL')
     return new Problem('not-found', 'The path is not a URL that can be decoded; see /docs.');
   switch (error.statusCode) {
@@ -20,7 +22,7 @@ function fromFramework(error: FastifyError): Problem | undefined {
       );
     case 400:
     case 406:
-      return new Problem('bad-body', `${error.message.replace(/\.$/, '')}.`);
+      return new Problem('bad-body', `${shortened(error.message.replace(/\.$/, ''))}.`);
     default:
       return undefined;
   }
@@ -34,7 +36,7 @@ function fromValidation([first]: NonNullable<FastifyError['validation']>): Probl
   if (additionalProperty !== undefined)
     return new Problem(
       'bad-parameter',
-      `There is no parameter ${additionalProperty}; see /docs for those there are.`,
+      `There is no parameter ${shortened(additionalProperty)}; see /docs for those there are.`,
     );
   const name = first?.instancePath.split('/')[1] ?? '';
   const allowed = allowedValues ? `: ${allowedValues.join(', ')}` : '';
@@ -62,22 +64,33 @@ export function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status, code, message } = problem;
+  const { status } = problem;
+  // Errors that the framework raises before a route is found run no hooks.
+  reply.header('x-request-id', request.id);
   if (status === 429 || status === 503)
     reply.header('retry-after', String(problem.retryAfter ?? 1));
-  const body = {
-    type: `urn:stopwise:problem:${code}`,
-    title: problems[code].title,
-    status,
-    code,
-    detail: message,
-    instance: request.url,
-  };
   return reply
     .code(status)
     .type('application/problem+json')
-    .send(Buffer.from(JSON.stringify(body)));
+    .send(Buffer.from(JSON.stringify(problemBody(problem, request.originalUrl))));
 }
+
+/** The longest `detail` and `instance`, characters; a detail may list models or parameters. */
+const MAX_DETAIL = 1000;
+const MAX_INSTANCE = 200;
+
+/** The fields of a Problem by RFC 9457; `instance` is the URL of the request, without its query where that is long. */
+export const problemBody = ({ status, code, message }: Problem, instance: string) => ({
+  type: `urn:stopwise:problem:${code}`,
+  title: problems[code].title,
+  status,
+  code,
+  detail: message.length > MAX_DETAIL ? `${message.slice(0, MAX_DETAIL)}…` : message,
+  instance:
+    instance.length > MAX_INSTANCE
+      ? (instance.split('?')[0] ?? '').slice(0, MAX_INSTANCE)
+      : instance,
+});
 
 /**
  * Answers errors as Problems, logging `internal` ones. An unknown route gives 404, or 405 with
@@ -92,18 +105,20 @@ export function installProblems(app: FastifyInstance): void {
   });
   app.setNotFoundHandler((request, reply) => {
     const [path = '/'] = request.url.split('?');
-    const methods = (['GET', 'POST'] as const).filter(
-      (method) => method !== request.method && app.findRoute({ method, url: path }) !== null,
-    );
+    const methods = (['GET', 'POST'] as const).filter((method) => {
+      const route = method === request.method ? null : app.findRoute({ method, url: path });
+      // The page's wildcard matches every path, most of which it has no file for.
+      return route !== null && !route.params['*'];
+    });
     if (methods.length === 0)
       return sendProblem(
-        new Problem('not-found', `There is nothing at ${path}; see /docs.`),
+        new Problem('not-found', `There is nothing at ${shortened(path)}; see /docs.`),
         request,
         reply,
       );
     reply.header('allow', methods.join(', '));
     return sendProblem(
-      new Problem('method-not-allowed', `${path} takes ${methods.join(', ')}.`),
+      new Problem('method-not-allowed', `${shortened(path)} takes ${methods.join(', ')}.`),
       request,
       reply,
     );

@@ -57,10 +57,10 @@ export function installTask(
     onError: async (request, reply, error) => {
       const { model } = request.query as Query;
       const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
-      metrics.unanswered(modelLabel(model, engine), outcome);
+      metrics.unanswered(modelLabel(model, task, engine), outcome);
     },
     handler: async (request, reply) => {
-      reply.header('vary', 'Accept');
+      addVary(reply, 'Accept');
       const signal = untilGone(reply);
       const asked = await toTaskRequest(request, task, maxBodyBytes);
       const { answer, summary } = await engine.perform(() => packRequest(asked), {
@@ -74,6 +74,12 @@ export function installTask(
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });
+}
+
+/** Keeps what other parts of the service vary by, such as Origin. */
+function addVary(reply: FastifyReply, field: string): void {
+  const before = reply.getHeader('vary');
+  reply.header('vary', before === undefined ? field : `${String(before)}, ${field}`);
 }
 
 /** Refuses what type coercion accepts: blanks as 0, `1e999` as Infinity. @throws Problem `bad-parameter` */
@@ -136,9 +142,17 @@ function untilGone(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Metric label; empty for unknown models, so that labels stay bounded. */
-const modelLabel = (name: unknown, engine: Engine): string =>
-  typeof name === 'string' && engine.manifests.has(name) ? name : '';
+/**
+ * Metric label: the named model, else the default of the task. Empty for unknown models, so that labels stay bounded, and
+ * where a task has several defaults, between which the decoded input decides.
+ */
+function modelLabel(name: unknown, task: Task, engine: Engine): string {
+  if (name !== undefined) return typeof name === 'string' && engine.manifests.has(name) ? name : '';
+  const models = [...engine.manifests.values()].filter((model) => model.task === task.name);
+  const defaults = models.filter((model) => model.default);
+  const [only, ...others] = defaults.length > 0 ? defaults : models;
+  return only && others.length === 0 ? only.name : '';
+}
 
 function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
   if (['overloaded', 'draining', 'deadline-missed'].includes(problem.code)) return 'overloaded';

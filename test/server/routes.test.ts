@@ -638,10 +638,12 @@ describe('models, health, metrics, documents', () => {
 
   it('counts what is refused before a model is chosen', async () => {
     const refused = async (): Promise<number> => {
-      const found = /^stopwise_requests_total\{model="",outcome="rejected"\} (\d+)$/m.exec(
-        (await get('/metrics')).body,
-      );
-      return Number(found?.[1] ?? 0);
+      const found = [
+        ...(await get('/metrics')).body.matchAll(
+          /^stopwise_requests_total\{model="(?:|small-recovery)",outcome="rejected"\} (\d+)$/gm,
+        ),
+      ];
+      return found.reduce((sum, [, count]) => sum + Number(count), 0);
     };
     const before = await refused();
     await recover({ measurements: vector() }, '?threshold=2');

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { EngineOptions } from '../../src/engine/pool.ts';
-import { buildApp } from '../../src/server/app.ts';
+import { buildApp, type AppOptions } from '../../src/server/app.ts';
+import { buildManagement } from '../../src/server/management.ts';
 import { Metrics } from '../../src/server/metrics.ts';
 import { startSmallEngine, writeModels } from '../support/small.ts';
 
@@ -9,34 +10,55 @@ export interface SmallService {
   readonly app: FastifyInstance;
   readonly engine: Engine;
   readonly state: { draining: boolean };
+  /** The app of the second port; it is built where it is first asked for. */
+  management(): Promise<FastifyInstance>;
   close(): Promise<void>;
 }
 
 /** The whole service on the small models, without a socket. */
 export async function startSmallService(
   options: Partial<EngineOptions> = {},
+  http: Partial<AppOptions> = {},
 ): Promise<SmallService> {
   const modelsDir = options.modelsDir ?? (await writeModels());
   const engine = await startSmallEngine({ ...options, modelsDir });
+  const service = await serveEngine(engine, { modelsDir, ...http });
+  return {
+    ...service,
+    close: async () => {
+      await service.close();
+      await engine.close();
+    },
+  };
+}
+
+/** A service on an engine that outlives it: starting one takes seconds. */
+export async function serveEngine(
+  engine: Engine,
+  http: Partial<AppOptions> & Pick<AppOptions, 'modelsDir'>,
+): Promise<SmallService> {
   const metrics = new Metrics('test');
   metrics.serve(engine);
   const state = { draining: false };
-  const app = await buildApp({
+  const whole: AppOptions = {
     engine,
     metrics,
-    modelsDir,
     maxBodyBytes: 4_000_000,
     version: 'test',
     logLevel: 'silent',
     draining: () => state.draining,
-  });
+    ...http,
+  };
+  const app = await buildApp(whole);
+  let management: Promise<FastifyInstance> | undefined;
   return {
     app,
     engine,
     state,
+    management: () => (management ??= buildManagement(app, whole)),
     close: async () => {
       await app.close();
-      await engine.close();
+      await (await management)?.close();
     },
   };
 }

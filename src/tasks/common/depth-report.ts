@@ -61,11 +61,12 @@ export const depthSummary = (result: RunResult): { depth: number; depth_mean: nu
 export const readablePi = (pi: readonly number[]): number[] =>
   pi.map((value) => Number(value.toPrecision(4)));
 
-/** A task answer whose body is `value` serialised as UTF-8 JSON. */
+/** A task answer whose body is `value` serialised as UTF-8 JSON, with the headers that every answer has. */
 export const jsonAnswer = (
+  result: RunResult,
   value: unknown,
 ): { contentType: string; headers: Record<string, string>; body: Uint8Array } => ({
   contentType: 'application/json; charset=utf-8',
-  headers: {},
+  headers: depthHeaders(result),
   body: Buffer.from(JSON.stringify(value)),
 });

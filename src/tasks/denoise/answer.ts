@@ -120,7 +120,7 @@ export async function encodeImages(
     return { depth, reason, pi: readablePi(pi), ...place };
   });
   const { width, height } = frame;
-  return jsonAnswer({
+  return jsonAnswer(result, {
     ...depthFields(result),
     ...depthSummary(result),
     ...(noiseLevel !== undefined && { noise_level: noiseLevel }),

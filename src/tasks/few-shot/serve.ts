@@ -266,5 +266,13 @@ function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
     };
   });
   const { timing, ...fields } = depthFields(result);
-  return jsonAnswer({ ...fields, labels, predictions, depth, reason, pi: readablePi(pi), timing });
+  return jsonAnswer(result, {
+    ...fields,
+    labels,
+    predictions,
+    depth,
+    reason,
+    pi: readablePi(pi),
+    timing,
+  });
 }

@@ -74,7 +74,7 @@ function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
     .sort((a, b) => b.score - a.score)
     .slice(0, LISTED);
   const { model, ...fields } = depthFields(result);
-  return jsonAnswer({
+  return jsonAnswer(result, {
     model,
     label: at(scores, 0).label,
     scores,

@@ -184,7 +184,7 @@ function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
       reason,
       pi: readablePi(pi),
     }));
-    return jsonAnswer({
+    return jsonAnswer(result, {
       ...depthFields(result),
       signals: signals.map((signal) => Array.from(signal, faithful)),
       samples,

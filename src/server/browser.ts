@@ -1,0 +1,67 @@
+/** What browsers are told: which other origins may read answers, and what the pages may load. */
+import { createHash } from 'node:crypto';
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import type { FastifyInstance } from 'fastify';
+
+/** Headers of answers beside those that every page may read. */
+const EXPOSED = [
+  ...['x-model', 'x-stop-depth', 'x-stop-depth-mean', 'x-max-depth', 'x-stop-reason', 'x-seed'],
+  ...['x-tolerance', 'x-guaranteed', 'x-noise-level', 'server-timing', 'retry-after'],
+  ...['x-request-id', 'traceparent', 'inference-header-content-length'],
+];
+
+/** How long a browser may keep the answer of a preflight request, s. */
+const PREFLIGHT_SECONDS = 600;
+
+/** Sets the security headers of every answer; answers to other origins only where they are listed. */
+export async function installBrowserRules(
+  app: FastifyInstance,
+  origins: readonly string[],
+): Promise<void> {
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    // The proxy that ends TLS decides on it.
+    strictTransportSecurity: false,
+    // Ignored over plain HTTP, with a warning in the console.
+    crossOriginOpenerPolicy: false,
+    originAgentCluster: false,
+    ...(origins.length > 0 && { crossOriginResourcePolicy: { policy: 'cross-origin' } }),
+  });
+  if (origins.length === 0) return;
+  await app.register(cors, {
+    origin: origins.includes('*') ? '*' : [...origins],
+    methods: ['GET', 'HEAD', 'POST'],
+    exposedHeaders: EXPOSED,
+    maxAge: PREFLIGHT_SECONDS,
+  });
+}
+
+/** The Content-Security-Policy of a page that loads everything from this service, over HTTP or HTTPS. */
+export const pagePolicy = (inlineScripts: readonly string[] = []): string =>
+  [
+    "default-src 'none'",
+    ["script-src 'self'", ...inlineScripts.map(hashOf)].join(' '),
+    // Swagger UI and the page set styles inline.
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "connect-src 'self' data: blob:",
+    "worker-src 'self' blob:",
+    "manifest-src 'self'",
+    "base-uri 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'self'",
+  ].join('; ');
+
+const hashOf = (script: string): string =>
+  `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
+
+/** The scripts that an HTML document holds inline. */
+export const inlineScripts = (html: string): string[] =>
+  [...html.matchAll(/<script(?![^>]*\ssrc=)[^>]*>([\s\S]*?)<\/script>/gi)].map(
+    ([, script = '']) => script,
+  );

@@ -1,0 +1,36 @@
+/** Routes for operators: health and metrics. */
+import type { FastifyInstance } from 'fastify';
+import type { Engine } from '../engine/engine.ts';
+import type { Metrics } from './metrics.ts';
+
+const tags = ['operations'];
+
+/** Adds `/health/live` and `/health/ready`. */
+export function installHealth(
+  app: FastifyInstance,
+  engine: Pick<Engine, 'workers' | 'manifests'>,
+  draining: () => boolean,
+): void {
+  app.get('/health/live', { schema: { tags, summary: 'The process answers.' } }, () => ({
+    status: 'live',
+  }));
+  app.get(
+    '/health/ready',
+    { schema: { tags, summary: 'Requests are accepted; 503 while shutting down.' } },
+    (_request, reply) => {
+      const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
+      return reply
+        .code(ready ? 200 : 503)
+        .send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready' });
+    },
+  );
+}
+
+/** Adds `/metrics`. */
+export function installMetrics(app: FastifyInstance, { registry }: Metrics): void {
+  app.get(
+    '/metrics',
+    { schema: { tags, summary: 'Depth, latency and load, for Prometheus.' } },
+    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+  );
+}
