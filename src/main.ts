@@ -38,7 +38,10 @@ async function start(config: Config): Promise<void> {
   let draining = false;
   const app = await buildApp({ ...config, engine, metrics, version, draining: () => draining });
   for (const message of early) app.log.info(message);
-  log = (message) => app.log.warn(message);
+  log = (message) => {
+    if (message === 'the worker was restarted') metrics.restarted();
+    app.log.warn(message);
+  };
   const names = [...engine.manifests.keys()];
   if (names.length === 0) app.log.warn(`no model in ${config.modelsDir}; train one: npm run train`);
   closeWithGrace(

@@ -81,8 +81,10 @@ export async function buildApp({
   app.get(
     '/metrics',
     { schema: { tags, summary: 'Depth, latency and load, for Prometheus.' } },
-    async (_request, reply) =>
-      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    async (request, reply) => {
+      const { type, text } = await metrics.render(request.headers.accept);
+      return reply.type(type).send(text);
+    },
   );
   await installPage(app);
   return app;
