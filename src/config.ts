@@ -21,6 +21,7 @@ const Environment = Type.Object({
     enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     default: 'info',
   }),
+  LOG_REQUESTS: Type.Number({ minimum: 0, maximum: 1, default: 1 }),
 });
 
 /** The settings of the service with all defaults resolved: `workers` is at least 1. */
@@ -41,6 +42,8 @@ export interface Config {
   /** Seconds that accepted requests get to finish. */
   readonly drainTimeout: number;
   readonly logLevel: string;
+  /** The share of requests that get a line in the log, 0..1. */
+  readonly logRequests: number;
 }
 
 /** @throws a sentence that names the variable and what it may be */
@@ -52,8 +55,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   try {
     values = envSchema<Static<typeof Environment>>({ schema: Environment, data: set, env: false });
   } catch (error) {
+    const { message, errors = [] } = error as Error & {
+      errors?: { params?: { allowedValues?: string[] } }[];
+    };
+    const choices = errors[0]?.params?.allowedValues;
     throw new Error(
-      `The configuration is not valid: ${(error as Error).message.replace(/^env\//, '')}.`,
+      `The configuration is not valid: ${message.replace(/^env\//, '')}${choices ? `: ${choices.join(', ')}` : ''}.`,
       { cause: error },
     );
   }
@@ -73,5 +80,6 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     drainDelay: values.DRAIN_DELAY,
     drainTimeout: values.DRAIN_TIMEOUT,
     logLevel: values.LOG_LEVEL,
+    logRequests: values.LOG_REQUESTS,
   };
 }

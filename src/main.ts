@@ -37,7 +37,8 @@ async function start(config: Config): Promise<void> {
   metrics.serve(engine);
   let draining = false;
   const app = await buildApp({ ...config, engine, metrics, version, draining: () => draining });
-  for (const message of early) app.log.info(message);
+  const isRefusal = (message: string): boolean => / is refused: /.test(message);
+  for (const message of early) app.log[isRefusal(message) ? 'warn' : 'info'](message);
   log = (message) => {
     if (message === 'the worker was restarted') metrics.restarted();
     app.log.warn(message);
@@ -49,9 +50,12 @@ async function start(config: Config): Promise<void> {
     async ({ err }) => {
       if (err) app.log.fatal({ err }, 'shutting down after an error');
       draining = true;
+      const since = Date.now();
+      app.log.info({ pending: engine.pending }, 'draining');
       await sleep(err ? 0 : config.drainDelay * 1000);
       await app.close();
       await engine.close();
+      app.log.info({ ms: Date.now() - since }, 'drained');
     },
   );
   const address = await app.listen({ port: config.port, host: config.host });

@@ -6,6 +6,7 @@ import { installBodies } from './body.ts';
 import { installDocs } from './docs.ts';
 import { installEncodings } from './encoding.ts';
 import type { Metrics } from './metrics.ts';
+import { installRequestLog } from './logging.ts';
 import { installModels } from './models.ts';
 import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
@@ -19,6 +20,8 @@ export interface AppOptions {
   readonly maxBodyBytes: number;
   readonly version: string;
   readonly logLevel: string;
+  /** The share of requests that get a line in the log, 0..1; default 0. */
+  readonly logRequests?: number;
   /** True once the service is shutting down; `/health/ready` then answers 503. */
   draining: () => boolean;
 }
@@ -31,6 +34,7 @@ export async function buildApp({
   maxBodyBytes,
   version,
   logLevel,
+  logRequests = 0,
   draining,
 }: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
@@ -58,6 +62,7 @@ export async function buildApp({
   app.addHook('onSend', async (_request, reply) => {
     if (draining()) void reply.header('connection', 'close');
   });
+  installRequestLog(app, logRequests);
   installProblems(app);
   await installDocs(app, version);
   installEncodings(app, maxBodyBytes);

@@ -1,6 +1,7 @@
 /** Every error as application/problem+json (RFC 9457): 4xx say what to change, 5xx say nothing internal. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problems } from '../errors.ts';
+import { notesOf } from './notes.ts';
 
 /** Errors raised by fastify itself. */
 function fromFramework(error: FastifyError): Problem | undefined {
@@ -63,6 +64,7 @@ export function sendProblem(
   reply: FastifyReply,
 ): FastifyReply {
   const { status, code, message } = problem;
+  notesOf(request).code = code;
   if (status === 429 || status === 503) reply.header('retry-after', '1');
   const body = {
     type: `urn:stopwise:problem:${code}`,

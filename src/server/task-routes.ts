@@ -13,6 +13,7 @@ import type { Options, Task, TaskRequest } from '../tasks/task.ts';
 import { bodyBytes, formParts, mediaType } from './body.ts';
 import type { Metrics, Outcome } from './metrics.ts';
 import { negotiate } from './negotiation.ts';
+import { notesOf } from './notes.ts';
 import { describeTask } from './openapi.ts';
 import { toProblem } from './problems.ts';
 
@@ -65,6 +66,7 @@ export function installTask(
       const asked = await toTaskRequest(request, task, maxBodyBytes);
       const { answer, summary } = await engine.perform(() => packRequest(asked), { signal });
       metrics.answered(summary);
+      notesOf(request).summary = summary;
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });
