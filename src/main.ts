@@ -6,6 +6,7 @@ import { readConfig, type Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
 import { Metrics } from './server/metrics.ts';
+import { startTracing, wantsTraces } from './server/tracing.ts';
 import { checkTask } from './tasks/by-name.ts';
 import { workerEntry } from './tasks/worker-entry.ts';
 
@@ -36,7 +37,15 @@ async function start(config: Config): Promise<void> {
   );
   metrics.serve(engine);
   let draining = false;
-  const app = await buildApp({ ...config, engine, metrics, version, draining: () => draining });
+  const tracing = wantsTraces(process.env) ? await startTracing(version) : undefined;
+  const app = await buildApp({
+    ...config,
+    engine,
+    metrics,
+    version,
+    tracing,
+    draining: () => draining,
+  });
   const isRefusal = (message: string): boolean => / is refused: /.test(message);
   for (const message of early) app.log[isRefusal(message) ? 'warn' : 'info'](message);
   log = (message) => {
@@ -55,6 +64,7 @@ async function start(config: Config): Promise<void> {
       await sleep(err ? 0 : config.drainDelay * 1000);
       await app.close();
       await engine.close();
+      await tracing?.close().catch((error: unknown) => app.log.warn({ err: error }, 'traces lost'));
       app.log.info({ ms: Date.now() - since }, 'drained');
     },
   );

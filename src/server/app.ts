@@ -11,6 +11,7 @@ import { installModels } from './models.ts';
 import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
 import { installTask } from './task-routes.ts';
+import type { Tracing } from './tracing.ts';
 
 /** What the HTTP side needs of the service: the engine, metrics, limits (bytes) and state. */
 export interface AppOptions {
@@ -22,6 +23,8 @@ export interface AppOptions {
   readonly logLevel: string;
   /** The share of requests that get a line in the log, 0..1; default 0. */
   readonly logRequests?: number;
+  /** Traces requests, where given. */
+  readonly tracing?: Tracing | undefined;
   /** True once the service is shutting down; `/health/ready` then answers 503. */
   draining: () => boolean;
 }
@@ -35,6 +38,7 @@ export async function buildApp({
   version,
   logLevel,
   logRequests = 0,
+  tracing,
   draining,
 }: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
@@ -63,6 +67,7 @@ export async function buildApp({
     if (draining()) void reply.header('connection', 'close');
   });
   installRequestLog(app, logRequests);
+  tracing?.install(app);
   installProblems(app);
   await installDocs(app, version);
   installEncodings(app, maxBodyBytes);

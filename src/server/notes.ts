@@ -7,7 +7,13 @@ import type { ProblemCode } from '../errors.ts';
 export interface Notes {
   summary?: Summary;
   code?: ProblemCode;
+  /** When the engine was asked and when it had answered, ms since the epoch. */
+  arrivedAt?: number;
+  answeredAt?: number;
 }
+
+/** The time, ms since the epoch, with fractions. */
+export const epochMs = (): number => performance.timeOrigin + performance.now();
 
 const notes = new WeakMap<FastifyRequest, Notes>();
 

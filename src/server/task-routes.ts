@@ -13,7 +13,7 @@ import type { Options, Task, TaskRequest } from '../tasks/task.ts';
 import { bodyBytes, formParts, mediaType } from './body.ts';
 import type { Metrics, Outcome } from './metrics.ts';
 import { negotiate } from './negotiation.ts';
-import { notesOf } from './notes.ts';
+import { epochMs, notesOf } from './notes.ts';
 import { describeTask } from './openapi.ts';
 import { toProblem } from './problems.ts';
 
@@ -64,9 +64,11 @@ export function installTask(
       reply.header('vary', 'Accept');
       const signal = untilGone(reply);
       const asked = await toTaskRequest(request, task, maxBodyBytes);
+      const notes = notesOf(request);
+      notes.arrivedAt = epochMs();
       const { answer, summary } = await engine.perform(() => packRequest(asked), { signal });
       metrics.answered(summary);
-      notesOf(request).summary = summary;
+      Object.assign(notes, { summary, answeredAt: epochMs() });
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });

@@ -57,7 +57,9 @@ it('logs one line a request with its depth, times and bytes, without the body', 
 
   const refusal = linesOf(service).find(({ msg }) => /small-gray is refused/.test(String(msg)));
   expect(refusal).toMatchObject({ level: 40 });
-  expect(linesOf(service).find(({ msg }) => /^stopwise .*listening/.test(String(msg)))).toMatchObject({
+  expect(
+    linesOf(service).find(({ msg }) => /^stopwise .*listening/.test(String(msg))),
+  ).toMatchObject({
     provider: 'cpu',
     workers: 1,
   });
