@@ -18,7 +18,11 @@ RUN npm run build && npm prune --omit=dev --no-audit --no-fund \
  && rm -f dist/.tsbuildinfo
 
 FROM ${RUNTIME}
+LABEL org.opencontainers.image.title=stopwise
+LABEL org.opencontainers.image.licenses=MIT
 ENV NODE_ENV=production
+# Image codecs run in libuv's pool, which has four threads: stuck ones would also stop file reads and name look-ups.
+ENV UV_THREADPOOL_SIZE=8
 WORKDIR /app
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /app/package.json ./
@@ -29,6 +33,6 @@ COPY docs/samples ./docs/samples
 COPY models ./models
 USER 1000:1000
 EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=3s --start-period=20s \
+HEALTHCHECK --interval=30s --timeout=3s --start-period=60s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8080}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "dist/main.js"]

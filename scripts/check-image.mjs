@@ -58,6 +58,7 @@ const run = {
   },
   USER: (words, _, stage) => ([stage.uid, stage.gid] = words.split(':').map(Number)),
   EXPOSE: () => undefined,
+  LABEL: () => undefined,
   HEALTHCHECK: (words, _, stage) => (stage.health = JSON.parse(/CMD (.*)$/.exec(words)[1])),
   CMD: (words, _, stage) => (stage.command = JSON.parse(words)),
 };

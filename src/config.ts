@@ -28,6 +28,7 @@ const Environment = Type.Object({
   REQUEST_TIMEOUT: Type.Number({ minimum: 1, maximum: 3600, default: 120 }),
   KEEP_ALIVE_TIMEOUT: Type.Number({ minimum: 1, maximum: 3600, default: 75 }),
   ...AccessEnvironment,
+  LOG_REQUESTS: Type.Number({ minimum: 0, maximum: 1, default: 1 }),
 });
 
 /** The settings of the service with all defaults resolved: `workers` is at least 1. */
@@ -59,6 +60,8 @@ export interface Config {
   /** Seconds that a connection may stay open between two requests. */
   readonly keepAliveTimeout: number;
   readonly access: Access;
+  /** The share of requests that get a line in the log, 0..1. */
+  readonly logRequests: number;
 }
 
 /** @throws a sentence that names the variable and what it may be */
@@ -72,8 +75,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   try {
     values = envSchema<Static<typeof Environment>>({ schema: Environment, data: set, env: false });
   } catch (error) {
+    const { message, errors = [] } = error as Error & {
+      errors?: { params?: { allowedValues?: string[] } }[];
+    };
+    const choices = errors[0]?.params?.allowedValues;
     throw new Error(
-      `The configuration is not valid: ${(error as Error).message.replace(/^env\//, '')}.`,
+      `The configuration is not valid: ${message.replace(/^env\//, '')}${choices ? `: ${choices.join(', ')}` : ''}.`,
       { cause: error },
     );
   }
@@ -102,6 +109,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     requestTimeout: values.REQUEST_TIMEOUT,
     keepAliveTimeout: values.KEEP_ALIVE_TIMEOUT,
     access: readAccess(values),
+    logRequests: values.LOG_REQUESTS,
   };
 }
 

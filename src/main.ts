@@ -7,6 +7,7 @@ import { Engine } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
 import { buildManagement } from './server/management.ts';
 import { Metrics } from './server/metrics.ts';
+import { startTracing, wantsTraces } from './server/tracing.ts';
 import { checkTask } from './tasks/by-name.ts';
 import { workerEntry } from './tasks/worker-entry.ts';
 
@@ -40,12 +41,17 @@ async function start(config: Config): Promise<void> {
   );
   metrics.serve(engine);
   let draining = false;
-  const options = { ...config, engine, metrics, version, draining: () => draining };
+  const tracing = wantsTraces(process.env) ? await startTracing(version) : undefined;
+  const options = { ...config, engine, metrics, version, tracing, draining: () => draining };
   const app = await buildApp(options);
   const { managementPort } = config.access;
   const management = managementPort > 0 ? await buildManagement(app, options) : undefined;
-  for (const message of early) app.log.info(message);
-  log = (message) => app.log.warn(message);
+  const isRefusal = (message: string): boolean => / is refused: /.test(message);
+  for (const message of early) app.log[isRefusal(message) ? 'warn' : 'info'](message);
+  log = (message) => {
+    if (message === 'the worker was restarted') metrics.restarted();
+    app.log.warn(message);
+  };
   const names = [...engine.manifests.keys()];
   if (names.length === 0) app.log.warn(`no model in ${config.modelsDir}; train one: npm run train`);
   let isStuck = false;
@@ -70,10 +76,14 @@ async function start(config: Config): Promise<void> {
     async ({ err }) => {
       if (err) app.log.fatal({ err }, 'shutting down after an error');
       draining = true;
+      const since = Date.now();
+      app.log.info({ pending: engine.pending }, 'draining');
       await sleep(err ? 0 : config.drainDelay * 1000);
       await app.close();
       await engine.close();
       await management?.close();
+      await tracing?.close().catch((error: unknown) => app.log.warn({ err: error }, 'traces lost'));
+      app.log.info({ ms: Date.now() - since }, 'drained');
       if (isStuck) die();
     },
   );

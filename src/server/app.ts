@@ -13,12 +13,14 @@ import { installCompression } from './compression.ts';
 import { installDocs, installDocsPage } from './docs.ts';
 import { installEncodings } from './encoding.ts';
 import type { Metrics } from './metrics.ts';
+import { installRequestLog } from './logging.ts';
 import { installModels } from './models.ts';
 import { installHealth, installMetrics } from './operations.ts';
 import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
 import { installRequestIds, requestIdOptions } from './request-ids.ts';
 import { installTask } from './task-routes.ts';
+import type { Tracing } from './tracing.ts';
 
 /** What the HTTP side needs of the service: the engine, metrics, limits (bytes) and state. */
 export interface AppOptions {
@@ -30,6 +32,10 @@ export interface AppOptions {
   readonly logLevel: string;
   /** Whose `X-Forwarded-For` names the client; default: nobody's, the client is the connection's address. */
   readonly trustProxy?: boolean | string;
+  /** The share of requests that get a line in the log, 0..1; default 0. */
+  readonly logRequests?: number;
+  /** Traces requests, where given. */
+  readonly tracing?: Tracing | undefined;
   /** True once the service is shutting down; `/health/ready` then answers 503. */
   draining: () => boolean;
   readonly access?: Access;
@@ -51,6 +57,8 @@ export async function buildApp({
   version,
   logLevel,
   trustProxy = false,
+  logRequests = 0,
+  tracing,
   draining,
   access = OPEN_ACCESS,
   // A client that sends a byte a second would hold its connection for hours: 64 MB within two minutes are 4 Mbit/s.
@@ -91,6 +99,8 @@ export async function buildApp({
   app.addHook('onSend', async (_request, reply) => {
     if (draining()) void reply.header('connection', 'close');
   });
+  installRequestLog(app, logRequests);
+  tracing?.install(app);
   installProblems(app);
   installRequestIds(app);
   installBasePath(app, access.basePath);

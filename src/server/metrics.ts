@@ -1,5 +1,12 @@
 /** The Prometheus metrics. */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  collectDefaultMetrics,
+  Counter,
+  Gauge,
+  Histogram,
+  Registry,
+  type OpenMetricsContentType,
+} from 'prom-client';
 import type { SegmentRun, Summary } from '../engine/transport/messages.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonNames } from '../stopping/reasons.ts';
@@ -16,7 +23,7 @@ export class Metrics {
   readonly registry = new Registry();
   private readonly requests;
   private readonly samples;
-  private readonly depth;
+  private depth: Histogram | undefined;
   private readonly duration;
   private readonly queue;
   private readonly layer;
@@ -24,14 +31,16 @@ export class Metrics {
   private readonly run;
   private readonly skipped;
   private readonly provider;
+  private readonly restarts;
+  private readonly open = new Registry<OpenMetricsContentType>();
 
   constructor(version: string) {
+    this.open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     const registers = [this.registry];
     const histogram = (name: string, help: string, labelNames: string[], buckets: number[]) =>
       new Histogram({ name, help, labelNames, buckets, registers });
     const counter = (name: string, help: string, labelNames: string[]) =>
       new Counter({ name, help, labelNames, registers });
-    const depths = Array.from({ length: 33 }, (_, i) => i);
     this.requests = counter('stopwise_requests_total', 'Requests to models, by how they ended.', [
       'model',
       'outcome',
@@ -40,12 +49,6 @@ export class Metrics {
       'model',
       'reason',
     ]);
-    this.depth = histogram(
-      'stopwise_stop_depth',
-      'Depth at which samples stopped, in layers.',
-      ['model'],
-      depths,
-    );
     this.duration = histogram(
       'stopwise_request_duration_seconds',
       'From arrival to the end of compute.',
@@ -75,6 +78,11 @@ export class Metrics {
     this.skipped = counter('stopwise_layers_skipped_total', 'Layers that samples did not need.', [
       'model',
     ]);
+    this.restarts = counter(
+      'stopwise_worker_restarts_total',
+      'Workers that ended unasked and were replaced.',
+      [],
+    );
     this.provider = new Gauge({
       name: 'stopwise_execution_provider_info',
       help: 'The execution provider in use.',
@@ -91,34 +99,81 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Attaches to an engine and creates all usual series, so that `rate()` is right from the first request on. */
-  serve(engine: Pick<Engine, 'manifests' | 'provider' | 'pending' | 'pendingSeconds'>): void {
+  /**
+   * Attaches to an engine. Counters of its models start at 0, so that `rate()` is right from the first request on; histograms,
+   * which have a series for each bucket, appear with their first value.
+   */
+  serve(
+    engine: Pick<
+      Engine,
+      'manifests' | 'provider' | 'pending' | 'pendingSeconds' | 'workers' | 'refused'
+    >,
+  ): void {
+    const registers = [this.registry];
     this.provider.set({ provider: engine.provider }, 1);
+    const gauge = (name: string, help: string, value: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(value());
+        },
+      });
+    gauge('stopwise_pending_samples', 'Samples taken and not yet answered.', () => engine.pending);
+    gauge('stopwise_workers', 'Workers that run.', () => engine.workers);
     new Gauge({
-      name: 'stopwise_pending_samples',
-      help: 'Samples taken and not yet answered.',
-      registers: [this.registry],
+      name: 'stopwise_bundle_refused',
+      help: '1 for a bundle that failed its checks and is not served, 0 for a model that is.',
+      labelNames: ['model'],
+      registers,
       collect() {
-        this.set(engine.pending);
+        this.reset();
+        for (const model of engine.manifests.keys()) this.set({ model }, 0);
+        for (const { name } of engine.refused) this.set({ model: name }, 1);
       },
     });
-    new Gauge({
-      name: 'stopwise_pending_seconds',
-      help: 'Compute of the requests in flight, in seconds of a worker at the depths now being taken.',
-      registers: [this.registry],
-      collect() {
-        this.set(engine.pendingSeconds);
-      },
+    gauge(
+      'stopwise_pending_seconds',
+      'Compute of the requests in flight, in seconds of a worker at the depths now being taken.',
+      () => engine.pendingSeconds,
+    );
+    const exits = [...engine.manifests.values()].flatMap((manifest) => manifest.exits);
+    this.depth = new Histogram({
+      name: 'stopwise_stop_depth',
+      help: 'Depth at which samples stopped, in layers. The buckets are the exits of all models.',
+      labelNames: ['model'],
+      buckets: [...new Set([0, ...exits])].sort((a, b) => a - b),
+      registers,
     });
-    for (const { name: model, exits, path } of engine.manifests.values()) {
+    for (const model of engine.manifests.keys()) {
       for (const outcome of outcomes) this.requests.inc({ model, outcome }, 0);
       for (const reason of reasonNames) this.samples.inc({ model, reason }, 0);
-      for (const histogram of [this.depth, this.duration, this.queue]) histogram.zero({ model });
-      for (const layer of [...exits, ...(path ? ['path'] : [])])
-        for (const histogram of [this.layer, this.batch])
-          histogram.zero({ model, layer: String(layer) });
       for (const counter of [this.run, this.skipped]) counter.inc({ model }, 0);
     }
+  }
+
+  /**
+   * The metrics as text: OpenMetrics where `accept` names it, as Prometheus does, else Prometheus' text format.
+   * @param accept the Accept header of the request
+   */
+  async render(accept = ''): Promise<{ readonly type: string; readonly text: string }> {
+    if (!accept.includes('application/openmetrics-text'))
+      return { type: this.registry.contentType, text: await this.registry.metrics() };
+    const metrics = this.registry.getMetricsAsArray().map(({ name }) => ({
+      name,
+      metric: this.registry.getSingleMetric(name),
+    }));
+    for (const { metric } of metrics) if (metric) this.open.registerMetric(metric);
+    const text = this.open.metrics();
+    // prom-client drops `_total` from the names of counters for good, which the other format needs.
+    for (const { name, metric } of metrics) if (metric) Object.assign(metric, { name });
+    return { type: this.open.contentType, text: await text };
+  }
+
+  /** Counts a worker that ended unasked and was replaced. */
+  restarted(): void {
+    this.restarts.inc();
   }
 
   readonly segment = ({ model, layer, batch, seconds: duration }: SegmentRun): void => {
@@ -131,7 +186,7 @@ export class Metrics {
     why.forEach((reason) => this.samples.inc({ model, reason }));
     let layers = 0;
     for (const depth of depths) {
-      this.depth.observe({ model }, depth);
+      this.depth?.observe({ model }, depth);
       layers += depth;
     }
     this.run.inc({ model }, layers);

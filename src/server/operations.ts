@@ -27,10 +27,13 @@ export function installHealth(
 }
 
 /** Adds `/metrics`. */
-export function installMetrics(app: FastifyInstance, { registry }: Metrics): void {
+export function installMetrics(app: FastifyInstance, metrics: Metrics): void {
   app.get(
     '/metrics',
     { schema: { tags, summary: 'Depth, latency and load, for Prometheus.' } },
-    async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+    async (request, reply) => {
+      const { type, text } = await metrics.render(request.headers.accept);
+      return reply.type(type).send(text);
+    },
   );
 }

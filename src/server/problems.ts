@@ -1,6 +1,7 @@
 /** Every error as application/problem+json (RFC 9457): 4xx say what to change, 5xx say nothing internal. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problems, shortened } from '../errors.ts';
+import { notesOf } from './notes.ts';
 
 /** Errors raised by fastify itself. */
 function fromFramework(error: FastifyError): Problem | undefined {
@@ -64,7 +65,8 @@ export function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status } = problem;
+  const { status, code } = problem;
+  notesOf(request).code = code;
   // Errors that the framework raises before a route is found run no hooks.
   reply.header('x-request-id', request.id);
   if (status === 429 || status === 503)

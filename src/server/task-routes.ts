@@ -13,6 +13,7 @@ import type { Options, Task, TaskRequest } from '../tasks/task.ts';
 import { bodyBytes, formParts, mediaType } from './body.ts';
 import type { Metrics, Outcome } from './metrics.ts';
 import { negotiate } from './negotiation.ts';
+import { epochMs, notesOf } from './notes.ts';
 import { describeTask } from './openapi.ts';
 import { toProblem } from './problems.ts';
 
@@ -63,6 +64,8 @@ export function installTask(
       addVary(reply, 'Accept');
       const signal = untilGone(reply);
       const asked = await toTaskRequest(request, task, maxBodyBytes);
+        const notes = notesOf(request);
+        notes.arrivedAt = epochMs();
       const { answer, summary } = await engine.perform(() => packRequest(asked), {
         signal,
         client: request.ip,
@@ -71,6 +74,7 @@ export function installTask(
         ...(asked.stopping.deadlineMs !== undefined && { deadlineMs: asked.stopping.deadlineMs }),
       });
       metrics.answered(summary);
+      Object.assign(notes, { summary, answeredAt: epochMs() });
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });

@@ -1,0 +1,96 @@
+/** Checks deploy/: Prometheus rules, Helm chart, manifests, compose file, and the dashboard against a running service. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { checkDashboard } from './dashboard.ts';
+import { schemaArguments } from './schemas.ts';
+import { fromDebian, fromGo, run, Unavailable } from './tools.ts';
+
+const CHART = 'deploy/helm/stopwise';
+const scratch = mkdtempSync(join(tmpdir(), 'stopwise-deploy-'));
+
+/** Values that between them render every template and branch of the chart. */
+const variants: readonly (readonly string[])[] = [
+  [],
+  ['autoscaling.kind=hpa', 'podDisruptionBudget.enabled=false', 'networkPolicy.enabled=false'],
+  [
+    ...['autoscaling.kind=keda', 'monitoring.enabled=true', 'monitoring.labels.release=prometheus'],
+    ...['ingress.enabled=true', 'ingress.className=nginx', 'ingress.tlsSecret=tls'],
+    ...['models.claim=models', 'managementPort=9000', 'env.MAX_PIXELS=12000000'],
+    ...['imagePullSecrets[0].name=pull', 'nodeSelector.disk=ssd', 'podAnnotations.team=a'],
+  ],
+];
+
+const template = (helm: string, values: readonly string[]): string =>
+  run(helm, [
+    ...['template', 'stopwise', CHART, '--kube-version', '1.33.0'],
+    ...values.flatMap((value) => ['--set', value]),
+  ]);
+
+const steps: Readonly<Record<string, () => Promise<string> | string>> = {
+  'Prometheus rules'() {
+    const promtool = fromDebian('promtool', 'prometheus');
+    run(promtool, ['check', 'rules', 'deploy/prometheus/rules.yml']);
+    run(promtool, ['test', 'rules', 'deploy/prometheus/rules.test.yml']);
+    return 'valid, and each alert fires on its cause alone';
+  },
+  'Helm chart'() {
+    const helm = fromGo('helm');
+    run(helm, ['lint', '--strict', CHART]);
+    for (const values of variants) template(helm, values);
+    try {
+      template(helm, ['autoscaling.kind=cpu']);
+    } catch {
+      return `lints, ${variants.length} sets of values render, a wrong one is refused`;
+    }
+    throw new Error('autoscaling.kind=cpu is rendered, but it is not one of the choices.');
+  },
+  'Kubernetes manifests'() {
+    const kubeconform = fromGo('kubeconform');
+    const helm = fromGo('helm');
+    const files = variants.map((values, i) => {
+      const file = join(scratch, `chart-${i}.yaml`);
+      writeFileSync(file, template(helm, values));
+      return file;
+    });
+    const schemas = schemaArguments(join(scratch, 'schemas'));
+    const said = run(kubeconform, ['-strict', '-summary', ...schemas, ...files, 'deploy/kserve']);
+    const misspelt = join(scratch, 'misspelt.yaml');
+    for (const file of [files[0] ?? '', 'deploy/kserve/serving-runtime.yaml']) {
+      const text = readFileSync(file, 'utf8');
+      writeFileSync(misspelt, text.replace('failureThreshold', 'failureTreshold'));
+      const { status } = spawnSync(kubeconform, ['-strict', ...schemas, misspelt]);
+      if (status === 0) throw new Error(`A misspelt field in ${file} is not noticed.`);
+    }
+    return said.trim().split('\n').at(-1) ?? '';
+  },
+  'compose file'() {
+    const { services } = parse(readFileSync('deploy/compose.yaml', 'utf8')) as {
+      services: Record<string, { volumes?: string[] }>;
+    };
+    const mounted = Object.values(services).flatMap(({ volumes = [] }) => volumes);
+    for (const volume of mounted) {
+      const [path = ''] = volume.split(':');
+      if (!existsSync(join('deploy', path))) throw new Error(`deploy/${path} is missing.`);
+    }
+    return `${mounted.length} mounted files exist`;
+  },
+  dashboard: () => checkDashboard(scratch),
+};
+
+const failed: string[] = [];
+for (const [name, step] of Object.entries(steps))
+  try {
+    console.log(`— ${name}: ${await step()}`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (error instanceof Unavailable) console.log(`— ${name}: skipped, ${reason}`);
+    else {
+      console.error(`— ${name}: FAILED\n${reason}`);
+      failed.push(name);
+    }
+  }
+rmSync(scratch, { recursive: true, force: true });
+process.exit(failed.length > 0 ? 1 : 0);

@@ -1,0 +1,123 @@
+/**
+ * Traces by OpenTelemetry's environment variables. Nothing is loaded unless OTEL_EXPORTER_OTLP_ENDPOINT (or its
+ * …_TRACES_… form) is set.
+ */
+import type { Span, Tracer } from '@opentelemetry/api';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { deepest, notesOf, type Notes } from './notes.ts';
+
+/** Starts and ends the spans of requests. */
+export interface Tracing {
+  /** One span a request, from its headers to the end of its answer. */
+  install(app: FastifyInstance): void;
+  /** Sends what is left. */
+  close(): Promise<void>;
+}
+
+/** Whether the environment asks for traces. */
+export const wantsTraces = (env: NodeJS.ProcessEnv): boolean =>
+  env.OTEL_SDK_DISABLED?.toLowerCase() !== 'true' &&
+  env.OTEL_TRACES_EXPORTER !== 'none' &&
+  Boolean(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? env.OTEL_EXPORTER_OTLP_ENDPOINT);
+
+/**
+ * Loads OpenTelemetry and sets it up from the environment: endpoint, headers, sampler, batch sizes, service name.
+ * @param version given as `service.version`
+ */
+export async function startTracing(version: string): Promise<Tracing> {
+  const [api, { NodeTracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, resources] =
+    await Promise.all([
+      import('@opentelemetry/api'),
+      import('@opentelemetry/sdk-trace-node'),
+      import('@opentelemetry/exporter-trace-otlp-http'),
+      import('@opentelemetry/resources'),
+    ]);
+  const { resourceFromAttributes, detectResources, envDetector, defaultResource } = resources;
+  const provider = new NodeTracerProvider({
+    resource: defaultResource()
+      .merge(resourceFromAttributes({ 'service.name': 'stopwise', 'service.version': version }))
+      .merge(detectResources({ detectors: [envDetector] })),
+    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
+  });
+  // Registers W3C trace context, by which `traceparent` is read.
+  provider.register();
+  const tracer = provider.getTracer('stopwise', version);
+  return {
+    install: (app) => installSpans(app, api, tracer),
+    close: () => provider.shutdown(),
+  };
+}
+
+type Api = typeof import('@opentelemetry/api');
+
+function installSpans(app: FastifyInstance, api: Api, tracer: Tracer): void {
+  const spans = new WeakMap<FastifyRequest, Span>();
+  app.addHook('onRequest', async (request) => {
+    const { method, headers, url } = request;
+    const route = request.routeOptions.url;
+    if (!/\/v\d\//.test(route ?? '')) return;
+    const parent = api.propagation.extract(api.ROOT_CONTEXT, headers);
+    const span = tracer.startSpan(
+      `${method} ${route}`,
+      {
+        kind: api.SpanKind.SERVER,
+        attributes: {
+          'http.request.method': method,
+          'http.route': route ?? '',
+          'url.path': url.split('?')[0] ?? '',
+          'url.scheme': request.protocol,
+          'server.address': request.hostname,
+        },
+      },
+      parent,
+    );
+    spans.set(request, span);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const span = spans.get(request);
+    if (span) end(span, request, reply, { api, tracer });
+  });
+}
+
+function end(
+  span: Span,
+  request: FastifyRequest,
+  { statusCode: status }: FastifyReply,
+  { api, tracer }: { readonly api: Api; readonly tracer: Tracer },
+): void {
+  const notes = notesOf(request);
+  const { summary, code } = notes;
+  span.setAttribute('http.response.status_code', status);
+  if (code) span.setAttribute('error.type', code);
+  if (status >= 500) span.setStatus({ code: api.SpanStatusCode.ERROR });
+  if (summary) {
+    const stopped = deepest(summary);
+    span.setAttributes({
+      'stopwise.model': summary.model,
+      'stopwise.samples': summary.depths.length,
+      'stopwise.max_depth': summary.maxDepth,
+      'stopwise.compute_ms': summary.timing.computeMs,
+      ...(stopped && {
+        'stopwise.depth': stopped.depth,
+        'stopwise.depth_mean': stopped.mean,
+        'stopwise.reason': stopped.reason,
+      }),
+    });
+    const parent = api.trace.setSpan(api.ROOT_CONTEXT, span);
+    for (const [name, startTime, endTime] of phases(notes))
+      tracer.startSpan(name, { startTime }, parent).end(endTime);
+  }
+  span.end();
+}
+
+/** The phases of an answered request by name, start and end, ms since the epoch. Decoding is part of the queue. */
+function phases({ summary, arrivedAt, answeredAt }: Notes): [string, number, number][] {
+  if (!summary || arrivedAt === undefined || answeredAt === undefined) return [];
+  const { queueMs, totalMs } = summary.timing;
+  const [ran, done] = [arrivedAt + queueMs, arrivedAt + totalMs];
+  return [
+    ['queue', arrivedAt, ran],
+    ['compute', ran, done],
+    ['encode', done, Math.max(done, answeredAt)],
+  ];
+}
