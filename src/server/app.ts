@@ -10,6 +10,7 @@ import { installModels } from './models.ts';
 import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
 import { installTask } from './task-routes.ts';
+import { installV2 } from './v2/rest.ts';
 
 /** What the HTTP side needs of the service: the engine, metrics, limits (bytes) and state. */
 export interface AppOptions {
@@ -64,6 +65,8 @@ export async function buildApp({
   await installBodies(app, maxBodyBytes);
   for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
   installModels(app, engine.manifests, modelsDir);
+  const ready = (): boolean => !draining() && engine.workers > 0 && engine.manifests.size > 0;
+  await installV2(app, { engine, metrics, version, ready });
   const tags = ['operations'];
   app.get('/health/live', { schema: { tags, summary: 'The process answers.' } }, () => ({
     status: 'live',
@@ -71,12 +74,10 @@ export async function buildApp({
   app.get(
     '/health/ready',
     { schema: { tags, summary: 'Requests are accepted; 503 while shutting down.' } },
-    (_request, reply) => {
-      const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
-      return reply
-        .code(ready ? 200 : 503)
-        .send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready' });
-    },
+    (_request, reply) =>
+      reply
+        .code(ready() ? 200 : 503)
+        .send({ status: draining() ? 'draining' : ready() ? 'ready' : 'not ready' }),
   );
   app.get(
     '/metrics',

@@ -24,7 +24,12 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
           'Networks that stop when they are done: each answer says at which depth, and why.',
       },
       servers: [{ url: '/' }],
-      tags: [{ name: 'tasks' }, { name: 'models' }, { name: 'operations' }],
+      tags: [
+        { name: 'tasks' },
+        { name: 'open inference' },
+        { name: 'models' },
+        { name: 'operations' },
+      ],
     },
     refResolver: {
       buildLocalReference: ({ $id }, _base, _fragment, i) =>

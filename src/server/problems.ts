@@ -1,4 +1,7 @@
-/** Every error as application/problem+json (RFC 9457): 4xx say what to change, 5xx say nothing internal. */
+/**
+ * Every error as application/problem+json (RFC 9457), below `/v2` as `{"error": "…"}`: 4xx say what to change, 5xx say
+ * nothing internal.
+ */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problems } from '../errors.ts';
 
@@ -56,7 +59,10 @@ export function toProblem(error: unknown): Problem {
   );
 }
 
-/** Sends a Problem as `application/problem+json`; 429 and 503 also carry `Retry-After: 1` (s). */
+/** Paths whose errors have the form of the Open Inference Protocol. */
+const isOpenInference = (url: string): boolean => /^\/v2(?:[/?]|$)/.test(url);
+
+/** Sends a Problem as `application/problem+json`, or as that path's protocol wants it; 429 and 503 also carry `Retry-After: 1` (s). */
 export function sendProblem(
   problem: Problem,
   request: FastifyRequest,
@@ -64,6 +70,11 @@ export function sendProblem(
 ): FastifyReply {
   const { status, code, message } = problem;
   if (status === 429 || status === 503) reply.header('retry-after', '1');
+  if (isOpenInference(request.url))
+    return reply
+      .code(status)
+      .type('application/json')
+      .send(Buffer.from(JSON.stringify({ error: message })));
   const body = {
     type: `urn:stopwise:problem:${code}`,
     title: problems[code].title,

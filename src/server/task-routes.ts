@@ -57,7 +57,7 @@ export function installTask(
     onError: async (request, reply, error) => {
       const { model } = request.query as Query;
       const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
-      metrics.unanswered(modelLabel(model, engine), outcome);
+      metrics.unanswered(modelLabel(model, engine), outcome, reply.elapsedTime);
     },
     handler: async (request, reply) => {
       reply.header('vary', 'Accept');
@@ -118,7 +118,7 @@ function splitQuery({ model, ...query }: Query, task: Task) {
 }
 
 /** Aborts when the client disconnects before the answer is written. */
-function untilGone(reply: FastifyReply): AbortSignal {
+export function untilGone(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.on('close', () => {
     if (!reply.raw.writableEnded) controller.abort();
@@ -127,10 +127,11 @@ function untilGone(reply: FastifyReply): AbortSignal {
 }
 
 /** Metric label; empty for unknown models, so that labels stay bounded. */
-const modelLabel = (name: unknown, engine: Engine): string =>
+export const modelLabel = (name: unknown, engine: Engine): string =>
   typeof name === 'string' && engine.manifests.has(name) ? name : '';
 
-function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
+/** How a request ended that got this problem, for the metrics. */
+export function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
   if (problem.code === 'overloaded' || problem.code === 'draining') return 'overloaded';
   if (problem.code === 'client-closed-request') return 'cancelled';
   return problem.status < 500 ? 'rejected' : 'failed';

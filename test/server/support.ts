@@ -17,8 +17,8 @@ export async function startSmallService(
   options: Partial<EngineOptions> = {},
 ): Promise<SmallService> {
   const modelsDir = options.modelsDir ?? (await writeModels());
-  const engine = await startSmallEngine({ ...options, modelsDir });
   const metrics = new Metrics('test');
+  const engine = await startSmallEngine({ ...options, modelsDir }, { segment: metrics.segment });
   metrics.serve(engine);
   const state = { draining: false };
   const app = await buildApp({
