@@ -61,6 +61,12 @@ module.exports = {
     only('one-importer-of-onnxruntime', 'onnxruntime-node', '^src/runtime/'),
     only('one-importer-of-sharp', 'sharp', '^src/codecs/(images|formats)\\.ts$'),
     only('one-importer-of-protobuf', '(onnx-buf|@bufbuild)', '^src/graph/(path-)?model\\.ts$'),
+    only('one-importer-of-grpc', '@grpc/(grpc-js|reflection)', '^src/server/grpc/'),
+    only(
+      'one-importer-of-proto-loader',
+      '@grpc/proto-loader',
+      '^src/tasks/open-inference/grpc-messages\\.ts$',
+    ),
     only('one-importer-of-vega', 'vega', '^scripts/plots/render\\.ts$'),
     {
       name: 'no-cycles',

@@ -2,6 +2,7 @@
 import type { Manifest } from '../bundle/manifest.ts';
 import type { DecodedRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
+import { openInferenceGrpc } from './open-inference/grpc-decoder.ts';
 import { openInferenceRest } from './open-inference/rest.ts';
 import * as registered from './serving.ts';
 import type { Context, Task, TaskRequest } from './task.ts';
@@ -10,7 +11,11 @@ import type { Context, Task, TaskRequest } from './task.ts';
 export const tasks: readonly Task[] = Object.values(registered);
 
 /** What decodes requests: the tasks, and the protocols that serve the models of every task. */
-const decoders: readonly Pick<Task, 'name' | 'decode'>[] = [...tasks, openInferenceRest];
+const decoders: readonly Pick<Task, 'name' | 'decode'>[] = [
+  ...tasks,
+  openInferenceRest,
+  openInferenceGrpc,
+];
 
 /** @throws a sentence where a bundle's task is unknown or the bundle does not fit it */
 export async function checkTask(

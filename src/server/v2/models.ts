@@ -1,7 +1,7 @@
 /** What the Open Inference Protocol says of models and their repository, the same over REST and gRPC. */
 import { segmentExits, type Manifest } from '../../bundle/manifest.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { Problem, shortened } from '../../errors.ts';
+import { Problem } from '../../errors.ts';
 import { MAX_SAMPLES } from '../../tasks/tensor/inputs.ts';
 import { modelNamed } from '../../tasks/open-inference/protocol.ts';
 import { STOP_TENSORS } from '../../tasks/tensor/outputs.ts';
@@ -31,13 +31,7 @@ export const serverMetadata = (version: string) => ({
 export function findModel({ manifests, refused }: Served, name: string, version = ''): Manifest {
   if (refused.some((one) => one.name === name) && !manifests.has(name))
     throw new Problem('bundle-refused', `The model ${name} failed its checks; the log says why.`);
-  const manifest = modelNamed(manifests, name);
-  if (version !== '' && version !== manifest.version)
-    throw new Problem(
-      'unknown-model',
-      `${name} has no version ${shortened(version)}; its version is ${manifest.version}.`,
-    );
-  return manifest;
+  return modelNamed(manifests, name, version);
 }
 
 /** A free dimension is −1; the batch always is. */

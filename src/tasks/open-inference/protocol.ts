@@ -37,14 +37,24 @@ const INPUT_TYPE = 'FP32';
 /** Sent by clients for purposes of their own; they say nothing about how to compute. */
 const IGNORED = ['binary_data_output', 'triton_enable_empty_final_response'];
 
-/** The model with this name. @throws Problem `unknown-model` */
-export function modelNamed(models: ReadonlyMap<string, Manifest>, name: string): Manifest {
+/** The model with this name and version, any version where that is empty. @throws Problem `unknown-model` */
+export function modelNamed(
+  models: ReadonlyMap<string, Manifest>,
+  name: string,
+  version = '',
+): Manifest {
   const manifest = models.get(name);
-  if (manifest) return manifest;
-  throw new Problem(
-    'unknown-model',
-    `There is no model ${shortened(name)}; there are ${[...models.keys()].join(', ')}.`,
-  );
+  if (!manifest)
+    throw new Problem(
+      'unknown-model',
+      `There is no model ${shortened(name)}; there are ${[...models.keys()].join(', ')}.`,
+    );
+  if (version !== '' && version !== manifest.version)
+    throw new Problem(
+      'unknown-model',
+      `${name} has no version ${shortened(version)}; its version is ${manifest.version}.`,
+    );
+  return manifest;
 }
 
 /** @throws Problem `bad-body` where the datatype is not that of model inputs */
