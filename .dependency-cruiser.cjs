@@ -10,7 +10,10 @@ const rooms = {
   engine: ['runtime', 'bundle', 'stopping'],
   families: ['graph'],
   data: ['codecs'],
-  commands: ['tasks/recipes', 'training', 'evaluation', 'bundle', 'stopping', 'runtime'],
+  commands: [
+    ...['tasks/recipes', 'tasks/by-name'],
+    ...['training', 'evaluation', 'bundle', 'stopping', 'runtime'],
+  ],
   bundle: [],
   graph: [],
   runtime: [],
