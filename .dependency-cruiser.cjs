@@ -10,7 +10,10 @@ const rooms = {
   engine: ['runtime', 'bundle', 'stopping'],
   families: ['graph'],
   data: ['codecs'],
-  commands: ['tasks/recipes', 'training', 'evaluation', 'bundle', 'stopping', 'runtime'],
+  commands: [
+    ...['tasks/recipes', 'tasks/by-name'],
+    ...['training', 'evaluation', 'bundle', 'stopping', 'runtime'],
+  ],
   bundle: [],
   graph: [],
   runtime: [],
@@ -61,6 +64,12 @@ module.exports = {
     only('one-importer-of-onnxruntime', 'onnxruntime-node', '^src/runtime/'),
     only('one-importer-of-sharp', 'sharp', '^src/codecs/(images|formats)\\.ts$'),
     only('one-importer-of-protobuf', '(onnx-buf|@bufbuild)', '^src/graph/(path-)?model\\.ts$'),
+    only('one-importer-of-grpc', '@grpc/(grpc-js|reflection)', '^src/server/grpc/'),
+    only(
+      'one-importer-of-proto-loader',
+      '@grpc/proto-loader',
+      '^src/tasks/open-inference/grpc-messages\\.ts$',
+    ),
     only('one-importer-of-vega', 'vega', '^scripts/plots/render\\.ts$'),
     {
       name: 'no-cycles',

@@ -28,6 +28,7 @@ COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY proto ./proto
 COPY public ./public
 COPY docs/samples ./docs/samples
 COPY models ./models

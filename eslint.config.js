@@ -8,6 +8,7 @@ export default tseslint.config(
       'models/',
       'checkpoints/',
       '**/*.mjs',
+      '**/*.mts',
       '**/*.cjs',
       'eslint.config.js',
     ],

@@ -6,6 +6,7 @@ import { AccessEnvironment, readAccess, type Access } from './config/access.ts';
 
 const Environment = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8080 }),
+  GRPC_PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 0 }),
   HOST: Type.String({ default: '0.0.0.0' }),
   MODELS_DIR: Type.String({ default: 'models' }),
   EXECUTION_PROVIDER: Type.String({ enum: ['auto', 'cpu', 'webgpu', 'cuda'], default: 'auto' }),
@@ -34,6 +35,8 @@ const Environment = Type.Object({
 /** The settings of the service with all defaults resolved: `workers` is at least 1. */
 export interface Config {
   readonly port: number;
+  /** Port of the gRPC server; 0: there is none. */
+  readonly grpcPort: number;
   readonly host: string;
   readonly modelsDir: string;
   readonly provider: 'auto' | 'cpu' | 'webgpu' | 'cuda';
@@ -89,6 +92,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       throw new Error(`The configuration is not valid: ${name} must be a finite number.`);
   return {
     port: values.PORT,
+    grpcPort: values.GRPC_PORT,
     host: values.HOST,
     modelsDir: values.MODELS_DIR,
     provider: values.EXECUTION_PROVIDER as Config['provider'],

@@ -5,6 +5,7 @@ import closeWithGrace from 'close-with-grace';
 import { readConfig, type Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
+import type { GrpcOptions, GrpcServer } from './server/grpc/server.ts';
 import { buildManagement } from './server/management.ts';
 import { Metrics } from './server/metrics.ts';
 import { startTracing, wantsTraces } from './server/tracing.ts';
@@ -54,6 +55,15 @@ async function start(config: Config): Promise<void> {
   };
   const names = [...engine.manifests.keys()];
   if (names.length === 0) app.log.warn(`no model in ${config.modelsDir}; train one: npm run train`);
+  const grpc = await grpcServer({
+    ...config,
+    port: config.grpcPort,
+    engine,
+    metrics,
+    version,
+    ready: () => !draining && engine.workers > 0,
+    log: (err) => app.log.error({ err }, 'request failed'),
+  });
   let isStuck = false;
   // process.exit() waits for native calls, and ends threads inside them, which aborts the process.
   const die = (): void => {
@@ -76,10 +86,11 @@ async function start(config: Config): Promise<void> {
     async ({ err }) => {
       if (err) app.log.fatal({ err }, 'shutting down after an error');
       draining = true;
+      grpc?.drain();
       const since = Date.now();
       app.log.info({ pending: engine.pending }, 'draining');
       await sleep(err ? 0 : config.drainDelay * 1000);
-      await app.close();
+      await Promise.all([app.close(), grpc?.close()]);
       await engine.close();
       await management?.close();
       await tracing?.close().catch((error: unknown) => app.log.warn({ err: error }, 'traces lost'));
@@ -95,9 +106,21 @@ async function start(config: Config): Promise<void> {
   await management?.listen({ port: managementPort, host: config.host });
   const address = await app.listen({ port: config.port, host: config.host });
   app.log.info(
-    { models: names, provider: engine.provider, workers: engine.workers },
+    {
+      models: names,
+      provider: engine.provider,
+      workers: engine.workers,
+      ...(grpc && { grpcPort: grpc.port }),
+    },
     `stopwise ${version} listening at ${address}`,
   );
+}
+
+/** The gRPC server where a port is set for it; its libraries are not loaded otherwise. */
+async function grpcServer(options: GrpcOptions): Promise<GrpcServer | undefined> {
+  if (options.port === 0) return undefined;
+  const { startGrpc } = await import('./server/grpc/server.ts');
+  return startGrpc(options);
 }
 
 try {

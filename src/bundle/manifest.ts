@@ -201,6 +201,12 @@ export const Manifest = Type.Object({
   /** The files that belong to the task and that the service hands out, such as `matrix.npy` or `labels.json`. */
   task_files: Type.Array(Type.String()),
 });
+/** The schema as a JSON Schema document, for editors and exporters. */
+export const manifestJsonSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'manifest.json of a stopwise bundle',
+  ...Manifest,
+};
 /** A manifest that fits the schema. */
 export type Manifest = Static<typeof Manifest>;
 /** A float32 input, state or output of the model: its name and its shape, the batch N first. */

@@ -15,12 +15,13 @@ import { installEncodings } from './encoding.ts';
 import type { Metrics } from './metrics.ts';
 import { installRequestLog } from './logging.ts';
 import { installModels } from './models.ts';
-import { installHealth, installMetrics } from './operations.ts';
+import { installHealth, installMetrics, isReady } from './operations.ts';
 import { installPage } from './page.ts';
 import { installProblems, sendProblem, toProblem } from './problems.ts';
 import { installRequestIds, requestIdOptions } from './request-ids.ts';
 import { installTask } from './task-routes.ts';
 import type { Tracing } from './tracing.ts';
+import { installV2 } from './v2/rest.ts';
 
 /** What the HTTP side needs of the service: the engine, metrics, limits (bytes) and state. */
 export interface AppOptions {
@@ -114,6 +115,8 @@ export async function buildApp({
   installBodyMemory(app, engine.memory, maxBodyBytes);
   for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
   await installModels(app, engine.manifests, modelsDir);
+  const ready = (): boolean => isReady(engine, draining);
+  await installV2(app, { engine, metrics, version, ready });
   installHealth(app, engine, draining);
   if (access.managementPort === 0) {
     installMetrics(app, metrics);

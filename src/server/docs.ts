@@ -41,7 +41,12 @@ export async function installDocs(
         components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
         security: [{ token: [] }],
       }),
-      tags: [{ name: 'tasks' }, { name: 'models' }, { name: 'operations' }],
+      tags: [
+        { name: 'tasks' },
+        { name: 'open inference' },
+        { name: 'models' },
+        { name: 'operations' },
+      ],
     },
     refResolver: {
       buildLocalReference: ({ $id }, _base, _fragment, i) =>

@@ -10,6 +10,7 @@ import {
 import type { SegmentRun, Summary } from '../engine/transport/messages.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonNames } from '../stopping/reasons.ts';
+import { Statistics } from './v2/statistics.ts';
 
 const outcomes = ['ok', 'rejected', 'overloaded', 'cancelled', 'failed'] as const;
 /** How a request ended: `rejected` is 4xx, `failed` 5xx, and `overloaded` includes draining. */
@@ -21,6 +22,8 @@ const seconds = [
 /** Metrics of requests, samples and segment runs, in a registry of their own; times in s. */
 export class Metrics {
   readonly registry = new Registry();
+  /** The same events as the Open Inference Protocol counts them. */
+  readonly statistics = new Statistics();
   private readonly requests;
   private readonly samples;
   private depth: Histogram | undefined;
@@ -176,12 +179,16 @@ export class Metrics {
     this.restarts.inc();
   }
 
-  readonly segment = ({ model, layer, batch, seconds: duration }: SegmentRun): void => {
+  readonly segment = (run: SegmentRun): void => {
+    const { model, layer, batch, seconds: duration } = run;
+    this.statistics.segment(run);
     this.layer.observe({ model, layer: String(layer) }, duration);
     this.batch.observe({ model, layer: String(layer) }, batch);
   };
 
-  answered({ model, maxDepth, depths, reasons: why, timing }: Summary): void {
+  answered(summary: Summary): void {
+    const { model, maxDepth, depths, reasons: why, timing } = summary;
+    this.statistics.answered(summary);
     this.requests.inc({ model, outcome: 'ok' });
     why.forEach((reason) => this.samples.inc({ model, reason }));
     let layers = 0;
@@ -195,8 +202,9 @@ export class Metrics {
     this.queue.observe({ model }, timing.queueMs / 1000);
   }
 
-  /** Counts a request that got no answer; `model` is empty where none was named. */
-  unanswered(model: string, outcome: Exclude<Outcome, 'ok'>): void {
+  /** Counts a request that got no answer after `ms`; `model` is empty where none was named. */
+  unanswered(model: string, outcome: Exclude<Outcome, 'ok'>, ms: number): void {
+    this.statistics.unanswered(model, ms);
     this.requests.inc({ model, outcome });
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
-import type { Manifest } from '../bundle/manifest.ts';
+import { manifestJsonSchema, type Manifest } from '../bundle/manifest.ts';
 import { readVerified } from '../bundle/read.ts';
 import { Problem, shortened } from '../errors.ts';
 
@@ -11,7 +11,7 @@ const Name = Type.Object({ name: Type.String() });
 const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
 
 /**
- * Adds `/v1/models`, `/v1/models/NAME` and `/v1/models/NAME/files/FILE` (task files only).
+ * Adds `/v1/models`, `/manifest.schema.json`, `/v1/models/NAME` and `/v1/models/NAME/files/FILE` (task files only).
  * An unknown name gives Problem `unknown-model`, an unknown file `not-found`.
  */
 export async function installModels(
@@ -38,6 +38,11 @@ export async function installModels(
   app.get('/v1/models', { schema: { tags, summary: 'The manifests of all models.' } }, () => ({
     models: [...manifests.values()],
   }));
+  app.get(
+    '/manifest.schema.json',
+    { schema: { tags, summary: 'The JSON Schema of manifest.json.' } },
+    () => manifestJsonSchema,
+  );
   app.get(
     '/v1/models/:name',
     { schema: { tags, summary: "A model's manifest.", params: Name } },

@@ -5,6 +5,12 @@ import type { Metrics } from './metrics.ts';
 
 const tags = ['operations'];
 
+/** Whether requests are accepted. */
+export const isReady = (
+  { workers, manifests }: Pick<Engine, 'workers' | 'manifests'>,
+  draining: () => boolean,
+): boolean => !draining() && workers > 0 && manifests.size > 0;
+
 /** Adds `/health/live` and `/health/ready`. */
 export function installHealth(
   app: FastifyInstance,
@@ -18,7 +24,7 @@ export function installHealth(
     '/health/ready',
     { schema: { tags, summary: 'Requests are accepted; 503 while shutting down.' } },
     (_request, reply) => {
-      const ready = !draining() && engine.workers > 0 && engine.manifests.size > 0;
+      const ready = isReady(engine, draining);
       return reply
         .code(ready ? 200 : 503)
         .send({ status: draining() ? 'draining' : ready ? 'ready' : 'not ready' });

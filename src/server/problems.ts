@@ -1,4 +1,7 @@
-/** Every error as application/problem+json (RFC 9457): 4xx say what to change, 5xx say nothing internal. */
+/**
+ * Every error as application/problem+json (RFC 9457), below `/v2` as `{"error": "…"}`: 4xx say what to change, 5xx say
+ * nothing internal.
+ */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, problems, shortened } from '../errors.ts';
 import { notesOf } from './notes.ts';
@@ -59,18 +62,26 @@ export function toProblem(error: unknown): Problem {
   );
 }
 
-/** Sends a Problem as `application/problem+json`; 429 and 503 also carry `Retry-After` (s): that of the problem, or 1. */
+/** Paths whose errors have the form of the Open Inference Protocol. */
+const isOpenInference = (url: string): boolean => /^\/v2(?:[/?]|$)/.test(url);
+
+/** Sends a Problem as `application/problem+json`, or as that path's protocol wants it; 429 and 503 also carry `Retry-After` (s): that of the problem, or 1. */
 export function sendProblem(
   problem: Problem,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status, code } = problem;
+  const { status, code, message } = problem;
   notesOf(request).code = code;
   // Errors that the framework raises before a route is found run no hooks.
   reply.header('x-request-id', request.id);
   if (status === 429 || status === 503)
     reply.header('retry-after', String(problem.retryAfter ?? 1));
+  if (isOpenInference(request.url))
+    return reply
+      .code(status)
+      .type('application/json')
+      .send(Buffer.from(JSON.stringify({ error: message })));
   return reply
     .code(status)
     .type('application/problem+json')

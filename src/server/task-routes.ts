@@ -8,12 +8,12 @@ import {
   toStoppingParameters,
   type StoppingWire,
 } from '../tasks/common/stopping-query.ts';
-import { packRequest } from '../tasks/pack.ts';
 import type { Options, Task, TaskRequest } from '../tasks/task.ts';
 import { bodyBytes, formParts, mediaType } from './body.ts';
 import type { Metrics, Outcome } from './metrics.ts';
 import { negotiate } from './negotiation.ts';
 import { epochMs, notesOf } from './notes.ts';
+import { performTask } from './perform.ts';
 import { describeTask } from './openapi.ts';
 import { toProblem } from './problems.ts';
 
@@ -58,7 +58,7 @@ export function installTask(
     onError: async (request, reply, error) => {
       const { model } = request.query as Query;
       const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
-      metrics.unanswered(modelLabel(model, task, engine), outcome);
+      metrics.unanswered(modelLabel(model, engine, task), outcome, reply.elapsedTime);
     },
     handler: async (request, reply) => {
       addVary(reply, 'Accept');
@@ -66,13 +66,8 @@ export function installTask(
       const asked = await toTaskRequest(request, task, maxBodyBytes);
         const notes = notesOf(request);
         notes.arrivedAt = epochMs();
-      const { answer, summary } = await engine.perform(() => packRequest(asked), {
-        signal,
-        client: request.ip,
-        kind: task.name,
-        bytes: sizeOf(asked),
-        ...(asked.stopping.deadlineMs !== undefined && { deadlineMs: asked.stopping.deadlineMs }),
-      });
+      const caller = { client: request.ip, signal };
+      const { answer, summary } = await performTask(engine, task.name, asked, caller);
       metrics.answered(summary);
       Object.assign(notes, { summary, answeredAt: epochMs() });
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
@@ -122,10 +117,6 @@ async function toTaskRequest(
   };
 }
 
-/** Bytes of the body or of the form's files. */
-const sizeOf = ({ body, parts = [] }: TaskRequest): number =>
-  parts.reduce((sum, part) => sum + ('file' in part ? part.file.length : 0), body.length);
-
 /** Splits the query into model, task parameters and stopping parameters. */
 function splitQuery({ model, ...query }: Query, task: Task) {
   const entries = Object.entries(query);
@@ -138,7 +129,7 @@ function splitQuery({ model, ...query }: Query, task: Task) {
 }
 
 /** Aborts when the client disconnects before the answer is written. */
-function untilGone(reply: FastifyReply): AbortSignal {
+export function untilGone(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.on('close', () => {
     if (!reply.raw.writableEnded) controller.abort();
@@ -150,15 +141,16 @@ function untilGone(reply: FastifyReply): AbortSignal {
  * Metric label: the named model, else the default of the task. Empty for unknown models, so that labels stay bounded, and
  * where a task has several defaults, between which the decoded input decides.
  */
-function modelLabel(name: unknown, task: Task, engine: Engine): string {
-  if (name !== undefined) return typeof name === 'string' && engine.manifests.has(name) ? name : '';
+export function modelLabel(name: unknown, engine: Engine, task?: Task): string {
+  if (name !== undefined || !task) return typeof name === 'string' && engine.manifests.has(name) ? name : '';
   const models = [...engine.manifests.values()].filter((model) => model.task === task.name);
   const defaults = models.filter((model) => model.default);
   const [only, ...others] = defaults.length > 0 ? defaults : models;
   return only && others.length === 0 ? only.name : '';
 }
 
-function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
+/** How a request ended that got this problem, for the metrics. */
+export function outcomeOf(problem: Problem): Exclude<Outcome, 'ok'> {
   if (['overloaded', 'draining', 'deadline-missed'].includes(problem.code)) return 'overloaded';
   if (problem.code === 'client-closed-request') return 'cancelled';
   return problem.status < 500 ? 'rejected' : 'failed';

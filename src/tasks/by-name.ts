@@ -2,11 +2,20 @@
 import type { Manifest } from '../bundle/manifest.ts';
 import type { DecodedRequest } from '../engine/types.ts';
 import { Problem } from '../errors.ts';
+import { openInferenceGrpc } from './open-inference/grpc-decoder.ts';
+import { openInferenceRest } from './open-inference/rest.ts';
 import * as registered from './serving.ts';
 import type { Context, Task, TaskRequest } from './task.ts';
 
 /** Every task that the service answers, one for each export of `serving.ts`. */
 export const tasks: readonly Task[] = Object.values(registered);
+
+/** What decodes requests: the tasks, and the protocols that serve the models of every task. */
+const decoders: readonly Pick<Task, 'name' | 'decode'>[] = [
+  ...tasks,
+  openInferenceRest,
+  openInferenceGrpc,
+];
 
 /** @throws a sentence where a bundle's task is unknown or the bundle does not fit it */
 export async function checkTask(
@@ -26,7 +35,7 @@ export async function decodeRequest(
   request: TaskRequest,
   context: Context,
 ): Promise<DecodedRequest> {
-  const task = tasks.find(({ name }) => name === request.task);
-  if (!task) throw new Problem('not-found', `There is no task ${request.task}.`);
-  return task.decode(request, context);
+  const decoder = decoders.find(({ name }) => name === request.task);
+  if (!decoder) throw new Problem('not-found', `There is no task ${request.task}.`);
+  return decoder.decode(request, context);
 }

@@ -21,8 +21,9 @@ export async function startSmallService(
   http: Partial<AppOptions> = {},
 ): Promise<SmallService> {
   const modelsDir = options.modelsDir ?? (await writeModels());
-  const engine = await startSmallEngine({ ...options, modelsDir });
-  const service = await serveEngine(engine, { modelsDir, ...http });
+  const metrics = new Metrics('test');
+  const engine = await startSmallEngine({ ...options, modelsDir }, { segment: metrics.segment });
+  const service = await serveEngine(engine, { modelsDir, metrics, ...http });
   return {
     ...service,
     close: async () => {
@@ -37,7 +38,7 @@ export async function serveEngine(
   engine: Engine,
   http: Partial<AppOptions> & Pick<AppOptions, 'modelsDir'>,
 ): Promise<SmallService> {
-  const metrics = new Metrics('test');
+  const { metrics = new Metrics('test') } = http;
   metrics.serve(engine);
   const state = { draining: false };
   const whole: AppOptions = {

@@ -66,7 +66,12 @@ export function jsonReader<P extends TProperties>(
   };
 }
 
-function parseObject(bytes: Uint8Array, shape: string): Record<string, unknown> {
+/**
+ * Parses a JSON object within the bounds on JSON bodies.
+ * @param shape the object in words, for messages
+ * @throws Problem `bad-body` or `too-large`
+ */
+export function parseObject(bytes: Uint8Array, shape: string): Record<string, unknown> {
   checkJsonBounds(bytes);
   let value: unknown;
   try {
@@ -107,7 +112,7 @@ function explainPart(fields: Readonly<Record<string, unknown>>, validator: Valid
 }
 
 /** The deepest of the errors in a sentence: `measurements[3][7] must be a number, not null.` */
-function explain(
+export function explain(
   fields: unknown,
   errors: ReturnType<Validator['Errors']>,
   moved?: { readonly name: string; readonly before: number },

@@ -9,6 +9,7 @@ import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { faithful } from '../common/faithful.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { answerType, Bytes, JSON_TYPE, NPY_TYPE, OCTETS } from '../common/media-types.ts';
 import type { Task, TaskRequest } from '../task.ts';
@@ -199,6 +200,3 @@ function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
       : new Uint8Array(data.buffer);
   return { contentType: accept, headers: depthHeaders(result), body };
 }
-
-/** A float32 in nine digits, which give back the same float32, rather than in the seventeen of a double. */
-const faithful = (value: number): number => (value === 0 ? 0 : Number(value.toPrecision(9)));

@@ -1,0 +1,191 @@
+/** The Open Inference Protocol over gRPC, with health and reflection. Messages of tensors pass through as bytes to the workers. */
+import {
+  Server,
+  ServerCredentials,
+  type handleUnaryCall,
+  type sendUnaryData,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import type { Engine } from '../../engine/engine.ts';
+import { grpcPackage, inferenceService } from '../../tasks/open-inference/grpc-messages.ts';
+import { openInferenceGrpc } from '../../tasks/open-inference/grpc-decoder.ts';
+import { performTask } from '../perform.ts';
+import type { Metrics } from '../metrics.ts';
+import { toProblem } from '../problems.ts';
+import { modelLabel, outcomeOf } from '../task-routes.ts';
+import {
+  findModel,
+  modelConfig,
+  modelMetadata,
+  modelStatistics,
+  repositoryIndex,
+  serverMetadata,
+} from '../v2/models.ts';
+import { firstText, inStream, streamError, toStatus } from './wire.ts';
+
+/** What the gRPC side needs of the service. */
+export interface GrpcOptions {
+  readonly engine: Engine;
+  readonly metrics: Metrics;
+  readonly version: string;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Limit on a message, bytes. */
+  readonly maxBodyBytes: number;
+  ready: () => boolean;
+  /** Is told of errors inside the service. */
+  log: (error: unknown) => void;
+}
+
+/** A gRPC server that listens. */
+export interface GrpcServer {
+  readonly port: number;
+  /** Health says NOT_SERVING from here on. */
+  drain(): void;
+  /** Takes no new calls; resolves when those in progress are answered. */
+  close(): Promise<void>;
+}
+
+const SERVICE = 'inference.GRPCInferenceService';
+
+/** Starts to listen. @throws Error where the port cannot be had */
+export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
+  const server = new Server({
+    'grpc.max_receive_message_length': options.maxBodyBytes,
+    'grpc.max_send_message_length': -1,
+  });
+  server.addService(bytesOnly(), { ...describing(options), ...inferring(options) });
+  const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
+  health.addToServer(server);
+  new ReflectionService(grpcPackage).addToServer(server);
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(
+      `${host}:${options.port}`,
+      ServerCredentials.createInsecure(),
+      (error, bound) => (error ? reject(error) : resolve(bound)),
+    );
+  });
+  return {
+    port,
+    drain: () => ['', SERVICE].forEach((name) => health.setStatus(name, 'NOT_SERVING')),
+    close: () =>
+      new Promise((resolve, reject) =>
+        server.tryShutdown((error) => (error ? reject(error) : resolve())),
+      ),
+  };
+}
+
+/** The service, with infer messages as the bytes they are: the workers read and write them. */
+function bytesOnly(): typeof inferenceService {
+  const same = (bytes: object): Buffer => bytes as Buffer;
+  return Object.fromEntries(
+    Object.entries(inferenceService).map(([name, method]) => [
+      name,
+      name.endsWith('Infer')
+        ? { ...method, requestDeserialize: same, responseSerialize: same }
+        : method,
+    ]),
+  );
+}
+
+interface Named {
+  readonly name?: string;
+  readonly version?: string;
+}
+
+/** Everything but inference. */
+function describing({
+  engine,
+  metrics,
+  version,
+  ready,
+  log,
+}: GrpcOptions): UntypedServiceImplementation {
+  const unary =
+    <Q>(answer: (request: Q) => object): handleUnaryCall<Q, object> =>
+    ({ request }, callback) => {
+      try {
+        callback(null, answer(request));
+      } catch (error) {
+        callback(toStatus(toProblem(error), log));
+      }
+    };
+  const find = ({ name = '', version: asked }: Named) => findModel(engine, name, asked);
+  const statistics = (request: Named) =>
+    request.name ? [find(request)] : [...engine.manifests.values()];
+  return {
+    ServerLive: unary(() => ({ live: true })),
+    ServerReady: unary(() => ({ ready: ready() })),
+    ModelReady: unary((request: Named) => ({ ready: find(request) !== undefined && ready() })),
+    ServerMetadata: unary(() => serverMetadata(version)),
+    ModelMetadata: unary((request: Named) => modelMetadata(find(request))),
+    ModelConfig: unary((request: Named) => ({ config: modelConfig(find(request)) })),
+    ModelStatistics: unary((request: Named) => ({
+      model_stats: statistics(request).map((one) => modelStatistics(one, metrics.statistics)),
+    })),
+    RepositoryIndex: unary(({ ready: onlyReady }: { ready?: boolean }) => ({
+      models: repositoryIndex(engine, onlyReady),
+    })),
+  };
+}
+
+function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImplementation {
+  const infer = async (message: Buffer, signal: AbortSignal, client: string): Promise<Buffer> => {
+    const startedAt = performance.now();
+    const asked = {
+      task: openInferenceGrpc.name,
+      contentType: 'application/grpc',
+      body: message,
+      stopping: {},
+      options: {},
+    };
+    try {
+      const { answer, summary } = await performTask(engine, 'v2 grpc', asked, { client, signal });
+      metrics.answered(summary);
+      return Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.length);
+    } catch (error) {
+      const outcome = outcomeOf(toProblem(error));
+      // ModelInferRequest begins with the model's name.
+      const label = modelLabel(firstText(message), engine);
+      metrics.unanswered(label, outcome, performance.now() - startedAt);
+      throw error;
+    }
+  };
+  return {
+    ModelInfer: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
+      infer(call.request, untilCancelled(call), addressOf(call)).then(
+        (answer) => callback(null, answer),
+        (error: unknown) => callback(toStatus(toProblem(error), log)),
+      );
+    },
+    // Requests run together; their answers keep their order. Errors are answers, so that the stream goes on.
+    ModelStreamInfer: (call: ServerDuplexStream<Buffer, Buffer>) => {
+      const signal = untilCancelled(call);
+      let written = Promise.resolve();
+      call.on('data', (message: Buffer) => {
+        const answer = infer(message, signal, addressOf(call)).then(inStream, (error: unknown) =>
+          streamError(toProblem(error), log),
+        );
+        written = written.then(async () => void (!signal.aborted && call.write(await answer)));
+      });
+      call.on('end', () => void written.then(() => call.end()));
+    },
+  };
+}
+
+/** The client's address without its port. */
+const addressOf = (call: { getPeer(): string }): string => call.getPeer().replace(/:\d+$/, '');
+
+function untilCancelled(call: {
+  on(event: 'cancelled', listener: () => void): unknown;
+}): AbortSignal {
+  const controller = new AbortController();
+  call.on('cancelled', () => controller.abort());
+  return controller.signal;
+}

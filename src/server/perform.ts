@@ -1,0 +1,35 @@
+/** Task requests on their way to the engine, with what admission needs to know of them. */
+import type { Engine } from '../engine/engine.ts';
+import { packRequest } from '../tasks/pack.ts';
+import type { TaskRequest } from '../tasks/task.ts';
+
+/** Who asks, and until when. */
+interface Caller {
+  /** Whose share of the service the request counts against. */
+  readonly client: string;
+  /** Aborts when the client leaves. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a request.
+ * @param kind requests of one kind cost about the same for each byte
+ * @throws Problem
+ */
+export const performTask = (
+  engine: Engine,
+  kind: string,
+  asked: TaskRequest,
+  { client, signal }: Caller,
+): ReturnType<Engine['perform']> =>
+  engine.perform(() => packRequest(asked), {
+    signal,
+    client,
+    kind,
+    bytes: sizeOf(asked),
+    ...(asked.stopping.deadlineMs !== undefined && { deadlineMs: asked.stopping.deadlineMs }),
+  });
+
+/** Bytes of the body or of the form's files. */
+const sizeOf = ({ body, parts = [] }: TaskRequest): number =>
+  parts.reduce((sum, part) => sum + ('file' in part ? part.file.length : 0), body.length);

@@ -1,0 +1,134 @@
+/** The Open Inference Protocol (V2) over REST, for every model; tensors are decoded and encoded in the workers. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Engine } from '../../engine/engine.ts';
+import { Problem, shortened } from '../../errors.ts';
+import { JSON_LENGTH, openInferenceRest } from '../../tasks/open-inference/rest.ts';
+import { epochMs, notesOf } from '../notes.ts';
+import { performTask } from '../perform.ts';
+import { bodyBytes } from '../body.ts';
+import type { Metrics } from '../metrics.ts';
+import { toProblem } from '../problems.ts';
+import { modelLabel, outcomeOf, untilGone } from '../task-routes.ts';
+import {
+  findModel,
+  modelConfig,
+  modelMetadata,
+  modelStatistics,
+  repositoryIndex,
+  serverMetadata,
+} from './models.ts';
+import { describeV2 } from './openapi.ts';
+
+/** What the routes need of the service. */
+export interface V2Options {
+  readonly engine: Engine;
+  readonly metrics: Metrics;
+  readonly version: string;
+  /** Whether requests are accepted. */
+  ready: () => boolean;
+}
+
+interface ModelPath {
+  readonly Params: { readonly model: string; readonly version?: string };
+}
+
+/** Adds `/v2` and everything below it. */
+export async function installV2(app: FastifyInstance, options: V2Options): Promise<void> {
+  await app.register(
+    (v2, _options, done) => {
+      installServer(v2, options);
+      for (const versioned of [false, true]) installModel(v2, options, versioned);
+      done();
+    },
+    { prefix: '/v2' },
+  );
+}
+
+function installServer(v2: FastifyInstance, { engine, metrics, version, ready }: V2Options): void {
+  const { manifests } = engine;
+  v2.get('', { config: describeV2('serverMetadata') }, () => serverMetadata(version));
+  v2.get('/health/live', { config: describeV2('serverLive') }, () => ({ live: true }));
+  v2.get('/health/ready', { config: describeV2('serverReady') }, (_request, reply) =>
+    reply.code(ready() ? 200 : 503).send({ ready: ready() }),
+  );
+  v2.get('/models/stats', { config: describeV2('serverStatistics') }, () => ({
+    model_stats: [...manifests.values()].map((one) => modelStatistics(one, metrics.statistics)),
+  }));
+  v2.post('/repository/index', { config: describeV2('repositoryIndex') }, ({ body }) =>
+    repositoryIndex(engine, wantsReady(body)),
+  );
+  for (const action of ['load', 'unload'])
+    v2.post(`/repository/models/:model/${action}`, { schema: { hide: true } }, () => {
+      throw new Problem('bad-body', `This service does not ${action} models on request.`);
+    });
+}
+
+/** `ready` of an index request, whose body may be empty. */
+function wantsReady(body: unknown): boolean {
+  if (!Buffer.isBuffer(body) || body.length === 0) return false;
+  try {
+    const value = JSON.parse(body.toString()) as { ready?: unknown } | null;
+    return value?.ready === true;
+  } catch (error) {
+    throw new Problem('bad-body', 'The body must be JSON such as {"ready": true}, or empty.', {
+      cause: error,
+    });
+  }
+}
+
+function installModel(v2: FastifyInstance, options: V2Options, versioned: boolean): void {
+  const { engine, metrics, ready } = options;
+  const path = versioned ? '/models/:model/versions/:version' : '/models/:model';
+  const describe = (operation: Parameters<typeof describeV2>[0]) => ({
+    config: describeV2(operation, versioned),
+  });
+  const find = ({ params: { model, version } }: FastifyRequest<ModelPath>) =>
+    findModel(engine, model, version);
+  v2.get<ModelPath>(path, describe('modelMetadata'), (request) => modelMetadata(find(request)));
+  v2.get<ModelPath>(`${path}/ready`, describe('modelReady'), (request, reply) => {
+    const { name } = find(request);
+    return reply.code(ready() ? 200 : 503).send({ name, ready: ready() });
+  });
+  v2.get<ModelPath>(`${path}/config`, describe('modelConfig'), (request) =>
+    modelConfig(find(request)),
+  );
+  v2.get<ModelPath>(`${path}/stats`, describe('modelStatistics'), (request) => ({
+    model_stats: [modelStatistics(find(request), metrics.statistics)],
+  }));
+  v2.post<ModelPath>(`${path}/infer`, {
+    ...describe('modelInfer'),
+    onError: async ({ params }, reply, error) => {
+      const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
+      metrics.unanswered(modelLabel(params.model, engine), outcome, reply.elapsedTime);
+    },
+    handler: async (request, reply) => {
+      const { name } = find(request);
+      const signal = untilGone(reply);
+      const asked = {
+        task: openInferenceRest.name,
+        contentType: '',
+        body: bodyBytes(request),
+        model: name,
+        stopping: {},
+        options: { json_bytes: jsonLength(request) },
+      };
+      const notes = notesOf(request);
+      notes.arrivedAt = epochMs();
+      const caller = { client: request.ip, signal };
+      const { answer, summary } = await performTask(engine, `v2 ${name}`, asked, caller);
+      metrics.answered(summary);
+      Object.assign(notes, { summary, answeredAt: epochMs() });
+      return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
+    },
+  });
+}
+
+function jsonLength({ headers }: FastifyRequest): number | undefined {
+  const text = headers[JSON_LENGTH];
+  if (text === undefined) return undefined;
+  if (typeof text === 'string' && /^\s*\d{1,15}\s*$/.test(text)) return Number(text);
+  throw new Problem(
+    'bad-body',
+    `${JSON_LENGTH} must be a whole number of bytes, not ${shortened(String(text))}.`,
+  );
+}

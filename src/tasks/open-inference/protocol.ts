@@ -1,0 +1,187 @@
+/**
+ * The Open Inference Protocol (V2) apart from how it is written: a request of named tensors, and its response. REST and
+ * gRPC translate to and from these.
+ */
+import type { Manifest } from '../../bundle/manifest.ts';
+import type { DecodedRequest, RunResult, TaskAnswer } from '../../engine/types.ts';
+import { Problem, shortened } from '../../errors.ts';
+import type { StoppingParameters } from '../../stopping/parameters.ts';
+import { at } from '../../util/at.ts';
+import { readStopping } from '../common/stopping-query.ts';
+import { sizeOf, toSamples, type InputTensor } from '../tensor/inputs.ts';
+import { outputNames, outputTensors, type OutputTensor } from '../tensor/outputs.ts';
+
+/** The values that a parameter may have. */
+export type Parameters = Readonly<Record<string, string | number | boolean>>;
+
+/** An inference request: inputs [N,…], and the names of the outputs that are wanted; all where there are none. */
+export interface InferRequest {
+  readonly id?: string | undefined;
+  readonly inputs: readonly InputTensor[];
+  readonly outputs: readonly string[];
+  /** Stopping parameters, by their names in queries. */
+  readonly parameters: Parameters;
+}
+
+/** The answer: the model's outputs, `depth`, `pi` and `reason`, or those that were asked for. */
+export interface InferResponse {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly id?: string;
+  readonly parameters: Parameters;
+  readonly outputs: readonly OutputTensor[];
+}
+
+/** The one datatype of model inputs. */
+const INPUT_TYPE = 'FP32';
+/** Sent by clients for purposes of their own; they say nothing about how to compute. */
+const IGNORED = ['binary_data_output', 'triton_enable_empty_final_response'];
+
+/** The model with this name and version, any version where that is empty. @throws Problem `unknown-model` */
+export function modelNamed(
+  models: ReadonlyMap<string, Manifest>,
+  name: string,
+  version = '',
+): Manifest {
+  const manifest = models.get(name);
+  if (!manifest)
+    throw new Problem(
+      'unknown-model',
+      `There is no model ${shortened(name)}; there are ${[...models.keys()].join(', ')}.`,
+    );
+  if (version !== '' && version !== manifest.version)
+    throw new Problem(
+      'unknown-model',
+      `${name} has no version ${shortened(version)}; its version is ${manifest.version}.`,
+    );
+  return manifest;
+}
+
+/** @throws Problem `bad-body` where the datatype is not that of model inputs */
+export function checkDatatype(name: string, datatype: string): void {
+  if (datatype !== INPUT_TYPE)
+    throw new Problem(
+      'bad-body',
+      `The input ${shortened(name)} has the datatype ${shortened(datatype)}; models take ${INPUT_TYPE}.`,
+    );
+}
+
+/**
+ * Little-endian float32 as an array of its own, whatever the alignment of the bytes.
+ * @throws Problem `bad-body` where the bytes are not those of the shape
+ */
+export function floatsOf(name: string, bytes: Uint8Array, shape: readonly number[]): Float32Array {
+  if (bytes.length !== 4 * sizeOf(shape))
+    throw new Problem(
+      'bad-body',
+      `The input ${shortened(name)} has ${bytes.length} bytes; its shape [${shortened(shape.join(', '))}] takes ${4 * sizeOf(shape)}.`,
+    );
+  return new Float32Array(new Uint8Array(bytes).buffer);
+}
+
+/** The samples of a request, and its response once they have stopped. @throws Problem where the request is at fault */
+export function toDecoded(
+  request: InferRequest,
+  manifest: Manifest,
+  encode: (response: InferResponse) => TaskAnswer,
+): DecodedRequest {
+  const known = outputNames(manifest);
+  request.outputs.forEach((name, i) => {
+    const problem = !known.includes(name)
+      ? `${manifest.name} has no output ${shortened(name)}; its outputs are ${known.join(', ')}.`
+      : request.outputs.indexOf(name) !== i && `The output ${name} is asked for twice.`;
+    if (problem) throw new Problem('bad-body', problem);
+  });
+  const names = request.outputs.length > 0 ? request.outputs : known;
+  return {
+    model: manifest.name,
+    samples: toSamples(manifest, request.inputs),
+    stopping: stoppingOf(request.parameters),
+    encode: (result) =>
+      new Promise((resolve) => resolve(encode(toResponse(request, result, manifest, names)))),
+  };
+}
+
+/**
+ * The stopping parameters of a request. Clients that cannot send fractions send them as text. Triton's `timeout`, in µs,
+ * stands for `deadline_ms`.
+ */
+function stoppingOf(parameters: Parameters): StoppingParameters {
+  const { timeout, ...others } = parameters;
+  const entries = Object.entries(others)
+    .filter(([name]) => !IGNORED.includes(name))
+    .map(([name, value]) => [name, name === 'rule' ? value : numberOf(value)] as const);
+  const stopping = readStopping(Object.fromEntries(entries));
+  if (timeout === undefined || stopping.deadlineMs !== undefined) return stopping;
+  return { ...stopping, ...readStopping({ deadline_ms: Number(timeout) / 1000 }) };
+}
+
+const numberOf = (value: Parameters[string]): Parameters[string] =>
+  typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))
+    ? Number(value)
+    : value;
+
+function toResponse(
+  { id }: InferRequest,
+  result: RunResult,
+  manifest: Manifest,
+  names: readonly string[],
+): InferResponse {
+  const { seed, tolerance, timing, maxDepth } = result;
+  return {
+    model_name: manifest.name,
+    model_version: manifest.version,
+    ...(id !== undefined && { id }),
+    parameters: {
+      max_depth: maxDepth,
+      ...(seed !== undefined && { seed }),
+      ...(tolerance && { tolerance: tolerance.used, guaranteed: tolerance.guaranteed }),
+      queue_ms: timing.queueMs,
+      compute_ms: timing.computeMs,
+      total_ms: timing.totalMs,
+    },
+    outputs: outputTensors(result, manifest, names),
+  };
+}
+
+/** The tensor as the protocol's bytes: little-endian numbers; for BYTES each text behind its length, a uint32. */
+export function toBytes(tensor: OutputTensor): Uint8Array {
+  if (tensor.datatype !== 'BYTES')
+    return new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
+  return Buffer.concat(
+    tensor.data.flatMap((text) => {
+      const bytes = Buffer.from(text);
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(bytes.length);
+      return [length, bytes];
+    }),
+  );
+}
+
+/**
+ * The shape of a body that is nothing but the values of a model's only input: the number of samples where a sample has
+ * one size, else one sample whose only free dimension follows from the length.
+ * @param length of the body, in values
+ * @throws Problem `bad-body` where the shape does not follow
+ */
+export function rawShape({ name, inputs }: Manifest, length: number): number[] {
+  if (inputs.length !== 1)
+    throw new Problem('bad-body', `${name} has several inputs, so they need a JSON header.`);
+  const dims = at(inputs, 0).shape.slice(1);
+  const fixed = sizeOf(dims.filter((dim) => typeof dim === 'number'));
+  const free = dims.filter((dim) => typeof dim === 'string').length;
+  if (free > 1)
+    throw new Problem(
+      'bad-body',
+      `A sample of ${name} has several free dimensions: send a JSON header.`,
+    );
+  const count = length / fixed;
+  if (!Number.isInteger(count) || count === 0)
+    throw new Problem(
+      'bad-body',
+      `The body has ${length} values of float32; ${name} takes a multiple of ${fixed}.`,
+    );
+  return free === 0
+    ? [count, ...dims.map(Number)]
+    : [1, ...dims.map((dim) => (typeof dim === 'number' ? dim : count))];
+}
