@@ -6,11 +6,14 @@ import {
   div,
   exp,
   input,
+  min,
   mul,
   neg,
   reduceMean,
   reduceSum,
   reshape,
+  sigmoid,
+  slice,
   stopGradient,
   sub,
 } from '../graph/operators.ts';
@@ -77,4 +80,33 @@ export function forwardKl(logTarget: Value, logQ: Value): Value {
 /** Stage II, reverse: Σ_t q(t) (log q(t) − log q*(t)), the maximum-entropy reinforcement-learning objective. */
 export function reverseKl(logTarget: Value, logQ: Value): Value {
   return reduceMean(reduceSum(mul(exp(logQ), sub(logQ, logTarget)), [1]));
+}
+
+/**
+ * Stage II, by predicted gain: π_t is trained towards σ(−g_t/β), averaged over batch and exits, where
+ * g_t = ℓ_t − min_{s>t} (ℓ_s + λ (c_s − c_t)) is what going on gains, less the price of compute. Where exits are nearly level
+ * the oracle posterior is flat and has nothing to imitate; the sign of g_t still says whether to stop.
+ * @param losses [N,E]; no gradient flows into them
+ * @param logPrior −λ c_t/β up to a constant, [E]
+ * @param logits of π at every exit but the last, each [N]
+ */
+export function gainEntropy(
+  losses: Value,
+  beta: number,
+  logPrior: Value,
+  logits: readonly Value[],
+): Value {
+  const joint = stopGradient(neg(logJoint(losses, beta, logPrior)));
+  const priced = [...logits, undefined].map((_, t) => slice(joint, 1, t, t + 1));
+  let best = priced.at(-1)!;
+  const entropies = logits.map(() => best);
+  for (let t = logits.length - 1; t >= 0; t--) {
+    const logit = columns([logits[t]!]);
+    const target = sigmoid(sub(best, priced[t]!));
+    entropies[t] = neg(
+      add(mul(target, logSigmoid(logit)), mul(sub(1, target), logSigmoid(neg(logit)))),
+    );
+    best = min(best, priced[t]!);
+  }
+  return reduceMean(concat(entropies, 1));
 }

@@ -9,6 +9,7 @@ import type { Stage } from './stage-run.ts';
 import {
   columns,
   forwardKl,
+  gainEntropy,
   joint,
   logMulticlass,
   logOracle,
@@ -43,7 +44,8 @@ export const stageTwoSchema = Type.Object({
   beta: Type.Number(),
   /** The price λ of the whole path's compute, in the same units. */
   lambda: Type.Number(),
-  divergence: Type.Union([Type.Literal('forward'), Type.Literal('reverse')]),
+  /** How the policy imitates the oracle posterior; `gain`: it predicts the priced gain of going on instead. */
+  divergence: Type.Union([Type.Literal('forward'), Type.Literal('reverse'), Type.Literal('gain')]),
   /** `multiclass`: one softmax over all exits, for comparison; it cannot be served. */
   policy: Type.Optional(Type.Union([Type.Literal('sequential'), Type.Literal('multiclass')])),
 });
@@ -115,7 +117,7 @@ export interface PolicyTargets {
 
 /**
  * Stage II trains the policy to imitate the oracle q*(t) ∝ exp(−(ℓ_t + λ c_t)/β), with ℓ_t the loss at exit t and c_t
- * its share of the compute of the whole path.
+ * its share of the compute of the whole path, or to predict whether going on gains more than it costs.
  */
 export function stageTwoOf(
   family: Family,
@@ -123,12 +125,18 @@ export function stageTwoOf(
   { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
   batches: Batches,
 ): Stage {
-  const target = logOracle(columns(losses), beta, logPriorInput(losses.length));
-  const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
+  const table = columns(losses);
+  const logPrior = logPriorInput(losses.length);
+  const loss = (): Value => {
+    if (divergence === 'gain') return gainEntropy(table, beta, logPrior, logits);
+    const target = logOracle(table, beta, logPrior);
+    const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
+    return divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ);
+  };
   const prior = logPriorOf(costs, lambda / beta);
   return {
     name: 'stage-2',
-    loss: divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ),
+    loss: loss(),
     learn: parametersOf(family, 'policy'),
     rate: cosine(rate),
     steps,

@@ -56,7 +56,7 @@ async function calibrate(...args: string[]): Promise<string> {
 describe('calibrate', () => {
   it('prints the table, the gain, the classes and the exits, and leaves the manifest as it is', async () => {
     const before = await readFile(join(models, 'shouting', 'manifest.json'), 'utf8');
-    const text = await calibrate('shouting', '--count', '40', '--repeats', '1');
+    const text = await calibrate('shouting', '--scale', '1', '--count', '40', '--repeats', '1');
     expect(text).toMatch(/scale 1, seed 1609/);
     // 40 requests cannot certify anything.
     expect(text.match(/none is safe/g)!.length).toBeGreaterThanOrEqual(4);
@@ -68,8 +68,8 @@ describe('calibrate', () => {
   });
 
   it('records a table that the service then serves by default', async () => {
-    const args = ['--count', '2000', '--together', '100', '--repeats', '1', '--record', '--json'];
-    const report = JSON.parse(await calibrate('shouting', ...args)) as {
+    const args = ['--scale', '1', '--count', '2000', '--together', '100', '--repeats', '1'];
+    const report = JSON.parse(await calibrate('shouting', ...args, '--record', '--json')) as {
       calibration: NonNullable<Manifest['calibration']>;
       gain: { tolerance: number; gain: { value: number } | null }[];
     };
