@@ -18,6 +18,8 @@ export interface Constants {
   /** k/n: the share of the signal's entries that the measurements could determine. */
   readonly entries: number;
   readonly scales: Value | undefined;
+  /** Squares of the scales over their mean, [n]. */
+  readonly relative: Value | undefined;
   readonly bands: Value;
   readonly features: Value;
   readonly policyFeatures: Value;
@@ -45,6 +47,7 @@ export function prepare(matrix: Matrix, scales: Float32Array | undefined) {
     shares: scales && define('shares', [k, n], () => seen.map((value) => value * value)),
     entries: k / n,
     scales: scales && define('scales', [n], () => scales),
+    relative: scales && define('relative-powers', [n], () => relativePowers(scales)),
     bands: define('bands', [k, BANDS], () => bandMeans(k)),
     features: define('level-features', [BANDS + 4, BANDS + 4], () => levelFeatures()),
     policyFeatures: define('policy-features', [6, 6], () => policyFeatures.slice()),
@@ -67,6 +70,12 @@ const scaled = ({ rows, columns, data }: Matrix, scales: Float32Array): Matrix =
   columns,
   data: data.map((value, i) => value * scales[i % columns]!),
 });
+
+function relativePowers(scales: Float32Array): Float32Array {
+  const squares = Float64Array.from(scales, (scale) => scale ** 2);
+  const mean = squares.reduce((a, b) => a + b, 0) / squares.length;
+  return Float32Array.from(squares, (power) => power / mean);
+}
 
 /** Averages over equal parts of the spectrum, which overlap where k is smaller than BANDS, as a product: [k,BANDS]. */
 function bandMeans(k: number): Float32Array {

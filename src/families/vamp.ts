@@ -28,7 +28,6 @@ import {
   reciprocal,
   reduceMax,
   reduceMean,
-  slice,
   sqrt,
   sub,
 } from '../graph/operators.ts';
@@ -54,6 +53,12 @@ export interface VampConfig {
 /** 24 layers, with hidden layers of 12 units. */
 export const defaultVamp: Omit<VampConfig, 'matrix'> = { depth: 24, hidden: 12 };
 
+/**
+ * From this layer on all layers share their weights. Layers of their own are no better there, and the iteration would not
+ * settle: the answers of two late exits would differ by chance.
+ */
+const SHARED_FROM = 6;
+
 /** The least positive normal float32: the zero vector is divided by it, and stays zero. */
 const LEAST = 1.2e-38;
 /** The sparsity that the first layer starts from. */
@@ -69,7 +74,7 @@ export function defineVamp({ matrix, depth, exits, hidden, scales }: VampConfig)
   const { m, n, values, unit, constants, parameters } = prepare(matrix, scales);
   const power = values.reduce((sum, value) => sum + value * value, 0) / values.length;
   const asked = exits ?? Array.from({ length: depth }, (_, i) => i + 1);
-  const layers = Array.from({ length: depth }, (_, i) =>
+  const layers = Array.from({ length: Math.min(depth, SHARED_FROM) }, (_, i) =>
     defineLayer(parameters, constants, i + 1, hidden, scales ? n : 1),
   );
   const policies = new Map(
@@ -84,7 +89,7 @@ export function defineVamp({ matrix, depth, exits, hidden, scales }: VampConfig)
     outputs: ['signal'],
     parameters: parameters.all,
     layer(t, given): Values {
-      const layer = layers[t - 1]!;
+      const layer = layers[Math.min(t, SHARED_FROM) - 1]!;
       const read = given.rotated ? given : normalised(given.measurements!, constants, unit);
       const rotated = read.rotated!;
       const { prediction } = read;
@@ -99,14 +104,14 @@ export function defineVamp({ matrix, depth, exits, hidden, scales }: VampConfig)
       // ⟨η′⟩ of the posterior mean is the posterior variance over the variance of its input error.
       const slope = clip(div(posterior, error), 1e-4, 0.95);
       const ratio = div(slope, sub(1, slope));
-      const { scales } = constants;
+      const { scales, relative } = constants;
       return {
         rotated,
         scale: read.scale!,
         prediction: add(mean, mul(sub(mean, moved), ratio)),
         levels: concat([overEntries(mul(error, ratio)), noise, odds, slab], 1),
         signal: mul(mean, scales ? mul(scales, read.scale!) : read.scale!),
-        uncertainty: scales ? overEntries(mul(posterior, square(scales))) : posterior,
+        uncertainty: relative ? overEntries(mul(posterior, relative)) : posterior,
         ...((t === 1 || asked.includes(t - 1)) && {
           before: read.uncertainty ?? levels.variance,
         }),
@@ -160,7 +165,9 @@ function linearStage(
   if (shares) {
     const share = matmul(inverse, shares);
     const step = div(matmul(weighted, b), share);
-    return { step, error: sub(div(variance, share), variance), noise: found };
+    // Where the share is nearly one, rounding must not make the error negative.
+    const error = max(sub(div(variance, share), variance), mul(variance, 1e-6));
+    return { step, error, noise: found };
   }
   // 1 − share as a sum: where it is small the difference would lose all digits.
   const rest = add(mul(trust, entries), 1 - entries);

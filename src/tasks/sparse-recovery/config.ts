@@ -65,8 +65,8 @@ export const recoveryDefaults: Record<RecoveryConfig['form'], RecoveryConfig> = 
     sparsity: recoveryMix.sparsity,
     snr: recoveryMix.snr,
     values: recoveryMix.values,
-    batch: 128,
-    stageOne: { steps: 3000, rate: 1e-2, beta: 2 },
+    batch: 64,
+    stageOne: { steps: 1500, rate: 5e-3, beta: 2 },
     // What one more layer gains a sample is known only in the mean: the reverse divergence stops by the mean.
     stageTwo: { ...stageTwo, steps: 600, rate: 1e-2, beta: 0.03, divergence: 'reverse' },
   },

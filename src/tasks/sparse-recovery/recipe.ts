@@ -184,7 +184,7 @@ async function split(
   };
 }
 
-/** Batches of `measurements` [N,m] and `truth` [N,n]. */
+/** Batches of `measurements` [N,m] and `truth` [N,n], at scale one. */
 function measurements(
   config: RecoveryConfig,
   matrix: Matrix,
@@ -192,7 +192,8 @@ function measurements(
   signals: Signals | undefined,
 ): Batches {
   const { batch } = config;
-  const sampler = new SignalSampler(matrix, random, batch, { ...config, signals });
+  const scale = signals ? 1 / rootMeanSquare(signals) : 1;
+  const sampler = new SignalSampler(matrix, random, batch, { ...config, signals, scale });
   return {
     next() {
       const drawn = sampler.next();
@@ -202,4 +203,10 @@ function measurements(
       };
     },
   };
+}
+
+/** Given signals may be of any scale; the loss expects that of random ones. */
+function rootMeanSquare({ data }: Signals): number {
+  const squares = data.reduce((sum, value) => sum + value * value, 0);
+  return squares > 0 ? Math.sqrt(squares / data.length) : 1;
 }

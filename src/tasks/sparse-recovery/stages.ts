@@ -32,13 +32,30 @@ export function recoveryFamily(
 ): Family {
   switch (form) {
     case 'vamp':
-      return defineVamp({ ...defaultVamp, matrix, depth, exits, scales });
+      return defineVamp({
+        ...defaultVamp,
+        matrix,
+        depth,
+        exits: exits ?? usualExits(depth),
+        scales,
+      });
     case 'coupled':
       return defineCoupledLista({ ...defaultCoupled, matrix, depth });
     case 'published':
       return definePublishedLista({ ...defaultPublished, matrix, depth });
   }
 }
+
+/** Depths up to which every layer is an exit, and the exits of deeper networks. */
+const SHALLOW = 12;
+const DEEP_EXITS = [8, 14];
+
+/**
+ * Few exits where the network is deep: answers that are still settling differ by chance, so that one of many
+ * exits is often better than the last and no rule can keep to the best.
+ */
+const usualExits = (depth: number): number[] | undefined =>
+  depth <= SHALLOW ? undefined : [...DEEP_EXITS.filter((exit) => exit < depth), depth];
 
 /** Added to the relative error: below it, a better recovery gains nothing. The best of the traffic is about 1e-8. */
 export const ENOUGH = 1e-9;
