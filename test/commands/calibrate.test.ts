@@ -75,7 +75,7 @@ describe('calibrate', () => {
     };
     const { calibration } = await manifestOf();
     expect(calibration).toEqual(report.calibration);
-    expect(calibration).toMatchObject({ unit: 'dB', default: 0.1 });
+    expect(calibration).toMatchObject({ unit: 'dB', default: 0.2 });
     expect(calibration!.rows.map(({ tolerance }) => tolerance)).toEqual([0.05, 0.1, 0.2, 0.5]);
     for (const row of calibration!.rows) {
       expect(row).toMatchObject({ guaranteed: true, n: 2000 });

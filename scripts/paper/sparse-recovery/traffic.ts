@@ -82,7 +82,7 @@ async function served(
     name: `${name}, ${words}`,
     recovered: requests.map((request, i) => ({
       ...request,
-      parts: traced[i]!.parts[pick(traced[i]!)]! as Recovered['parts'],
+      parts: traced[i]!.parts[pick(traced[i]!)]!,
     })),
     depth: traced.reduce((sum, sample) => sum + exits[pick(sample)]!, 0) / traced.length,
   });
@@ -107,7 +107,7 @@ const judged = (
   name,
   recovered: requests.map((request, i) => ({
     ...request,
-    parts: nmse.sample(signal(i), request.truth) as Recovered['parts'],
+    parts: nmse.sample(signal(i), request.truth),
   })),
   ...(depth !== undefined && { depth }),
 });
