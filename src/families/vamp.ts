@@ -61,6 +61,8 @@ const SHARED_FROM = 6;
 
 /** The least positive normal float32: the zero vector is divided by it, and stays zero. */
 const LEAST = 1.2e-38;
+/** An entry that the signals never use is measured with an error of 10¹² times its variance. */
+const LEAST_SLOPE = 1e-12;
 /** The sparsity that the first layer starts from. */
 const FIRST_SPARSITY = 0.05;
 
@@ -89,6 +91,7 @@ export function defineVamp({ matrix, depth, exits, hidden, scales }: VampConfig)
     outputs: ['signal'],
     parameters: parameters.all,
     layer(t, given): Values {
+      const { scales, relative } = constants;
       const layer = layers[Math.min(t, SHARED_FROM) - 1]!;
       const read = given.rotated ? given : normalised(given.measurements!, constants, unit);
       const rotated = read.rotated!;
@@ -102,9 +105,8 @@ export function defineVamp({ matrix, depth, exits, hidden, scales }: VampConfig)
       const moved = prediction ? add(prediction, step) : step;
       const { mean, posterior, odds, slab } = layer.shrink(moved, error, prior);
       // ⟨η′⟩ of the posterior mean is the posterior variance over the variance of its input error.
-      const slope = clip(div(posterior, error), 1e-4, 0.95);
+      const slope = clip(div(posterior, error), scales ? LEAST_SLOPE : 1e-4, 0.95);
       const ratio = div(slope, sub(1, slope));
-      const { scales, relative } = constants;
       return {
         rotated,
         scale: read.scale!,
