@@ -22,6 +22,9 @@ import { BANDS, type Constants } from './vamp-constants.ts';
 /** Added to variances, relative to the mean square of the measurements. */
 export const TINY = 1e-12;
 
+/** The largest variance: that of a normalised signal is about one, and small matrices must not let it grow without bound. */
+const LARGEST = 100;
+
 /** Mean over entries: [N,1] or [N,n] → [N,1]. */
 export const overEntries = (values: Value): Value =>
   values.shape[1] === 1 ? values : reduceMean(values, [1], true);
@@ -80,7 +83,8 @@ export function defineLayer(
       const expected = before(squares);
       const logs = log(concat([add(matmul(squares, bands), TINY), expected], 1));
       const found = clip(linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2), -8, 8);
-      const variances = add(mul(slice(expected, 1, 0, 2), exp(slice(found, 1, 0, 2))), TINY);
+      const corrected = add(mul(slice(expected, 1, 0, 2), exp(slice(found, 1, 0, 2))), TINY);
+      const variances = clip(corrected, TINY, LARGEST);
       const part = (of: Value, at: number): Value => slice(of, 1, at, at + 1);
       return {
         levels: { variance: part(variances, 0), noise: part(variances, 1) },

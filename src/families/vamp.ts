@@ -75,6 +75,8 @@ const FIRST_SPARSITY = 0.05;
 export function defineVamp({ matrix, depth, exits, hidden, scales }: VampConfig): Family {
   const { m, n, values, unit, constants, parameters } = prepare(matrix, scales);
   const power = values.reduce((sum, value) => sum + value * value, 0) / values.length;
+  // Far beyond any entry of a normalised signal, which is at most about √m: small matrices may diverge.
+  const bound = 10 * Math.sqrt(m);
   const asked = exits ?? Array.from({ length: depth }, (_, i) => i + 1);
   const layers = Array.from({ length: Math.min(depth, SHARED_FROM) }, (_, i) =>
     defineLayer(parameters, constants, i + 1, hidden, scales ? n : 1),
@@ -110,7 +112,7 @@ export function defineVamp({ matrix, depth, exits, hidden, scales }: VampConfig)
       return {
         rotated,
         scale: read.scale!,
-        prediction: add(mean, mul(sub(mean, moved), ratio)),
+        prediction: clip(add(mean, mul(sub(mean, moved), ratio)), -bound, bound),
         levels: concat([overEntries(mul(error, ratio)), noise, odds, slab], 1),
         signal: mul(mean, scales ? mul(scales, read.scale!) : read.scale!),
         uncertainty: relative ? overEntries(mul(posterior, relative)) : posterior,

@@ -50,9 +50,11 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
   try {
     const manifest = requireModel(engine, BEST, modelsDir);
     const matrix = await matrixOf(manifest, modelsDir);
-    const { draw } = recoveryTraffic(matrix, 'test', SEED, { scale: 1 });
-    const count = quick ? 60 : COUNT;
-    const requests = await Promise.all(Array.from({ length: count }, (_, i) => draw(i)));
+    const drawn = (through: Matrix): Promise<RecoveryRequest[]> => {
+      const { draw } = recoveryTraffic(through, 'test', SEED, { scale: 1 });
+      return Promise.all(Array.from({ length: quick ? 60 : COUNT }, (_, i) => draw(i)));
+    };
+    const requests = await drawn(matrix);
     onProgress('ours', 0.1);
     const ours = await served(engine, manifest, requests);
     const lista = engine.manifests.get(COUPLED);
@@ -62,7 +64,10 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       oracle,
       ompTold(matrix, requests),
       await fista(matrix, requests),
-      ...(lista ? [(await served(engine, lista, requests))[0]!] : []),
+      // Its matrix is another draw of the same kind.
+      ...(lista
+        ? (await served(engine, lista, await drawn(await matrixOf(lista, modelsDir)))).slice(0, 1)
+        : []),
     ];
     return [section([...ours, ...rivals], requests), grids(ours.at(-1)!, oracle)];
   } finally {
