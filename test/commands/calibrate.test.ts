@@ -96,10 +96,10 @@ describe('calibrate', () => {
         payload: Buffer.from(new Float32Array(12).fill(value).buffer),
       });
     const loud = (await recover(1)).headers;
-    expect(loud).toMatchObject({ 'x-tolerance': '0.1', 'x-guaranteed': 'true' });
+    expect(loud).toMatchObject({ 'x-tolerance': '0.2', 'x-guaranteed': 'true' });
     expect(loud['x-stop-depth']).toBe('1');
     expect((await recover(0.1)).headers).toMatchObject({
-      'x-tolerance': '0.1',
+      'x-tolerance': '0.2',
       'x-stop-depth': '2',
     });
     expect((await recover(1, '?tolerance=0.3')).headers['x-tolerance']).toBe('0.2');
