@@ -86,9 +86,12 @@ export async function trainCommand(
   console.table(
     measured.measured.threshold.map(({ condition, ...row }) => ({ ...condition, ...row })),
   );
-  console.log(
-    `Ready: npm start serves it; ask for it with ?model=${job.name}, at the calibrated threshold ${measured.threshold}.`,
-  );
+  const failure = job.recipe.failure?.(measured.measured.threshold);
+  if (failure !== undefined) console.error(`${job.name} is of no use: ${failure}`);
+  else
+    console.log(
+      `Ready: npm start serves it; ask for it with ?model=${job.name}, at the calibrated threshold ${measured.threshold}.`,
+    );
 }
 
 /** Reads flags, configuration and data. @throws Error that says what to change */

@@ -6,6 +6,8 @@ import type { Matrix, Signals } from './sparse-recovery.ts';
 /** A matrix (m, n). @throws a sentence that names the file and what is wrong with it */
 export async function readMatrix(file: string): Promise<Matrix> {
   const { count: rows, length: columns, data } = await readTable(file, 'a matrix', '(m, n)');
+  if (data.every((value) => value === 0))
+    throw new Error(`${file} is a matrix of zeros: its measurements say nothing of a signal.`);
   return { rows, columns, data };
 }
 
@@ -32,7 +34,9 @@ async function readTable(
         `its shape is (${shape.join(', ')}), not ${expected}${shape.length === 2 && count === columns ? '; it looks transposed: save its .T' : ''}`,
       );
     if (!data.every(Number.isFinite)) throw new RangeError('it holds numbers that are not finite');
-    return { count, length, data: Float32Array.from(data) };
+    const single = Float32Array.from(data);
+    if (!single.every(Number.isFinite)) throw new RangeError('it holds numbers beyond float32');
+    return { count, length, data: single };
   } catch (error) {
     throw new Error(`${file} is not ${what} that can be read: ${(error as Error).message}`, {
       cause: error,

@@ -93,7 +93,7 @@ export const nmse = defineMetric({
   pooling: 'ratio-of-sums',
   interval: false,
   tolerances: decibelTolerances,
-  defaultTolerance: 0.1,
+  defaultTolerance: 0.2,
   sample(output, truth) {
     let error = 0;
     let power = 0;

@@ -1,8 +1,12 @@
 /**
  * Unfolded vector approximate message passing (Rangan, Schniter & Fletcher 2017; Borgerding, Schniter & Rangan 2017):
  * measurements [N,m] → signal [N,n]. A layer is a linear estimate of the signal from the residual, followed by the
- * posterior mean under a sparse prior; the Onsager corrections decorrelate the error of one from the other. Prior, noise
- * level and error levels are learnt: a few parameters per layer, so that a model for a new matrix is trained in minutes.
+ * posterior mean under a sparse prior; the Onsager corrections decorrelate the error of one from the other. Noise level,
+ * sparsity and amplitude are estimated for each sample by expectation maximisation (Fletcher & Schniter 2017), which small
+ * learnt networks correct: a few hundred parameters per layer, so that a model for a new matrix is trained in minutes.
+ *
+ * Measurements are divided by their root mean square and the matrix by that of its columns' norms; the signal is multiplied
+ * back where it is read out. So y → c·y gives c·x, and a matrix of any scale gives the same model.
  *
  * Where the entries of the signals have known sizes, such as the coefficients of images, the signal is expressed in those
  * units. Every entry then has a prior, an error and a correction of its own, and the variance of the prior depends on the
@@ -11,210 +15,170 @@
  * The two matrix products of a layer are small, so for a single request the number of operators counts: sums over the
  * spectrum are products with constants, one Log covers all levels, and linear functions of them are folded into the weights.
  */
-import { linear, square } from '../graph/functions.ts';
+import { square } from '../graph/functions.ts';
 import {
+  abs,
   add,
   clip,
   concat,
   div,
-  exp,
-  log,
   matmul,
+  max,
   mul,
   reciprocal,
+  reduceMax,
   reduceMean,
-  relu,
-  reshape,
-  sigmoid,
-  slice,
+  sqrt,
   sub,
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
-import { constant, normal, type Family, type Parameters, type Values } from './family.ts';
+import { type Family, type Values } from './family.ts';
 import type { Matrix } from './matrix.ts';
-import { BANDS, prepare, type Constants } from './vamp-constants.ts';
+import { prepare, type Constants } from './vamp-constants.ts';
+import { defineLayer, overEntries, TINY } from './vamp-layer.ts';
+import { definePolicy } from './vamp-policy.ts';
 
 /** Measurement matrix A [m,n], size of the model and, where known, scales of the signal. */
 export interface VampConfig {
   readonly matrix: Matrix;
   readonly depth: number;
+  /** The depths at which the policy is asked; every layer where absent. */
+  readonly exits?: readonly number[] | undefined;
   /** Width of the hidden layers of the level estimator and of the policy. */
   readonly hidden: number;
   /** Root mean square of each entry of the signals, [n]; absent where all are alike. */
   readonly scales?: Float32Array | undefined;
 }
 
-/** 12 layers, each an exit, with hidden layers of 12 units. */
-export const defaultVamp: Omit<VampConfig, 'matrix'> = { depth: 12, hidden: 12 };
-
-const TINY = 1e-10;
+/** 24 layers, with hidden layers of 12 units. */
+export const defaultVamp: Omit<VampConfig, 'matrix'> = { depth: 24, hidden: 12 };
 
 /**
- * With A = U diag(s) Vᵀ the state holds the measurements in the basis of U (`rotated`, [N,k]), the linear stage's input
- * (`prediction`, [N,n]), the variances of its error and of the noise (`levels`, [N,2]), the estimate (`signal`, [N,n]) and
- * the error it expects of itself (`uncertainty`, [N,1]).
+ * From this layer on all layers share their weights. Layers of their own are no better there, and the iteration would not
+ * settle: the answers of two late exits would differ by chance.
  */
-export function defineVamp({ matrix, depth, hidden, scales }: VampConfig): Family {
-  const { m, n, values, constants, parameters } = prepare(matrix, scales);
+const SHARED_FROM = 6;
+
+/** The least positive normal float32: the zero vector is divided by it, and stays zero. */
+const LEAST = 1.2e-38;
+/** An entry that the signals never use is measured with an error of 10¹² times its variance. */
+const LEAST_SLOPE = 1e-12;
+/** The sparsity that the first layer starts from. */
+const FIRST_SPARSITY = 0.05;
+
+/**
+ * With A = U diag(s) Vᵀ the state holds the measurements in the basis of U (`rotated`, [N,k]), their scale (`scale`, [N,1]),
+ * the linear stage's input (`prediction`, [N,n]), the levels of its error, of the noise and of the prior (`levels`, [N,4]),
+ * the estimate in the units of the caller (`signal`, [N,n]), the error it expects of itself (`uncertainty`, [N,1]) and what
+ * that was at the exit before (`before`, [N,1]); all but the signal in units of the normalised problem.
+ */
+export function defineVamp({ matrix, depth, exits, hidden, scales }: VampConfig): Family {
+  const { m, n, values, unit, constants, parameters } = prepare(matrix, scales);
   const power = values.reduce((sum, value) => sum + value * value, 0) / values.length;
-  const layers = Array.from({ length: depth }, (_, i) =>
+  // Far beyond any entry of a normalised signal, which is at most about √m: small matrices may diverge.
+  const bound = 10 * Math.sqrt(m);
+  const asked = exits ?? Array.from({ length: depth }, (_, i) => i + 1);
+  const layers = Array.from({ length: Math.min(depth, SHARED_FROM) }, (_, i) =>
     defineLayer(parameters, constants, i + 1, hidden, scales ? n : 1),
   );
-  const policies = layers
-    .slice(0, -1)
-    .map((_, i) => definePolicy(parameters, constants, i + 1, hidden));
+  const policies = new Map(
+    asked.slice(0, -1).map((t) => [t, definePolicy(parameters, constants, t, hidden)]),
+  );
 
   return {
     name: 'vamp',
     depth,
-    exits: layers.map((_, i) => i + 1),
+    exits: asked,
     inputs: { measurements: ['N', m] },
     outputs: ['signal'],
     parameters: parameters.all,
-    layer(t, read): Values {
-      const layer = layers[t - 1]!;
-      const rotated = read.rotated ?? matmul(read.measurements!, constants.u);
-      const residual = read.prediction
-        ? sub(rotated, matmul(read.prediction, constants.bt))
-        : rotated;
-      const { variance, noise, activity } = layer.levels(
+    layer(t, given): Values {
+      const { scales, relative } = constants;
+      const layer = layers[Math.min(t, SHARED_FROM) - 1]!;
+      const read = given.rotated ? given : normalised(given.measurements!, constants, unit);
+      const rotated = read.rotated!;
+      const { prediction } = read;
+      const residual = prediction ? sub(rotated, matmul(prediction, constants.bt)) : rotated;
+      const { levels, ...prior } = layer.levels(
         residual,
         (squares) => read.levels ?? firstLevels(squares, power),
       );
-      const { step, error } = linearStage(residual, constants, variance, noise);
-      const moved = read.prediction ? add(read.prediction, step) : step;
-      const { mean, posterior } = layer.shrink(moved, error, activity);
-      const signal = constants.scales ? mul(mean, constants.scales) : mean;
+      const { step, error, noise } = linearStage(residual, constants, levels);
+      const moved = prediction ? add(prediction, step) : step;
+      const { mean, posterior, odds, slab } = layer.shrink(moved, error, prior);
       // ⟨η′⟩ of the posterior mean is the posterior variance over the variance of its input error.
-      const slope = clip(div(posterior, error), 1e-4, 0.95);
+      const slope = clip(div(posterior, error), scales ? LEAST_SLOPE : 1e-4, 0.95);
       const ratio = div(slope, sub(1, slope));
       return {
         rotated,
-        prediction: add(mean, mul(sub(mean, moved), ratio)),
-        levels: concat([overEntries(mul(error, ratio)), noise], 1),
-        signal,
-        size: reduceMean(square(signal), [1], true),
-        uncertainty: constants.scales
-          ? overEntries(mul(posterior, square(constants.scales)))
-          : posterior,
+        scale: read.scale!,
+        prediction: clip(add(mean, mul(sub(mean, moved), ratio)), -bound, bound),
+        levels: concat([overEntries(mul(error, ratio)), noise, odds, slab], 1),
+        signal: mul(mean, scales ? mul(scales, read.scale!) : read.scale!),
+        uncertainty: relative ? overEntries(mul(posterior, relative)) : posterior,
+        ...((t === 1 || asked.includes(t - 1)) && {
+          before: read.uncertainty ?? levels.variance,
+        }),
       };
     },
-    policy: (t, read) => policies[t - 1]!(read),
+    policy: (t, read) => policies.get(t)!(read),
   };
 }
 
-/** Initial levels: all measured power is signal, a thousandth of it noise; [N,2]. */
+/**
+ * Measurements over their root mean square, in the basis of U, and the factor of the answer. They are divided by the largest
+ * magnitude first: the square of a number beyond 10¹⁹ is not a float32.
+ */
+function normalised(measurements: Value, { u }: Constants, unit: number): Values {
+  const largest = max(reduceMax(abs(measurements), [1], true), LEAST);
+  const within = div(measurements, largest);
+  const size = max(sqrt(reduceMean(square(within), [1], true)), LEAST);
+  return { rotated: matmul(div(within, size), u), scale: mul(mul(size, 1 / unit), largest) };
+}
+
+/** Initial levels: all measured power is signal, a thousandth of it noise, and one entry in twenty is not zero; [N,4]. */
 function firstLevels(squares: Value, power: number): Value {
   const total = add(reduceMean(squares, [1], true), TINY);
-  return concat([mul(total, 1 / power), mul(total, 1e-3)], 1);
+  const odds = FIRST_SPARSITY / (1 - FIRST_SPARSITY);
+  return concat(
+    [1 / power, 1e-3, 0, 1 / power / FIRST_SPARSITY].map((share, i) =>
+      i === 2 ? add(mul(total, 0), odds) : mul(total, share),
+    ),
+    1,
+  );
 }
 
-/** Mean over entries: [N,1] or [N,n] → [N,1]. */
-const overEntries = (values: Value): Value =>
-  values.shape[1] === 1 ? values : reduceMean(values, [1], true);
-
-/** The unbiased linear minimum-mean-square-error step and the variance of its error: one for all entries, or one each. */
+/**
+ * The unbiased linear minimum-mean-square-error step, the variance of its error (one for all entries, or one each), and the
+ * noise by one step of expectation maximisation.
+ */
 function linearStage(
   residual: Value,
-  { b, powers, shares }: Constants,
-  variance: Value,
-  noise: Value,
-): { step: Value; error: Value } {
-  const inverse = reciprocal(add(powers, div(noise, variance)));
-  const share = matmul(inverse, shares);
-  const step = div(matmul(mul(residual, inverse), b), share);
-  return { step, error: sub(div(variance, share), variance) };
-}
-
-interface Levels {
-  readonly variance: Value;
-  readonly noise: Value;
-  /** Log variance of the signal relative to its usual variance, [N,1]; only where entries are scaled. */
-  readonly activity?: Value;
-}
-
-/** @param entries number of priors: 1 for all entries, or n */
-function defineLayer(
-  parameters: Parameters,
-  { bands, features }: Constants,
-  t: number,
-  hidden: number,
-  entries: number,
-) {
-  const name = (part: string): string => `layer-${t}-${part}`;
-  const number = (part: string, value: number): Value =>
-    parameters.define(name(part), [entries], constant(entries, value));
-  const outputs = entries > 1 ? 3 : 2;
-  const inputs = BANDS + 2;
-  const w1 = parameters.define(name('levels-w1'), [inputs, hidden], normal(inputs * hidden, 0.3));
-  const b1 = parameters.define(name('levels-b1'), [hidden], constant(hidden, 0));
-  const w2 = parameters.define(name('levels-w2'), [hidden, outputs], constant(outputs * hidden, 0));
-  const b2 = parameters.define(name('levels-b2'), [outputs], constant(outputs, 0));
-  // A tenth of the entries are nonzero, with variance one. Where entries are scaled half of them, so that the mean square is one.
-  const odds = number('log-odds', entries > 1 ? 0 : -2.2);
-  const slab = number('log-slab', entries > 1 ? Math.LN2 : 0);
-  const trust = number('log-trust', 0);
-
-  return {
-    /** Corrects the expected levels of error and noise from the residual's power over the spectrum. */
-    levels(residual: Value, before: (squares: Value) => Value): Levels {
-      const squares = square(residual);
-      const expected = before(squares);
-      const logs = log(concat([add(matmul(squares, bands), TINY), expected], 1));
-      const found = clip(linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2), -8, 8);
-      const levels = add(mul(expected, exp(outputs > 2 ? slice(found, 1, 0, 2) : found)), TINY);
-      return {
-        variance: slice(levels, 1, 0, 1),
-        noise: slice(levels, 1, 1, 2),
-        ...(outputs > 2 && { activity: slice(found, 1, 2, 3) }),
-      };
-    },
-
-    /** Posterior mean and variance of x given x + N(0, error), under a spike-and-slab prior; the variance is averaged over entries that share a prior. */
-    shrink(
-      seen: Value,
-      error: Value,
-      activity: Value | undefined,
-    ): { mean: Value; posterior: Value } {
-      const seenError = mul(error, exp(trust));
-      const slabVariance = activity ? exp(add(slab, activity)) : exp(slab);
-      const sum = add(seenError, slabVariance);
-      const weight = div(slabVariance, sum);
-      const rest = div(seenError, sum);
-      const evidence = add(
-        mul(square(seen), div(mul(weight, 0.5), seenError)),
-        add(mul(log(rest), 0.5), odds),
-      );
-      const active = sigmoid(evidence);
-      const ifActive = mul(seen, weight);
-      const mean = mul(active, ifActive);
-      // E x² − (E x)², entry by entry: active (ifActive² + v) − mean², with v the variance of an entry that is not zero.
-      const spread = add(mul(mean, sub(ifActive, mean)), mul(active, mul(slabVariance, rest)));
-      return { mean, posterior: entries > 1 ? spread : reduceMean(spread, [1], true) };
-    },
-  };
-}
-
-/** A perceptron on the expected error, the noise and the size of the estimate. */
-function definePolicy(
-  parameters: Parameters,
-  { policyFeatures: features }: Constants,
-  t: number,
-  hidden: number,
-): (read: Values) => Value {
-  const w1 = parameters.define(`policy-${t}-w1`, [4, hidden], normal(4 * hidden, 0.4), 'policy');
-  const b1 = parameters.define(`policy-${t}-b1`, [hidden], constant(hidden, 0), 'policy');
-  const w2 = parameters.define(
-    `policy-${t}-w2`,
-    [hidden, 1],
-    normal(hidden, Math.sqrt(1 / hidden)),
-    'policy',
+  { b, powers, shares, entries }: Constants,
+  { variance, noise }: Record<'variance' | 'noise', Value>,
+): { step: Value; error: Value; noise: Value } {
+  const relative = div(noise, variance);
+  const inverse = reciprocal(add(powers, relative));
+  const weighted = mul(residual, inverse);
+  // The part of a residual that is noise, on average over the spectrum.
+  const trust = mul(reduceMean(inverse, [1], true), relative);
+  const found = add(
+    mul(reduceMean(square(weighted), [1], true), square(relative)),
+    mul(noise, sub(1, trust)),
   );
-  const b2 = parameters.define(`policy-${t}-b2`, [1], constant(1, 0), 'policy');
-  return ({ signal, size, uncertainty, levels }) => {
-    const logs = log(add(concat([uncertainty!, levels!, size!], 1), 1e-12));
-    return reshape(linear(relu(linear(logs, matmul(features, w1), b1)), w2, b2), [
-      signal!.shape[0]!,
-    ]);
+  if (shares) {
+    const share = matmul(inverse, shares);
+    const step = div(matmul(weighted, b), share);
+    // Where the share is nearly one, rounding must not make the error negative.
+    const error = max(sub(div(variance, share), variance), mul(variance, 1e-6));
+    return { step, error, noise: found };
+  }
+  // 1 − share as a sum: where it is small the difference would lose all digits.
+  const rest = add(mul(trust, entries), 1 - entries);
+  const share = sub(1, rest);
+  return {
+    step: div(matmul(weighted, b), share),
+    error: div(mul(variance, rest), share),
+    noise: found,
   };
 }

@@ -11,8 +11,9 @@ import {
   neg,
   reduceMean,
   reduceSum,
-  relu,
   reshape,
+  sigmoid,
+  slice,
   stopGradient,
   sub,
 } from '../graph/operators.ts';
@@ -82,21 +83,30 @@ export function reverseKl(logTarget: Value, logQ: Value): Value {
 }
 
 /**
- * Cross-entropy of π_t from exp(−g_t/β), averaged over exits and batch, where g_t = max(0, ℓ_t − min_{s>t} ℓ_s) is what the
- * best later exit gains. Where the losses of several exits tie, imitation of the oracle has nothing to learn from; this has.
- *
- * @param losses at every exit, each [N]
+ * Stage II, by predicted gain: π_t is trained towards σ(−g_t/β), averaged over batch and exits, where
+ * g_t = ℓ_t − min_{s>t} (ℓ_s + λ (c_s − c_t)) is what going on gains, less the price of compute. Where exits are nearly level
+ * the oracle posterior is flat and has nothing to imitate; the sign of g_t still says whether to stop.
+ * @param losses [N,E]; no gradient flows into them
+ * @param logPrior −λ c_t/β up to a constant, [E]
  * @param logits of π at every exit but the last, each [N]
  */
-export function gainLoss(losses: readonly Value[], logits: readonly Value[], beta: number): Value {
-  let best = losses.at(-1)!;
-  const targets: Value[] = [];
-  for (const loss of losses.slice(0, -1).reverse()) {
-    targets.unshift(stopGradient(exp(div(neg(relu(sub(loss, best))), beta))));
-    best = min(best, loss);
+export function gainEntropy(
+  losses: Value,
+  beta: number,
+  logPrior: Value,
+  logits: readonly Value[],
+): Value {
+  const joint = stopGradient(neg(logJoint(losses, beta, logPrior)));
+  const priced = [...logits, undefined].map((_, t) => slice(joint, 1, t, t + 1));
+  let best = priced.at(-1)!;
+  const entropies = logits.map(() => best);
+  for (let t = logits.length - 1; t >= 0; t--) {
+    const logit = columns([logits[t]!]);
+    const target = sigmoid(sub(best, priced[t]!));
+    entropies[t] = neg(
+      add(mul(target, logSigmoid(logit)), mul(sub(1, target), logSigmoid(neg(logit)))),
+    );
+    best = min(best, priced[t]!);
   }
-  const terms = logits.map((logit, t) =>
-    add(mul(targets[t]!, logSigmoid(logit)), mul(sub(1, targets[t]!), logSigmoid(neg(logit)))),
-  );
-  return neg(reduceMean(columns(terms)));
+  return reduceMean(concat(entropies, 1));
 }

@@ -1,6 +1,6 @@
 /** A task's learning as one row: configuration, data, stages, test data and what the bundle says of itself. */
 import type { TObject } from 'typebox';
-import type { Manifest, TaskName } from '../bundle/manifest.ts';
+import type { Manifest, Measurement, TaskName } from '../bundle/manifest.ts';
 import type { Random } from '../data/random.ts';
 import type { TestData } from '../evaluation/data.ts';
 import type { Metric } from '../evaluation/metrics.ts';
@@ -54,6 +54,8 @@ export interface Recipe<Config extends BaseConfig = BaseConfig, Data = unknown> 
     modelsDir: string,
     seed: number,
   ): Promise<CalibrationTraffic>;
+  /** What is wrong with a model that was measured like this, in a sentence; undefined where it is of use. */
+  failure?(measured: readonly Measurement[]): string | undefined;
   /** Whether only one of two models of the task can be the default. */
   areRivals(a: Manifest, b: Manifest): boolean;
 }

@@ -9,7 +9,7 @@ import type { Stage } from './stage-run.ts';
 import {
   columns,
   forwardKl,
-  gainLoss,
+  gainEntropy,
   joint,
   logMulticlass,
   logOracle,
@@ -44,10 +44,7 @@ export const stageTwoSchema = Type.Object({
   beta: Type.Number(),
   /** The price λ of the whole path's compute, in the same units. */
   lambda: Type.Number(),
-  /**
-   * `forward` and `reverse` imitate the oracle, by the direction of the divergence. `gain`: π is what going on would not
-   * gain, exp(−g/β) in the mean, with g the loss that the best later exit saves; λ has no part in it.
-   */
+  /** How the policy imitates the oracle posterior; `gain`: it predicts the priced gain of going on instead. */
   divergence: Type.Union([Type.Literal('forward'), Type.Literal('reverse'), Type.Literal('gain')]),
   /** `multiclass`: one softmax over all exits, for comparison; it cannot be served. */
   policy: Type.Optional(Type.Union([Type.Literal('sequential'), Type.Literal('multiclass')])),
@@ -120,22 +117,26 @@ export interface PolicyTargets {
 
 /**
  * Stage II trains the policy to imitate the oracle q*(t) ∝ exp(−(ℓ_t + λ c_t)/β), with ℓ_t the loss at exit t and c_t
- * its share of the compute of the whole path.
+ * its share of the compute of the whole path, or to predict whether going on gains more than it costs.
  */
 export function stageTwoOf(
   family: Family,
   { losses, logits, costs }: PolicyTargets,
-  config: StageTwoConfig,
+  { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
   batches: Batches,
 ): Stage {
-  const { steps, rate, beta, lambda } = config;
+  const table = columns(losses);
+  const logPrior = logPriorInput(losses.length);
+  const loss = (): Value => {
+    if (divergence === 'gain') return gainEntropy(table, beta, logPrior, logits);
+    const target = logOracle(table, beta, logPrior);
+    const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
+    return divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ);
+  };
   const prior = logPriorOf(costs, lambda / beta);
   return {
     name: 'stage-2',
-    loss:
-      config.divergence === 'gain'
-        ? gainLoss(losses, logits, beta)
-        : imitation(losses, logits, config),
+    loss: loss(),
     learn: parametersOf(family, 'policy'),
     rate: cosine(rate),
     steps,
@@ -143,17 +144,6 @@ export function stageTwoOf(
     fillsTime: false,
     batch: () => ({ ...batches.next(), 'log-prior': prior }),
   };
-}
-
-/** The divergence of the policy's stop time from the oracle's. */
-function imitation(
-  losses: readonly Value[],
-  logits: readonly Value[],
-  { beta, divergence, policy = 'sequential' }: StageTwoConfig,
-): Value {
-  const target = logOracle(columns(losses), beta, logPriorInput(losses.length));
-  const logQ = policy === 'sequential' ? logStopTime(logits) : logMulticlass(logits);
-  return divergence === 'forward' ? forwardKl(target, logQ) : reverseKl(target, logQ);
 }
 
 /** Stage III trains layers and policy together on the bound that both stages share; arguments as for Stage II. */

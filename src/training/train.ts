@@ -41,6 +41,8 @@ function startingWeights(family: Family, random: Random, from: Weights = new Map
   const weights = initialWeights(family, random.normal);
   for (const [name, data] of from) {
     const role = family.parameters.get(name)?.role;
+    // A model with other exits lacks some of the policies.
+    if (role === undefined && name.startsWith('policy-')) continue;
     const fits = weights.get(name)?.length === data.length;
     // A policy whose inputs have changed is drawn anew.
     if (role === 'constant' || ((role === 'policy' || role === 'statistic') && !fits)) continue;

@@ -56,7 +56,7 @@ async function calibrate(...args: string[]): Promise<string> {
 describe('calibrate', () => {
   it('prints the table, the gain, the classes and the exits, and leaves the manifest as it is', async () => {
     const before = await readFile(join(models, 'shouting', 'manifest.json'), 'utf8');
-    const text = await calibrate('shouting', '--count', '40', '--repeats', '1');
+    const text = await calibrate('shouting', '--scale', '1', '--count', '40', '--repeats', '1');
     expect(text).toMatch(/scale 1, seed 1609/);
     // 40 requests cannot certify anything.
     expect(text.match(/none is safe/g)!.length).toBeGreaterThanOrEqual(4);
@@ -68,14 +68,14 @@ describe('calibrate', () => {
   });
 
   it('records a table that the service then serves by default', async () => {
-    const args = ['--count', '2000', '--together', '100', '--repeats', '1', '--record', '--json'];
-    const report = JSON.parse(await calibrate('shouting', ...args)) as {
+    const args = ['--scale', '1', '--count', '2000', '--together', '100', '--repeats', '1'];
+    const report = JSON.parse(await calibrate('shouting', ...args, '--record', '--json')) as {
       calibration: NonNullable<Manifest['calibration']>;
       gain: { tolerance: number; gain: { value: number } | null }[];
     };
     const { calibration } = await manifestOf();
     expect(calibration).toEqual(report.calibration);
-    expect(calibration).toMatchObject({ unit: 'dB', default: 0.1 });
+    expect(calibration).toMatchObject({ unit: 'dB', default: 0.2 });
     expect(calibration!.rows.map(({ tolerance }) => tolerance)).toEqual([0.05, 0.1, 0.2, 0.5]);
     for (const row of calibration!.rows) {
       expect(row).toMatchObject({ guaranteed: true, n: 2000 });
@@ -96,10 +96,10 @@ describe('calibrate', () => {
         payload: Buffer.from(new Float32Array(12).fill(value).buffer),
       });
     const loud = (await recover(1)).headers;
-    expect(loud).toMatchObject({ 'x-tolerance': '0.1', 'x-guaranteed': 'true' });
+    expect(loud).toMatchObject({ 'x-tolerance': '0.2', 'x-guaranteed': 'true' });
     expect(loud['x-stop-depth']).toBe('1');
     expect((await recover(0.1)).headers).toMatchObject({
-      'x-tolerance': '0.1',
+      'x-tolerance': '0.2',
       'x-stop-depth': '2',
     });
     expect((await recover(1, '?tolerance=0.3')).headers['x-tolerance']).toBe('0.2');

@@ -63,16 +63,26 @@ function perceptron(
   return b2.map((b, j) => hidden.reduce((sum, x, i) => sum + x * w2[i * b2.length + j]!, b));
 }
 
+const TINY = 1e-12;
+
+/** The matrix with columns of unit norm, in the mean square, and its factor. */
+function unitMatrix(): { matrix: typeof smallMatrix; unit: number } {
+  const unit = Math.sqrt([...smallMatrix.data].reduce((sum, a) => sum + a * a, 0) / n);
+  return { matrix: { ...smallMatrix, data: smallMatrix.data.map((a) => a / unit) }, unit };
+}
+
 /** The same by the formulas of VAMP, in plain numbers. */
 function byHand(
   weights: Weights,
   measurements: Float32Array,
 ): { signals: number[][]; logits: number[] } {
-  const { left, values, right } = singularValues(smallMatrix);
+  const { matrix, unit } = unitMatrix();
+  const { left, values, right } = singularValues(matrix);
   const k = values.length;
   const s = [...values];
+  const size = Math.sqrt(mean([...measurements].map((y) => y * y)));
   const rotated = s.map((_, i) =>
-    measurements.reduce((sum, b, row) => sum + b * left[row * k + i]!, 0),
+    measurements.reduce((sum, b, row) => sum + (b / size) * left[row * k + i]!, 0),
   );
   const v = (x: readonly number[]): number[] =>
     s.map((_, i) => x.reduce((sum, value, j) => sum + value * right[i * n + j]!, 0));
@@ -83,10 +93,12 @@ function byHand(
   let prediction = new Array<number>(n).fill(0);
   let variance = mean(rotated.map((z) => z * z)) / mean(s.map((x) => x * x));
   let noise = 1e-3 * mean(rotated.map((z) => z * z));
+  let odds = 0.05 / 0.95;
+  let slab = variance / 0.05;
+  let before: number | undefined;
   const signals: number[][] = [];
   const logits: number[] = [];
   for (let t = 1; t <= DEPTH; t++) {
-    const number = (part: string): number => Math.exp(weights.get(`layer-${t}-log-${part}`)![0]!);
     const seenRotated = v(prediction);
     const residual = rotated.map((z, i) => z - s[i]! * seenRotated[i]!);
     const bands = Array.from({ length: 4 }, (_, b) =>
@@ -97,37 +109,54 @@ function byHand(
     const features = [
       ...bands.map((band) => Math.log(band / variance)),
       Math.log(noise / variance),
+      Math.log(odds),
+      Math.log(slab / variance),
       0.3 * Math.log(variance),
     ];
-    const [toVariance, toNoise] = perceptron(features.map((x) => x / 2), weights, (part) => `layer-${t}-levels-${part}`); // prettier-ignore
-    variance *= Math.exp(toVariance!);
-    noise *= Math.exp(toNoise!);
+    const found = perceptron(features.map((x) => x / 2), weights, (part) => `layer-${t}-levels-${part}`).map(Math.exp); // prettier-ignore
+    variance *= found[0]!;
+    noise *= found[1]!;
+    odds *= found[3]!;
+    slab *= found[4]!;
+    before ??= variance;
     const gain = s.map((x) => (x * x * variance) / (x * x * variance + noise));
     const share = (mean(gain) * k) / n;
     const step = vt(gain.map((g, i) => (g * residual[i]!) / s[i]! / share));
     const seen = prediction.map((x, j) => x + step[j]!);
     const error = (variance * (1 - share)) / share;
-    const [level, slab] = [error * number('trust'), number('slab')];
+    // Expectation maximisation: the posterior mean square of the noise.
+    noise = mean(residual.map((z, i) => ((1 - gain[i]!) * z) ** 2 + gain[i]! * noise));
+    const level = error * found[2]!;
+    const within = (slab * level) / (level + slab);
     const parts = seen.map((x) => {
-      const odds =
-        number('odds') *
+      const likely =
+        odds *
         Math.sqrt(level / (level + slab)) *
         Math.exp((0.5 * x * x * slab) / (level * (level + slab)));
-      const active = odds / (1 + odds);
+      const active = likely / (1 + likely);
       const ifActive = (x * slab) / (level + slab);
-      const square = active * (ifActive * ifActive + (slab * level) / (level + slab));
-      return { mean: active * ifActive, variance: square - (active * ifActive) ** 2 };
+      return {
+        mean: active * ifActive,
+        active,
+        square: active * (ifActive * ifActive + within),
+      };
     });
     const signal = parts.map((part) => part.mean);
-    const uncertainty = mean(parts.map((part) => part.variance));
+    const uncertainty = mean(parts.map((part) => part.square - part.mean ** 2));
+    const sparsity = mean(parts.map((part) => part.active));
     const slope = Math.max(Math.min(uncertainty / error, 0.95), 1e-4);
     prediction = signal.map((x, j) => (x - slope * seen[j]!) / (1 - slope));
     variance = (error * slope) / (1 - slope);
-    signals.push(signal);
+    odds = sparsity / (1 - sparsity);
+    slab = mean(parts.map((part) => part.square)) / sparsity;
+    signals.push(signal.map((x) => (x * size) / unit));
     if (t === DEPTH) break;
-    const size = Math.log(mean(signal.map((x) => x * x)));
-    const levels = [uncertainty, noise, variance].map((x) => (Math.log(x) - size) / 2);
-    logits.push(perceptron([...levels, size], weights, (part) => `policy-${t}-${part}`)[0]!);
+    const [u, b, e, w, o, a] = [uncertainty, before, variance, noise, odds, slab].map((x) =>
+      Math.log(x + TINY),
+    ) as [number, number, number, number, number, number];
+    const seenByPolicy = [u - b, (e - u) / 2, (w - u) / 2, o / 2, a / 2, 0.15 * u];
+    logits.push(perceptron(seenByPolicy, weights, (part) => `policy-${t}-${part}`)[0]!);
+    before = uncertainty;
   }
   return { signals, logits };
 }
@@ -177,14 +206,17 @@ describe('unfolded VAMP of entries that differ in size', () => {
     weights.get('layer-1-log-slab')!.fill(0);
     const measurements = Float32Array.of(0.4, -1, 0.7, 0.2);
     const { signals, logits } = await fromGraph(weights, measurements, scaled);
+    const told = matrix.data.map((a, i) => a * scales[i % 6]!);
+    const unit = Math.sqrt(told.reduce((sum, a) => sum + a * a, 0) / 6);
+    const size = Math.sqrt(mean([...measurements].map((y) => y * y)));
     // Every entry with its unbiased step and that step's error is back at the linear estimate, for a prior variance of one;
     // what the layer takes for the signal's variance and the noise's is its first guess.
     const { left, values, right } = singularValues({
       ...matrix,
-      data: matrix.data.map((a, i) => a * scales[i % 6]!),
+      data: told.map((a) => a / unit),
     });
     const rotated = [...values].map((_, i) =>
-      measurements.reduce((sum, b, row) => sum + b * left[row * 4 + i]!, 0),
+      measurements.reduce((sum, b, row) => sum + (b / size) * left[row * 4 + i]!, 0),
     );
     const total = mean(rotated.map((z) => z * z));
     const [variance, noise] = [total / mean([...values].map((s) => s * s)), 1e-3 * total];
@@ -196,7 +228,8 @@ describe('unfolded VAMP of entries that differ in size', () => {
         share += inverse * (s * right[i * 6 + j]!) ** 2;
       });
       const error = variance * (1 / share - 1);
-      expect(signals[0]![j]).toBeCloseTo((scales[j]! * (step / share)) / (1 + error), 4);
+      const normalised = (step / share) * (1 / (1 + error));
+      expect(signals[0]![j]).toBeCloseTo((scales[j]! * normalised * size) / unit, 4);
     }
     expect(logits.every(Number.isFinite)).toBe(true);
   });

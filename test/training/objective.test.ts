@@ -5,7 +5,6 @@ import { oracle, stopTime } from '../../src/stopping/distribution.ts';
 import {
   columns,
   forwardKl,
-  gainLoss,
   joint,
   logMulticlass,
   logOracle,
@@ -86,26 +85,6 @@ describe('objectives against the same formulas in plain numbers', () => {
       { numRuns: 20 },
     );
     expect(logQ.shape).toEqual([1, 4]);
-  });
-
-  it('π learns what going on would not gain, from later exits alone', async () => {
-    const leaves = [0, 1, 2].map((i) => input(`l${i}`, [1]));
-    const losses = [0, 1, 2, 3].map((i) => input(`e${i}`, [1]));
-    const logits = [0.3, -1, 2];
-    const errors = [-30, -33, -32.9, -32.5];
-    const feeds = {
-      ...Object.fromEntries(logits.map((x, i) => [`l${i}`, Float32Array.of(x)])),
-      ...Object.fromEntries(errors.map((x, i) => [`e${i}`, Float32Array.of(x)])),
-    };
-    const dims = Object.fromEntries(Object.keys(feeds).map((name) => [name, [1]]));
-    const { loss } = await evaluate({ loss: gainLoss(losses, leaves, 0.5) }, feeds, dims);
-    // Exit 0 could gain 3 dB; exits 1 and 2 nothing, since what came before no longer counts.
-    const targets = [Math.exp(-3 / 0.5), 1, 1];
-    const terms = logits.map((x, t) => {
-      const pi = 1 / (1 + Math.exp(-x));
-      return targets[t]! * Math.log(pi) + (1 - targets[t]!) * Math.log(1 - pi);
-    });
-    expectClose(loss!.data, [-terms.reduce((a, b) => a + b) / 3], 1e-5);
   });
 
   it('the bound of both stages together, and a choice among all exits at once', async () => {

@@ -16,6 +16,9 @@ export const policies: Readonly<Record<string, Change>> = {
   'λ = 1 dB': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 1 } }),
   'λ = 4 dB': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 4 } }),
   'λ = 8 dB': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, lambda: 8 } }),
+  'predicted gain, β = 0.1 dB': ({ stageTwo }) => ({
+    stageTwo: { ...stageTwo, beta: 0.1, divergence: 'gain' },
+  }),
   'forward KL': ({ stageTwo }) => ({ stageTwo: { ...stageTwo, divergence: 'forward' } }),
   'multiclass policy': ({ stageTwo }) => ({
     stageTwo: { ...stageTwo, policy: 'multiclass' },

@@ -7,7 +7,9 @@ import { nmse } from '../../../src/evaluation/metrics.ts';
 import { curves } from '../../plots/curves.ts';
 import { heatMap } from '../../plots/heat-map.ts';
 import { oracle, stopTime } from '../../../src/stopping/distribution.ts';
+import type { StageTwoConfig } from '../../../src/training/stages.ts';
 import {
+  published,
   recoveryDefaults,
   type RecoveryConfig,
 } from '../../../src/tasks/sparse-recovery/config.ts';
@@ -26,8 +28,14 @@ export const ablations: Part = {
 };
 
 const [ROWS, COLUMNS] = [100, 200];
-/** Price λ of the full depth, dB. */
-const LAMBDA = 2;
+const DEPTH = 12;
+/** Stage II of the first row; λ is the price of the full depth, dB. */
+const POLICY: Omit<StageTwoConfig, 'steps'> = {
+  rate: 1e-2,
+  beta: 0.03,
+  lambda: 2,
+  divergence: 'reverse',
+};
 
 interface TracedModel {
   readonly config: RecoveryConfig;
@@ -38,9 +46,12 @@ async function run({ quick, onProgress }: ReproduceOptions): Promise<Section[]> 
   const usual = recoveryDefaults.vamp;
   const base: RecoveryConfig = {
     ...usual,
+    ...published,
+    values: ['normal'],
+    depth: DEPTH,
     batch: 64,
     stageOne: { ...usual.stageOne, steps: quick ? 4 : 600 },
-    stageTwo: { ...usual.stageTwo, steps: quick ? 2 : 600, lambda: LAMBDA },
+    stageTwo: { ...POLICY, steps: quick ? 2 : 600 },
   };
   const matrix = measurementMatrix(ROWS, COLUMNS, new Random(3));
   const [usualLayers, ...otherLayers] = Object.keys(layers) as [string, ...string[]];

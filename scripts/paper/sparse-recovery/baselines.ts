@@ -33,6 +33,8 @@ export interface Iteration {
       { readonly width: number; readonly initial: (measurements: Float32Array) => number }
     >
   >;
+  /** What the method is told of every sample, [N] each; the step reads it as [N,1]. */
+  readonly told?: Readonly<Record<string, Float32Array>>;
   /** Scalar input `schedule` of iteration i, from 0. */
   readonly schedule?: (iteration: number) => number;
   /** From `measurements` [N,m], weights and states [N,width] to the next states. */
@@ -46,7 +48,7 @@ export async function iterate(
   count: number,
   iterations: number,
 ): Promise<Float32Array[]> {
-  const { weights, states, schedule = () => 0, step } = iteration;
+  const { weights, states, told = {}, schedule = () => 0, step } = iteration;
   const m = measurements.length / count;
   const leaves: Values = {
     measurements: input('measurements', ['N', m]),
@@ -57,6 +59,7 @@ export async function iterate(
     ...Object.fromEntries(
       Object.entries(states).map(([name, { width }]) => [name, input(name, ['N', width])]),
     ),
+    ...Object.fromEntries(Object.keys(told).map((name) => [name, input(name, ['N', 1])])),
   };
   const outputs = Object.fromEntries(
     Object.entries(step(leaves)).map(([name, value]) => [`next:${name}`, value]),
@@ -70,6 +73,9 @@ export async function iterate(
     const feeds: Tensors = {
       measurements: tensor(measurements, [count, m]),
       schedule: scalar(schedule(i)),
+      ...Object.fromEntries(
+        Object.entries(told).map(([name, data]) => [name, tensor(data, [count, 1])]),
+      ),
       ...current,
     };
     const result = await session.run(session.pick(feeds));
@@ -137,11 +143,18 @@ export function ista(matrix: Matrix, penalty: number | Float32Array, momentum: b
   };
 }
 
+/** What VAMP may be told of every sample beside the variance of its entries, one: [N] each. */
+interface Told {
+  readonly sparsity: Float32Array;
+  /** Variance of the noise. */
+  readonly noise: Float32Array;
+}
+
 /**
  * VAMP (Rangan, Schniter & Fletcher 2017) given the prior: Bernoulli–normal with this sparsity and variance one.
- * The noise variance is estimated for each sample by expectation maximisation (Fletcher & Schniter 2017).
+ * The noise variance is told, or estimated for each sample by expectation maximisation (Fletcher & Schniter 2017).
  */
-export function vamp(matrix: Matrix, sparsity: number): Iteration {
+export function vamp(matrix: Matrix, prior: number | Told): Iteration {
   const { rows, columns: n } = matrix;
   const { left, values, right } = singularValues(matrix);
   const k = values.length;
@@ -149,8 +162,10 @@ export function vamp(matrix: Matrix, sparsity: number): Iteration {
   const total = (measurements: Float32Array): number =>
     measurements.reduce((sum, value) => sum + value * value, 1e-10) / k;
   const power = values.reduce((sum, value) => sum + value * value, 0) / k;
-  const odds = Math.log(sparsity / (1 - sparsity));
+  const told = typeof prior === 'number' ? undefined : prior;
+  const oddsOf = (sparsity: number): number => Math.log(sparsity / (1 - sparsity));
   return {
+    ...(told && { told: { odds: told.sparsity.map(oddsOf), variances: told.noise } }),
     weights: {
       u: { data: left, dims: [rows, k] },
       b: { data: seen, dims: [k, n] },
@@ -163,17 +178,18 @@ export function vamp(matrix: Matrix, sparsity: number): Iteration {
       variance: { width: 1, initial: (measurements) => total(measurements) / power },
       noise: { width: 1, initial: (measurements) => total(measurements) / 100 },
     },
-    step({ measurements, u, b, bt, powers, prediction, variance, noise: before }) {
+    step({ measurements, u, b, bt, powers, prediction, variance, noise: before, odds, variances }) {
       const residual = sub(matmul(measurements!, u!), matmul(prediction!, bt!));
       // E step: the posterior of the noise. M step: its mean square is the next variance.
       const expected = mul(powers!, variance!);
       const trust = div(before!, add(expected, before!));
-      const noise = reduceMean(add(square(mul(residual, trust)), mul(expected, trust)), [1], true);
+      const noise =
+        variances ?? reduceMean(add(square(mul(residual, trust)), mul(expected, trust)), [1], true);
       const gain = div(expected, add(expected, noise));
       const share = mul(reduceMean(gain, [1], true), k / n);
       const moved = add(prediction!, div(matmul(div(mul(gain, residual), powers!), b!), share));
       const error = div(mul(variance!, sub(1, share)), share);
-      const { mean, posterior } = posteriorMean(moved, error, odds);
+      const { mean, posterior } = posteriorMean(moved, error, odds ?? oddsOf(prior as number));
       const slope = clip(div(posterior, error), 1e-5, 0.99);
       const rest = sub(1, slope);
       return {
@@ -187,7 +203,11 @@ export function vamp(matrix: Matrix, sparsity: number): Iteration {
 }
 
 /** Posterior mean [N,n] and variance averaged over entries [N,1] of x given x + N(0, error), for a Bernoulli–normal prior. */
-function posteriorMean(seen: Value, error: Value, odds: number): { mean: Value; posterior: Value } {
+function posteriorMean(
+  seen: Value,
+  error: Value,
+  odds: Value | number,
+): { mean: Value; posterior: Value } {
   const sum = add(error, 1);
   const evidence = add(
     mul(square(seen), div(div(0.5, sum), error)),

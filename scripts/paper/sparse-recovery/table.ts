@@ -116,12 +116,12 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       model(PUBLISHED.stop, 'LISTA-stop, at most 20', 'policy'),
       model(COUPLED, 'coupled LISTA, all 16 layers', 16),
       model(COUPLED, 'coupled LISTA, with its policy', 'policy'),
-      ...[7, 8, 9, 12].map((at): Row => [
+      ...[8, 9, 12, 16].map((at): Row => [
         `oracle VAMP, ${at} iterations`,
         String(at),
         ...oracleVamp(at),
       ]),
-      ...[7, 8, 9, best.depth].map((at) => model(BEST, `ours, ${at} layers`, at)),
+      ...best.exits.map((at) => model(BEST, `ours, ${at} layers`, at)),
       model(BEST, 'ours, with its policy', 'policy'),
     );
     return [

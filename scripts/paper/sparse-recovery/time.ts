@@ -92,7 +92,7 @@ function rulesOf(engine: Engine, priced: Engine): Rule[] {
   const { exits, threshold = 0.5 } = engine.manifests.get(BEST)!;
   const best = { engine, model: BEST };
   return [
-    ...exits.slice(3).map((depth): Rule => ({
+    ...exits.map((depth): Rule => ({
       ...best,
       name: `depth ${depth}`,
       group: 'fixed',

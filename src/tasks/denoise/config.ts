@@ -82,7 +82,7 @@ export const denoiseDefaults: Record<DenoiseConfig['form'], Omit<DenoiseConfig, 
       adam: { kernels: { ...defaultMuon, rate: 10, weightDecay: 0 } },
     },
     samples: { count: 3000, side: 192, batch: 256 },
-    stageTwo: { steps: 4000, rate: 3e-3, beta: 0.2, lambda: 0, divergence: 'gain' },
+    stageTwo: { steps: 4000, rate: 3e-3, beta: 0.1, lambda: 0.1, divergence: 'gain' },
   },
   published: {
     form: 'published',

@@ -19,7 +19,7 @@ export const calibrateFlags = {
   scale: {
     type: 'string',
     value: 'X|any',
-    default: '1',
+    default: 'any',
     help: `factor of signals and measurements; any: ${recoveryMix.scale.from} to ${recoveryMix.scale.to}, log-uniform`,
   },
 } as const satisfies FlagTable;

@@ -21,7 +21,7 @@ import { readWeights } from '../../training/from-bundle.ts';
 import { toBundleName, type Recipe, type TrainingPlan } from '../../training/recipe.ts';
 import type { Batches } from '../../training/stages.ts';
 import { calibrateFlags, recoveryCalibration } from './calibration.ts';
-import { recoveryDefaults, recoverySchema, type RecoveryConfig } from './config.ts';
+import { published, recoveryDefaults, recoverySchema, type RecoveryConfig } from './config.ts';
 import { matrixFiles, matrixOf } from './matrix-file.ts';
 import { recoveryFamily, recoveryStages } from './stages.ts';
 import { freshSignals, ownSignals } from './test-data.ts';
@@ -30,6 +30,9 @@ import { freshSignals, ownSignals } from './test-data.ts';
 const MATRIX_SEED = 2020;
 /** Signals of each condition that `evaluate` draws where no number is given. */
 const EVALUATED = 1000;
+
+/** NMSE, dB, above which a model recovers next to nothing: half of the energy is missing. */
+const USELESS = -3;
 
 const trainFlags = {
   matrix: {
@@ -121,6 +124,11 @@ export const sparseRecovery: Recipe<RecoveryConfig, RecoveryData> = {
     return freshSignals(matrix, { sparsity: toNumber('--sparsity', sparsity), snr: snrs }, each);
   },
   traffic: recoveryCalibration,
+  failure(measured) {
+    const best = Math.min(...measured.map((row) => row.full_depth_quality));
+    if (best < USELESS) return undefined;
+    return `at best it leaves an NMSE of ${best} dB, and zeros have 0 dB. Train it longer, or measure more: the matrix may have too few rows, or columns that cannot be told apart.`;
+  },
   areRivals: () => true,
 };
 
@@ -145,17 +153,24 @@ async function plan(
     description: `Recovers sparse signals of ${matrix.columns} numbers from ${matrix.rows} measurements.`,
     baseline: form === 'published',
     taskFiles: matrixFiles(matrix),
-    test: own?.test ?? freshSignals(matrix, config),
+    test: own?.test ?? freshSignals(matrix, measuredOn(config)),
   };
 }
+
+/** What a trained model is measured on: the lists that it was trained on, and for intervals the published conditions. */
+const measuredOn = ({ sparsity, snr }: RecoveryConfig): typeof published => ({
+  sparsity: typeof sparsity === 'number' ? sparsity : published.sparsity,
+  snr: Array.isArray(snr) ? snr : published.snr,
+});
 
 /** The signals to learn from, and those to measure on: another file's, or every tenth of the same. */
 async function split(
   { validate }: Pick<FlagsOf<typeof trainFlags>, 'validate'>,
   file: string,
   matrix: Matrix,
-  { snr }: RecoveryConfig,
+  config: RecoveryConfig,
 ): Promise<{ training: Signals; test: TestData }> {
+  const { snr } = measuredOn(config);
   const signals = await readSignals(file, matrix);
   if (validate !== undefined)
     return {
@@ -169,7 +184,7 @@ async function split(
   };
 }
 
-/** Batches of `measurements` [N,m] and `truth` [N,n]. */
+/** Batches of `measurements` [N,m] and `truth` [N,n], at scale one. */
 function measurements(
   config: RecoveryConfig,
   matrix: Matrix,
@@ -177,7 +192,8 @@ function measurements(
   signals: Signals | undefined,
 ): Batches {
   const { batch } = config;
-  const sampler = new SignalSampler(matrix, random, batch, { ...config, signals });
+  const scale = signals ? 1 / rootMeanSquare(signals) : 1;
+  const sampler = new SignalSampler(matrix, random, batch, { ...config, signals, scale });
   return {
     next() {
       const drawn = sampler.next();
@@ -187,4 +203,10 @@ function measurements(
       };
     },
   };
+}
+
+/** Given signals may be of any scale; the loss expects that of random ones. */
+function rootMeanSquare({ data }: Signals): number {
+  const squares = data.reduce((sum, value) => sum + value * value, 0);
+  return squares > 0 ? Math.sqrt(squares / data.length) : 1;
 }

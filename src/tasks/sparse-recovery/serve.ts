@@ -179,6 +179,7 @@ function checkCount(count: number): void {
 
 function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
   const signals = result.samples.map(({ outputs }) => entry(outputs, 'signal').data);
+  checkFinite(signals);
   if (accept === JSON_TYPE) {
     const samples = result.samples.map(({ depth, reason, pi }) => ({
       depth,
@@ -199,4 +200,14 @@ function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
       ? writeNpy({ shape: bare ? [n] : [signals.length, n], data })
       : new Uint8Array(data.buffer);
   return { contentType: accept, headers: depthHeaders(result), body };
+}
+
+/** @throws Problem where a signal is beyond float32: its measurements are near the largest float32, or the matrix is small */
+function checkFinite(signals: readonly Float32Array[]): void {
+  const i = signals.findIndex((signal) => !signal.every(Number.isFinite));
+  if (i >= 0)
+    throw new Problem(
+      'bad-measurements',
+      `The signal of vector ${i} does not fit float32; divide the measurements by a constant and multiply the answer by it.`,
+    );
 }

@@ -18,7 +18,7 @@ it('measures the parts that are asked for, prints them, and writes them with the
     'models',
     ...['sparse-recovery', 'depth', '--quick', '--out', out],
   );
-  expect(printed).toMatch(/\| depth 3 +\| +3\.00 \| +−\d+\.\d\d \|/);
+  expect(printed).toMatch(/\| depth 8 +\| +8\.00 \| +−\d+\.\d\d \|/);
   expect(await readdir(out)).toEqual(['depth-histogram.svg', 'depth.md', 'depth.svg', 'report.md']);
   expect(await readFile(join(out, 'report.md'), 'utf8')).toContain(printed.trim());
 }, 120_000);
@@ -47,7 +47,7 @@ it('recovers images from block measurements beside FISTA, with a picture', async
   expect([width, height]).toEqual([3 * 128 + 16, 128]);
 }, 120_000);
 
-it.each(['table', 'depth', 'time', 'robustness'])(
+it.each(['traffic', 'gain', 'table', 'depth', 'time', 'robustness'])(
   '%s names the bundle that is missing',
   async (part) => {
     const empty = await mkdtemp(join(tmpdir(), 'stopwise-no-models-'));
