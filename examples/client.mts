@@ -30,7 +30,9 @@ const tensor = {
   inputs: { measurements: [new Array<number>(250).fill(0)] },
   stopping: { max_depth: 4 },
 };
-const inferred = (await (await post('/v1/tensor', JSON.stringify(tensor), 'application/json')).json()) as {
+const inferred = (await (
+  await post('/v1/tensor', JSON.stringify(tensor), 'application/json')
+).json()) as {
   outputs: Record<string, number[][]>;
 };
 console.log('tensor:', Object.keys(inferred.outputs));

@@ -1,14 +1,13 @@
 /** Starts the service: configuration, engine, HTTP. On SIGTERM it drains and exits. */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import closeWithGrace from 'close-with-grace';
 import { readConfig, type Config } from './config.ts';
-import { Engine } from './engine/engine.ts';
+import { Engine, type EngineEvents } from './engine/engine.ts';
 import { buildApp } from './server/app.ts';
 import type { GrpcOptions, GrpcServer } from './server/grpc/server.ts';
 import { buildManagement } from './server/management.ts';
 import { Metrics } from './server/metrics.ts';
 import { startTracing, wantsTraces } from './server/tracing.ts';
+import { shutDownOnSignals } from './shutdown.ts';
 import { checkTask } from './tasks/by-name.ts';
 import { workerEntry } from './tasks/worker-entry.ts';
 
@@ -22,24 +21,10 @@ async function start(config: Config): Promise<void> {
   let log = (message: string): void => void early.push(message);
   const metrics = new Metrics(version);
   let stuck = (): void => undefined;
-  const engine = await Engine.start(
-    {
-      modelsDir: config.modelsDir,
-      entry: workerEntry,
-      check: checkTask,
-      settings: { maxPixels: config.maxPixels },
-      provider: config.provider,
-      workers: config.workers,
-      threads: config.threads,
-      isolation: config.isolation,
-      maxPending: config.maxPending,
-      maxQueueSeconds: config.maxQueueSeconds,
-      maxMemoryBytes: config.maxMemoryBytes,
-      shed: config.shed,
-      log: (message) => log(message),
-    },
-    { segment: metrics.segment, stuck: () => stuck() },
-  );
+  const engine = await startEngine(config, {
+    log: (message) => log(message),
+    events: { segment: metrics.segment, stuck: () => stuck() },
+  });
   metrics.serve(engine);
   let draining = false;
   const tracing = wantsTraces(process.env) ? await startTracing(version) : undefined;
@@ -64,45 +49,9 @@ async function start(config: Config): Promise<void> {
     ready: () => !draining && engine.workers > 0,
     log: (err) => app.log.error({ err }, 'request failed'),
   });
-  let isStuck = false;
-  // process.exit() waits for native calls, and ends threads inside them, which aborts the process.
-  const die = (): void => {
-    engine.kill();
-    process.kill(process.pid, 'SIGKILL');
-  };
-  const { close } = closeWithGrace(
-    {
-      delay: (config.drainDelay + config.drainTimeout) * 1000,
-      logger: app.log,
-      onTimeout: () => {
-        app.log.fatal('DRAIN_TIMEOUT is over and requests are unanswered; killed');
-        die();
-      },
-      onSecondSignal: (signal) => {
-        app.log.fatal(`second ${signal}; killed`);
-        die();
-      },
-    },
-    async ({ err }) => {
-      if (err) app.log.fatal({ err }, 'shutting down after an error');
-      draining = true;
-      grpc?.drain();
-      const since = Date.now();
-      app.log.info({ pending: engine.pending }, 'draining');
-      await sleep(err ? 0 : config.drainDelay * 1000);
-      await Promise.all([app.close(), grpc?.close()]);
-      await engine.close();
-      await management?.close();
-      await tracing?.close().catch((error: unknown) => app.log.warn({ err: error }, 'traces lost'));
-      app.log.info({ ms: Date.now() - since }, 'drained');
-      if (isStuck) die();
-    },
-  );
-  stuck = () => {
-    isStuck = true;
-    app.log.fatal('a worker thread is stuck and cannot be ended: draining, to be replaced');
-    close();
-  };
+  stuck = shutDownOnSignals(config, { app, grpc, engine, management, tracing }, () => {
+    draining = true;
+  });
   await management?.listen({ port: managementPort, host: config.host });
   const address = await app.listen({ port: config.port, host: config.host });
   app.log.info(
@@ -115,6 +64,29 @@ async function start(config: Config): Promise<void> {
     `stopwise ${version} listening at ${address}`,
   );
 }
+
+const startEngine = (
+  { modelsDir, maxPixels, provider, workers, threads, isolation, shed, ...limits }: Config,
+  { log, events }: { log: (message: string) => void; events: EngineEvents },
+): Promise<Engine> =>
+  Engine.start(
+    {
+      modelsDir,
+      entry: workerEntry,
+      check: checkTask,
+      settings: { maxPixels },
+      provider,
+      workers,
+      threads,
+      isolation,
+      maxPending: limits.maxPending,
+      maxQueueSeconds: limits.maxQueueSeconds,
+      maxMemoryBytes: limits.maxMemoryBytes,
+      shed,
+      log,
+    },
+    events,
+  );
 
 /** The gRPC server where a port is set for it; its libraries are not loaded otherwise. */
 async function grpcServer(options: GrpcOptions): Promise<GrpcServer | undefined> {

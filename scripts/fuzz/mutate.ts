@@ -85,7 +85,8 @@ const query: Mutation = (shot, random) => {
   return { ...shot, path: `${shot.path}${shot.path.includes('?') ? '&' : '?'}${pair}` };
 };
 
-const wellFormed = (random: Random): string => random.item(WORDS).toWellFormed();
+// `encodeURIComponent` refuses lone surrogates.
+const wellFormed = (random: Random): string => Buffer.from(random.item(WORDS)).toString();
 
 const path: Mutation = (shot, random) => {
   const tail = encodeURIComponent(wellFormed(random));

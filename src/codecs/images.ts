@@ -247,11 +247,11 @@ export async function encodeImage(
   const bits = deep ? image.bits : 8;
   const { metadata = 'keep' } = options;
   const pixels = interleave(alpha ? image : onBackground(image, options.background), bits);
-  const layers = channels + (image.alpha && alpha ? 1 : 0);
-  const raw = { width, height, channels: layers as 1 | 2 | 3 | 4 };
+  const raw = { width, height, channels: (channels + (image.alpha ? 1 : 0)) as 1 | 2 | 3 | 4 };
   const input = source
     ? carry(source, pixels, raw, { profile: channels === 3 || gray, rest: metadata === 'keep' })
     : sharp(pixels, { raw, limitInputPixels: false });
+  if (!alpha) input.removeAlpha();
   const defaults = format === image.format ? image.saved : {};
   const coloured = input.toColourspace(spaceOf(channels, bits));
   return encode(coloured, { ...defaults, ...options }).toBuffer();

@@ -1,5 +1,16 @@
 /** Arithmetic on pixels between files, whose values are interleaved integers, and planes. */
-import type { DecodedImage } from './images.ts';
+/** The pixels of an image and how they are stored. */
+interface Pixels {
+  readonly channels: 1 | 3;
+  readonly width: number;
+  readonly height: number;
+  /** [C,H,W] in [0,1]. */
+  readonly data: Float32Array;
+  /** [H,W] in [0,1]. */
+  readonly alpha: Float32Array | undefined;
+  /** Bits of a channel. */
+  readonly bits: 8 | 16;
+}
 
 /** Every `step`-th value from `from` on, times `scale`. Inlined as a closure it takes three times as long. */
 export function fill(
@@ -13,8 +24,8 @@ export function fill(
   return target;
 }
 
-/** The image without alpha: transparent parts show the colour behind them. @param colour RRGGBB */
-export function onBackground(image: DecodedImage, colour = 'ffffff'): DecodedImage {
+/** The image with the colour behind it where it is transparent, for a format that drops its alpha. @param colour RRGGBB */
+export function onBackground(image: Pixels, colour = 'ffffff'): Pixels {
   const { alpha, channels, data } = image;
   if (!alpha) return image;
   const [red, green, blue] = [0, 2, 4].map(
@@ -26,12 +37,12 @@ export function onBackground(image: DecodedImage, colour = 'ffffff'): DecodedIma
     const share = alpha[i % pixels]!;
     return share * value + (1 - share) * behind[Math.floor(i / pixels)]!;
   });
-  return { ...image, data: opaque, alpha: undefined };
+  return { ...image, data: opaque };
 }
 
 /** Interleaves planes as integers of `image.bits`; where fewer `bits` are written, rounded to the nearest of those. */
 export function interleave(
-  { width, height, channels, data, alpha, bits: stored }: DecodedImage,
+  { width, height, channels, data, alpha, bits: stored }: Pixels,
   bits: 8 | 16,
 ): Uint8Array | Uint16Array {
   const count = channels + (alpha ? 1 : 0);

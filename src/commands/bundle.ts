@@ -15,7 +15,11 @@ npm run bundle -- seal DIR     writes the sizes and checksums of the folder's fi
 const actions: Readonly<Record<string, (directory: string) => Promise<void>>> = { check, seal };
 
 /** Runs `check` or `seal` on a folder. @throws Error that names the file and how to repair it */
-export async function bundleCommand([name = '', folder, ...rest]: readonly string[]): Promise<void> {
+export async function bundleCommand([
+  name = '',
+  folder,
+  ...rest
+]: readonly string[]): Promise<void> {
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
   if (!action || folder === undefined || rest.length > 0) throw new Error(usage);
   await action(resolve(folder));
@@ -51,9 +55,18 @@ const summaryOf = ({ name, task, depth, exits, inputs, outputs, ...rest }: Manif
 
 /** What to do about a refusal, by its words. */
 const fixes: readonly (readonly [RegExp, string])[] = [
-  [/checksum|has \d+ bytes, not|not among its files/, 'If the files are as they should be: npm run bundle -- seal DIR.'],
-  [/manifest\.json is missing/, 'Write one, or export with examples/export-from-pytorch.py; docs/models.md has the fields.'],
-  [/does not fit the schema/, 'docs/models.md has the fields; docs/manifest.schema.json is the schema for an editor.'],
+  [
+    /checksum|has \d+ bytes, not|not among its files/,
+    'If the files are as they should be: npm run bundle -- seal DIR.',
+  ],
+  [
+    /manifest\.json is missing/,
+    'Write one, or export with examples/export-from-pytorch.py; docs/models.md has the fields.',
+  ],
+  [
+    /does not fit the schema/,
+    'docs/models.md has the fields; docs/manifest.schema.json is the schema for an editor.',
+  ],
   [/is missing/, 'Put the file there, or take it out of the manifest.'],
   [/outside \[0, 1\]|\bpi\b|π/, 'pi must be [N] in (0, 1): end the policy with a sigmoid.'],
   [/names the model/, 'Rename the folder, or change name in manifest.json.'],

@@ -30,7 +30,7 @@ export interface Family {
   /** Names of the model's outputs; each is a state unless `decode` gives it. */
   readonly outputs: readonly string[];
   /** A state [N] of layer 0 that answers report, such as the noise level, as a function of its other states. */
-  readonly statistic?: { readonly name: string; of(read: Values): Value };
+  readonly statistic?: { readonly name: string; readonly of: (read: Values) => Value };
   readonly parameters: ReadonlyMap<string, Parameter>;
   /**
    * Layer `t` (1..T): maps the inputs and the states after t−1 to the states after t. Where 0 is an exit, `layer(0)` computes

@@ -36,7 +36,7 @@ const [CENTRE, SPREAD] = [8, 4];
 export interface NoiseStatistics {
   readonly count: number;
   /** image [N,C,2h,2w] in [0,1] → statistics [N,K]. */
-  of(image: Value): Value;
+  readonly of: (image: Value) => Value;
 }
 
 /**

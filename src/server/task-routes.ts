@@ -64,8 +64,8 @@ export function installTask(
       addVary(reply, 'Accept');
       const signal = untilGone(reply);
       const asked = await toTaskRequest(request, task, maxBodyBytes);
-        const notes = notesOf(request);
-        notes.arrivedAt = epochMs();
+      const notes = notesOf(request);
+      notes.arrivedAt = epochMs();
       const caller = { client: request.ip, signal };
       const { answer, summary } = await performTask(engine, task.name, asked, caller);
       metrics.answered(summary);
@@ -142,7 +142,8 @@ export function untilGone(reply: FastifyReply): AbortSignal {
  * where a task has several defaults, between which the decoded input decides.
  */
 export function modelLabel(name: unknown, engine: Engine, task?: Task): string {
-  if (name !== undefined || !task) return typeof name === 'string' && engine.manifests.has(name) ? name : '';
+  if (name !== undefined || !task)
+    return typeof name === 'string' && engine.manifests.has(name) ? name : '';
   const models = [...engine.manifests.values()].filter((model) => model.task === task.name);
   const defaults = models.filter((model) => model.default);
   const [only, ...others] = defaults.length > 0 ? defaults : models;

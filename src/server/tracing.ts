@@ -52,10 +52,10 @@ type Api = typeof import('@opentelemetry/api');
 
 function installSpans(app: FastifyInstance, api: Api, tracer: Tracer): void {
   const spans = new WeakMap<FastifyRequest, Span>();
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { method, headers, url } = request;
     const route = request.routeOptions.url;
-    if (!/\/v\d\//.test(route ?? '')) return;
+    if (!/\/v\d\//.test(route ?? '')) return done();
     const parent = api.propagation.extract(api.ROOT_CONTEXT, headers);
     const span = tracer.startSpan(
       `${method} ${route}`,
@@ -72,6 +72,7 @@ function installSpans(app: FastifyInstance, api: Api, tracer: Tracer): void {
       parent,
     );
     spans.set(request, span);
+    done();
   });
   app.addHook('onResponse', async (request, reply) => {
     const span = spans.get(request);

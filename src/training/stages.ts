@@ -66,7 +66,7 @@ export interface Batches {
    * The tensors of the next batch, by the names of the graph's inputs.
    * @param progress of Stage I, 0..1; later stages pass none and get what the end of Stage I gets
    */
-  next(progress?: number): Record<string, Tensor>;
+  readonly next: (progress?: number) => Record<string, Tensor>;
 }
 
 /** Shares of a limited run: the layers take most of it, and a policy converges within some hundred steps. */

@@ -32,11 +32,31 @@ it('says that a bundle can be served, and what it takes and gives', async () => 
 
 describe('check names the file and the fix', () => {
   it.each<[string, () => Promise<void>, RegExp]>([
-    ['a changed file', () => writeFile(join(bundle, 'matrix.npy'), 'x'), /matrix\.npy has 1 bytes, not the .*\n.*bundle -- seal/],
-    ['a missing file', () => rm(join(bundle, 'layer-02.onnx')), /layer-02\.onnx is missing\.\nPut the file there/],
-    ['no manifest', () => rm(join(bundle, 'manifest.json')), /manifest\.json is missing\.\nWrite one/],
-    ['a wrong field', () => change(() => ({ depth: 'five' })), /manifest\.json does not fit the schema at \/depth.*\n.*manifest\.schema\.json/],
-    ['an output that is not there', () => change(({ outputs }) => ({ outputs: [{ ...outputs[0]!, shape: ['N', 25] }] })), /matrix\.npy of small-recovery is \(12, 24\), not \(12, 25\)/],
+    [
+      'a changed file',
+      () => writeFile(join(bundle, 'matrix.npy'), 'x'),
+      /matrix\.npy has 1 bytes, not the .*\n.*bundle -- seal/,
+    ],
+    [
+      'a missing file',
+      () => rm(join(bundle, 'layer-02.onnx')),
+      /layer-02\.onnx is missing\.\nPut the file there/,
+    ],
+    [
+      'no manifest',
+      () => rm(join(bundle, 'manifest.json')),
+      /manifest\.json is missing\.\nWrite one/,
+    ],
+    [
+      'a wrong field',
+      () => change(() => ({ depth: 'five' })),
+      /manifest\.json does not fit the schema at \/depth.*\n.*manifest\.schema\.json/,
+    ],
+    [
+      'an output that is not there',
+      () => change(({ outputs }) => ({ outputs: [{ ...outputs[0]!, shape: ['N', 25] }] })),
+      /matrix\.npy of small-recovery is \(12, 24\), not \(12, 25\)/,
+    ],
   ])('for %s', async (_, damage, message) => {
     await damage();
     await expect(check()).rejects.toThrow(message);
@@ -45,11 +65,16 @@ describe('check names the file and the fix', () => {
   it('for a renamed folder', async () => {
     const other = join(dirname(bundle), 'other');
     await rename(bundle, other);
-    await expect(bundleCommand(['check', other])).rejects.toThrow(/names the model small-recovery.*\nRename the folder/);
+    await expect(bundleCommand(['check', other])).rejects.toThrow(
+      /names the model small-recovery.*\nRename the folder/,
+    );
   });
 
   it('for a graph that does not fit the manifest', async () => {
-    await change(({ inputs }) => ({ task: 'tensor', inputs: [{ ...inputs[0]!, shape: ['N', 13] }] }));
+    await change(({ inputs }) => ({
+      task: 'tensor',
+      inputs: [{ ...inputs[0]!, shape: ['N', 13] }],
+    }));
     await expect(check()).rejects.toThrow(/layer-01\.onnx/);
   });
 });

@@ -25,7 +25,9 @@ describe.skipIf(!python)('a network exported from PyTorch', () => {
     for (const name of ['cnn', 'ista']) {
       const file = join(models, `${name}.json`);
       const script = 'examples/export-from-pytorch.py';
-      execFileSync(python!, [script, name, join(models, name), '--reference', file], { stdio: 'pipe' });
+      execFileSync(python!, [script, name, join(models, name), '--reference', file], {
+        stdio: 'pipe',
+      });
       references.set(name, JSON.parse(readFileSync(file, 'utf8')) as Reference);
     }
     service = await startSmallService({ modelsDir: models });

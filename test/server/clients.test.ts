@@ -116,9 +116,9 @@ describe('x-request-id and traceparent', () => {
     const logger = Object.assign(Object.create(app) as typeof app, {
       child: (bindings: Record<string, unknown>) => (lines.push(bindings), app),
     });
-    requestIdOptions.childLoggerFactory(logger, { request_id: 'a' }, {}, {
-      headers: { traceparent },
-    } as unknown as IncomingMessage);
+    const raw = { headers: { traceparent } } as unknown as IncomingMessage;
+    const make = requestIdOptions.childLoggerFactory;
+    make.call(service.app, logger, { request_id: 'a' }, {}, raw);
     expect(lines).toEqual([{ request_id: 'a', trace_id: traceparent.slice(3, 35) }]);
   });
 });

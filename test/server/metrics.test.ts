@@ -17,6 +17,7 @@ beforeEach(() => {
     manifests,
     provider: 'cpu',
     pending: 3,
+    pendingSeconds: 0.5,
     workers: 2,
     refused: [{ name: 'broken', reason: 'a file is missing' }],
   });

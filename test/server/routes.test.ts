@@ -541,7 +541,7 @@ describe('bad input gets a problem that says what to change, and the next good r
       404,
       'not-found',
       /nothing at/,
-      () => service.app.inject({ method: 'GET', url: '/v2/recover' }),
+      () => service.app.inject({ method: 'GET', url: '/v3/recover' }),
     ],
     'a file that is not the task’s': [
       404,

@@ -146,7 +146,7 @@ describe.skipIf(!existsSync(HAPROXY))('two replicas behind haproxy', () => {
     await ready;
     const stop = load(url);
     await sleep(500);
-    replicas[0]!.child.kill('SIGKILL');
+    replicas[0].child.kill('SIGKILL');
     await sleep(1_500);
     const endings = await stop();
     expect(Object.keys(endings)).toEqual(['200']);
@@ -160,8 +160,8 @@ describe.skipIf(!existsSync(HAPROXY))('two replicas behind haproxy', () => {
     await ready;
     const stop = load(url);
     await sleep(500);
-    replicas[0]!.child.kill('SIGTERM');
-    expect(await replicas[0]!.ended).toBe(0);
+    replicas[0].child.kill('SIGTERM');
+    expect(await replicas[0].ended).toBe(0);
     await sleep(300);
     expect(Object.keys(await stop())).toEqual(['200']);
   }, 90_000);

@@ -172,7 +172,10 @@ function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImpleme
         const answer = infer(message, signal, addressOf(call)).then(inStream, (error: unknown) =>
           streamError(toProblem(error), log),
         );
-        written = written.then(async () => void (!signal.aborted && call.write(await answer)));
+        written = written.then(async () => {
+          const message = await answer;
+          if (!signal.aborted) call.write(message);
+        });
       });
       call.on('end', () => void written.then(() => call.end()));
     },

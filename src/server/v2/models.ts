@@ -48,7 +48,7 @@ function portsOf(manifest: Manifest) {
     ports.map(({ name, shape }) => ({ name, datatype: 'FP32', shape: shapeOf(shape) }));
   const stops = STOP_TENSORS.map(({ name, datatype }) => ({
     name,
-    datatype: datatype as string,
+    datatype,
     shape: stopShape(name, manifest),
   }));
   return { inputs: model(manifest.inputs), outputs: [...model(manifest.outputs), ...stops] };

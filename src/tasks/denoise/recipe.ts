@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { channelsOf } from '../../bundle/manifest.ts';
 import type { Planes } from '../../codecs/images.ts';
+import { heldOutOf } from '../../data/held-out.ts';
 import { readImageFolder } from '../../data/images.ts';
 import { psnr } from '../../evaluation/metrics.ts';
 import type { ConfigFile } from '../../training/config.ts';
@@ -95,13 +96,13 @@ async function plan(
     throw new Error('denoise needs a folder of clean images: --data DIR.');
   const wanted = toChannels(flags.channels);
   const form = toForm(flags.form, denoiseDefaults, 'half');
-  const training = await readPart(flags.data, 'training', wanted);
+  const { training, selection } = await readParts(flags.data, wanted);
   const channels = training[0]!.channels;
   const config = file.over(denoiseSchema, { ...denoiseDefaults[form], channels });
   const folder = basename(flags.data);
   const test =
     flags.validate === undefined
-      ? noisyImages(await readPart(flags.data, 'selection', channels), `held out of ${folder}`)
+      ? noisyImages(selection, `held out of ${folder}`)
       : noisyImages(
           (await readImageFolder(flags.validate, channels)).images,
           basename(flags.validate),
@@ -117,22 +118,22 @@ async function plan(
   };
 }
 
-/** The images of a part. @throws a sentence where there is none */
-async function readPart(
+/** The images of the training and the selection part. Folders that are too small for both are divided nine to one. */
+async function readParts(
   folder: string,
-  part: Exclude<Part, 'test'>,
   channels?: 1 | 3,
-): Promise<Planes[]> {
-  let found = 0;
+): Promise<{ training: Planes[]; selection: Planes[] }> {
+  const parts: Part[] = [];
   const { images } = await readImageFolder(folder, channels, (bytes) => {
-    found++;
-    return partOf(bytes) === part;
-  }).catch((error: unknown) => {
-    if (found === 0) throw error;
-    throw new Error(
-      `None of the ${found} images in ${folder} falls into the ${part} part, by a hash of its content: add images.`,
-      { cause: error },
-    );
+    parts.push(partOf(bytes));
+    return true;
   });
-  return images;
+  const of = (part: Part): Planes[] => images.filter((_, i) => parts[i] === part);
+  const [training, selection] = [of('training'), of('selection')];
+  if (training.length > 0 && selection.length > 0) return { training, selection };
+  const held = heldOutOf(images.length, 'image');
+  return {
+    training: images.filter((_, i) => !held(i)),
+    selection: images.filter((_, i) => held(i)),
+  };
 }

@@ -40,7 +40,7 @@ export const denoiseFamily = (config: DenoiseConfig): Family =>
 /** The batches of a denoising model's stages. */
 export interface DenoiseBatches extends Batches {
   /** Single images of the traffic, the same ones from the first on in every call: `image` and `clean` [1,C,S,S], `sigma` [1]. */
-  samples(): Batches;
+  readonly samples: () => Batches;
 }
 
 /**

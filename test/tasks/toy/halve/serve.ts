@@ -32,7 +32,9 @@ export const halve: Task = {
       encode(result) {
         const { depth, reason, pi, outputs } = result.samples[0]!;
         const halves = [...outputs.halves!.data];
-        return Promise.resolve(jsonAnswer(result, { ...depthFields(result), halves, depth, reason, pi }));
+        return Promise.resolve(
+          jsonAnswer(result, { ...depthFields(result), halves, depth, reason, pi }),
+        );
       },
     });
   },
