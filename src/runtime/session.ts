@@ -1,4 +1,5 @@
 /** The only importer of onnxruntime-node: sessions, tensors and execution providers behind one small interface. */
+import './telemetry.ts';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { messageOf } from '../util/message-of.ts';
 

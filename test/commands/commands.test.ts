@@ -585,7 +585,7 @@ describe('a command that cannot work says what to change before it begins', () =
     ],
     [
       'an unknown command',
-      /There is no command fly; there are train, evaluate, calibrate\./,
+      /There is no command fly; there are train, evaluate, calibrate, bundle\./,
       ['fly'],
     ],
   ])('%s', async (_, says, args) => {

@@ -1,4 +1,5 @@
 /** Starts a worker over either transport. */
+import '../../runtime/telemetry.ts';
 import type { Isolation, WorkerHandle, WorkerStart } from './handle.ts';
 import type { FromWorker } from './messages.ts';
 import { startProcess } from './processes.ts';

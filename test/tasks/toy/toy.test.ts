@@ -35,7 +35,7 @@ const halving: Family = {
 let root: string;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'toy-'));
-  for (const name of ['src', 'package.json', 'tsconfig.json', 'docs/samples'])
+  for (const name of ['src', 'package.json', 'tsconfig.json', 'docs/samples', 'public'])
     cpSync(name, join(root, name), { recursive: true });
   symlinkSync(resolve('node_modules'), join(root, 'node_modules'));
   mkdirSync(join(root, 'src/tasks/halve'));
