@@ -33,7 +33,7 @@ describe('the committed bundles', () => {
       .map(({ manifest }) => manifest.name);
     expect(defaults.sort()).toEqual([
       'denoise-color',
-      'denoise-gray',
+      'denoise-gray-traffic',
       'few-shot-omniglot',
       'recognize-cifar100',
       'sparse-recovery',
