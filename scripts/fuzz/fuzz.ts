@@ -12,6 +12,7 @@ export const usage = `npm run fuzz [-- --requests N] [--seed N] [--connections N
   --requests N      requests to send (default 20000)
   --seed N          the requests drawn (default: the time); printed with each finding
   --connections N   requests at once (default 4)
+  --hang S          seconds after which a request counts as a hang (default 5)
   --schemathesis    also run schemathesis (PyPI) on the OpenAPI document, where it is installed
 MODELS_DIR names the bundles; the others are those of npm start.`;
 
@@ -31,15 +32,25 @@ export async function fuzz(args: string[]): Promise<void> {
       requests: { type: 'string', default: '20000' },
       seed: { type: 'string', default: String(Date.now() % 1e9) },
       connections: { type: 'string', default: '4' },
+      hang: { type: 'string', default: String(HANG_MS / 1000) },
       schemathesis: { type: 'boolean', default: false },
     },
   });
-  const [count, seed, connections] = [values.requests, values.seed, values.connections].map(Number);
-  if (![count, seed, connections].every((value) => Number.isInteger(value) && Number(value) > 0))
-    throw new Error(`--requests, --seed and --connections are positive integers.\n${usage}`);
+  const [count, seed, connections, hang] = [
+    values.requests,
+    values.seed,
+    values.connections,
+    values.hang,
+  ].map(Number);
+  if (
+    ![count, seed, connections, hang].every((value) => Number.isInteger(value) && Number(value) > 0)
+  )
+    throw new Error(
+      `--requests, --seed, --connections and --hang are positive integers.\n${usage}`,
+    );
   const service = await startService(process.env.MODELS_DIR ?? 'models', { LOG_LEVEL: 'info' });
   try {
-    const run = new Run(service, seed ?? 1);
+    const run = new Run(service, seed ?? 1, 1000 * (hang ?? 5));
     await run.all(count ?? 0, connections ?? 1);
     if (values.schemathesis) run.findings.push(...(await schemathesis(service.url)));
     report(run, count ?? 0);
@@ -58,6 +69,7 @@ class Run {
   constructor(
     private readonly service: Service,
     private readonly seed: number,
+    private readonly hangMs: number,
   ) {}
 
   async all(count: number, connections: number): Promise<void> {
@@ -90,7 +102,7 @@ class Run {
   /** A valid request of every kind is answered, before and after. */
   private async checkSeeds(seeds: readonly Shot[], agent: ReturnType<typeof newAgent>) {
     for (const shot of seeds) {
-      const ending = await send(this.service.url, shot, agent);
+      const ending = await send(this.service.url, shot, agent, this.hangMs);
       if (ending.status !== 200 && ending.status !== 206)
         this.found(`a valid request ended with ${ending.status}`, shot, ending, 0);
     }
@@ -106,12 +118,12 @@ class Run {
   ): Promise<void> {
     const { url } = this.service;
     const ending = wire
-      ? await sendBytes(url, wireBytes(shot, wire))
-      : await send(url, shot, agent);
+      ? await sendBytes(url, wireBytes(shot, wire), this.hangMs)
+      : await send(url, shot, agent, this.hangMs);
     const { status, ms } = ending;
     this.slowest = Math.max(this.slowest, ms);
     this.statuses.set(String(status), (this.statuses.get(String(status)) ?? 0) + 1);
-    if (status === 'hang' || ms > HANG_MS) this.found('hang', shot, ending, block);
+    if (status === 'hang' || ms > this.hangMs) this.found('hang', shot, ending, block);
     else if (status === 'closed' && !wire) this.found('no answer', shot, ending, block);
     else if (Number(status) >= 500) this.found(`status ${status}`, shot, ending, block);
   }

@@ -10,14 +10,14 @@ export interface Ending {
   readonly body: Buffer;
 }
 
-/** A request that takes longer than this hangs, ms. */
+/** A request that takes longer than this hangs where nothing else is asked for, ms. */
 export const HANG_MS = 5_000;
 
 export const newAgent = (connections: number): Agent =>
   new Agent({ keepAlive: true, maxSockets: connections });
 
 /** Sends a request over HTTP. */
-export function send(url: string, shot: Shot, agent: Agent): Promise<Ending> {
+export function send(url: string, shot: Shot, agent: Agent, hangMs = HANG_MS): Promise<Ending> {
   const startedAt = performance.now();
   return new Promise((resolve) => {
     const end = (status: Ending['status'], body = Buffer.alloc(0)): void =>
@@ -26,7 +26,7 @@ export function send(url: string, shot: Shot, agent: Agent): Promise<Ending> {
     const sent = request(
       url,
       // `path` as it is: URL would normalise it.
-      { agent, method: shot.method, path: shot.path, headers, timeout: HANG_MS },
+      { agent, method: shot.method, path: shot.path, headers, timeout: hangMs },
       (answer: IncomingMessage) => {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -44,7 +44,7 @@ export function send(url: string, shot: Shot, agent: Agent): Promise<Ending> {
 }
 
 /** Writes bytes to a connection, ends it, and waits for the service to do the same. */
-export function sendBytes(url: string, bytes: Buffer): Promise<Ending> {
+export function sendBytes(url: string, bytes: Buffer, hangMs = HANG_MS): Promise<Ending> {
   const startedAt = performance.now();
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {
@@ -58,7 +58,7 @@ export function sendBytes(url: string, bytes: Buffer): Promise<Ending> {
       const ms = performance.now() - startedAt;
       resolve({ status: hung ? 'hang' : status || 'closed', ms, body });
     };
-    const timer = setTimeout(() => end(true), HANG_MS);
+    const timer = setTimeout(() => end(true), hangMs);
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     socket.on('error', () => end(false));
     socket.on('close', () => end(false));

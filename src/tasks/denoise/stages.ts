@@ -121,7 +121,7 @@ function stagesOnSamples(
   let table: Table | undefined;
   const prepared = {
     batch: () => drawRows(table!, batch, random),
-    async start(weights: Weights, runOn: RunOn, onProgress: (share: number) => void) {
+    start: async (weights: Weights, runOn: RunOn, onProgress: (share: number) => void) => {
       table ??= await tabulate(columns, weights, {
         count,
         runOn,
