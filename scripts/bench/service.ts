@@ -80,7 +80,9 @@ async function resident(pid: number): Promise<number> {
     .split(' ')
     .filter((id) => id !== '');
   const theirs = await Promise.all(children.map((id) => resident(Number(id))));
-  return theirs.reduce((a, b) => a + b, 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(status)![1]));
+  // A process that has ended but was not waited for has no such line.
+  const own = 1024 * Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0);
+  return theirs.reduce((a, b) => a + b, own);
 }
 
 export interface Load {

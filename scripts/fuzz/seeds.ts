@@ -54,7 +54,7 @@ async function recovery(): Promise<Shot[]> {
   const two = JSON.stringify({ measurements: [row, row], stopping: { rule: 'sample', seed: 3 } });
   return [
     post('/v1/recover', JSON_TYPE, json),
-    post('/v1/recover?max_depth=6&deadline_ms=500', JSON_TYPE, two),
+    post('/v1/recover?max_depth=14&deadline_ms=500', JSON_TYPE, two),
     post('/v1/recover?rule=fixed&depth=8', 'application/x-npy', npy, JSON_TYPE),
     post('/v1/recover', 'application/x-npy', writeNpy({ shape: [1, floats.length], data: floats })),
     post('/v1/recover?threshold=0.4', 'application/octet-stream', Buffer.from(floats.buffer)),

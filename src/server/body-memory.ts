@@ -69,5 +69,7 @@ function counted(payload: Readable & { receivedEncodedLength?: number }, hold: H
     get: () => payload.receivedEncodedLength ?? total,
   });
   payload.on('error', (error) => counter.destroy(error));
+  // Where a request is refused before its body is read, nobody else listens, and an error would end the process.
+  counter.on('error', () => undefined);
   return payload.pipe(counter);
 }

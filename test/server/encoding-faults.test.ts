@@ -15,6 +15,18 @@ afterAll(async () => {
   await service.close();
 });
 
+it('a body that is refused by its length, and is not what it says', async () => {
+  const answer = await service.app.inject({
+    method: 'POST',
+    url: '/v1/denoise',
+    payload: Buffer.alloc(4_100_000, 'not gzip at all'),
+    headers: { 'content-type': 'image/png', 'content-encoding': 'gzip' },
+  });
+  await sleep(50);
+  expect(uncaught).toEqual([]);
+  expect(answer.statusCode).toBe(413);
+});
+
 it.each([
   ['GET', '/v1/models', 'application/json', 200],
   ['GET', '/v1/recover', 'application/json', 405],
