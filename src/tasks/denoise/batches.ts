@@ -10,6 +10,19 @@ import { usualError, type DenoiseBatches } from './stages.ts';
 
 /** The share of the traffic's noisy patches that are cut from drawings: text and graphics keep their edges under noise, too. */
 const NOISY_DRAWINGS = 0.1;
+/**
+ * Weights of the kinds of noise in Stage I. Camera noise and grain take longer to learn than independent noise, which the other
+ * patches of a batch have as well. In gray images noise that all channels share is independent noise.
+ */
+const weights = (channels: 1 | 3) => ({
+  clean: 0.06,
+  gaussian: 0.2,
+  shared: channels === 1 ? 0 : 0.1,
+  camera: 0.38,
+  jpeg: 0.14,
+  grain: 0.18,
+  drawing: 0.04,
+});
 /** The share of colour patches whose channels are exchanged and whose saturation is changed. */
 const RECOLOURED = 0.2;
 /** Beyond a sample: what noise that is made from a neighbourhood needs. */
@@ -32,7 +45,8 @@ function patches(config: DenoiseConfig, images: readonly Planes[], random: Rando
   const { batch, patch, traffic: share = 0, sigma, seed } = config;
   const mixed = Math.round(batch * share);
   const channels = channelsOf(config);
-  const options = { size: patch, count: mixed, channels, sigma, ...noiseOptions, seed };
+  const kinds = { sigma, weights: weights(channels), ...noiseOptions };
+  const options = { size: patch, count: mixed, channels, ...kinds, seed };
   const traffic = mixed > 0 ? new TrafficPatchSampler(images, random, options) : undefined;
   const independent =
     mixed < batch ? new PatchSampler(images, random, patch, batch - mixed, config) : undefined;
