@@ -1,6 +1,6 @@
 /** Stop depth of small windows of one image. */
 import { encodeImage } from '../../../src/codecs/images.ts';
-import { crop } from '../../../src/data/crop.ts';
+import { crop } from '../../../src/codecs/crop.ts';
 import { denoiseConditions } from '../../../src/tasks/denoise/test-data.ts';
 import { heatMap } from '../../plots/heat-map.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';

@@ -1,6 +1,6 @@
 /** Width and depth of the denoising network, by equal training. */
 import { basename, join } from 'node:path';
-import { crop } from '../../../src/data/crop.ts';
+import { crop } from '../../../src/codecs/crop.ts';
 import type { Planes } from '../../../src/codecs/images.ts';
 import { addNoise, readImageFolder } from '../../../src/data/images.ts';
 import { Random } from '../../../src/data/random.ts';

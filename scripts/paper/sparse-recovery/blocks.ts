@@ -3,7 +3,7 @@ import type { Planes } from '../../../src/codecs/images.ts';
 import { fromBlocks, toBlocks, toCoefficients, toPixels } from '../../../src/data/blocks.ts';
 import type { Matrix } from '../../../src/data/sparse-recovery.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
-import { crop } from '../../../src/data/crop.ts';
+import { crop } from '../../../src/codecs/crop.ts';
 import { nmse } from '../../../src/evaluation/metrics.ts';
 import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
 import { ista, iterate } from './baselines.ts';

@@ -4,7 +4,7 @@ import { encodeImage, type Planes } from '../../../src/codecs/images.ts';
 import { cosineTransform } from '../../../src/data/blocks.ts';
 import { readImageFolder } from '../../../src/data/images.ts';
 import type { Matrix } from '../../../src/data/sparse-recovery.ts';
-import { crop } from '../../../src/data/crop.ts';
+import { crop } from '../../../src/codecs/crop.ts';
 import { startEngine } from '../../../src/evaluation/measure.ts';
 import { matrixOf } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
 import { psnr } from '../../../src/evaluation/metrics.ts';

@@ -5,7 +5,7 @@ import { Random } from '../../data/random.ts';
 import { drawDrawing } from './drawings.ts';
 import { throughJpeg } from './jpeg.ts';
 import { channelOrders, pick } from './palette.ts';
-import { crop } from '../../data/crop.ts';
+import { crop } from '../../codecs/crop.ts';
 import { noiseLevel, roundTo8Bits, toByte, toGray, toRgb } from './planes.ts';
 import {
   drawnAs,

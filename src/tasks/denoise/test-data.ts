@@ -2,7 +2,7 @@
 import type { Manifest } from '../../bundle/manifest.ts';
 import { multipleOf } from '../../bundle/shape.ts';
 import type { Planes } from '../../codecs/images.ts';
-import { crop } from '../../data/crop.ts';
+import { crop } from '../../codecs/crop.ts';
 import { addNoise } from '../../data/images.ts';
 import { Random } from '../../data/random.ts';
 import type { Condition, TestData } from '../../evaluation/data.ts';

@@ -1,7 +1,7 @@
 /** Few-shot tasks as callers send them: few or many classes, unequal shots, drawings of any polarity, place, size and pen. */
 import type { Planes } from '../../codecs/images.ts';
 import { fewestImages, pickClasses, type LabelledImages } from '../../data/class-folders.ts';
-import { inverted, place, thicken } from '../../data/drawings.ts';
+import { place } from '../../data/drawings.ts';
 import {
   EpisodeSampler,
   type EpisodeOptions,
@@ -9,7 +9,8 @@ import {
   type Vary,
 } from '../../data/episodes.ts';
 import type { Random } from '../../data/random.ts';
-import { resize } from '../../data/resample.ts';
+import { inverted, thicken } from '../../codecs/ink.ts';
+import { resize } from '../../codecs/resize.ts';
 import {
   partOf,
   parts,

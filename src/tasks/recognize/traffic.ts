@@ -3,7 +3,8 @@ import { decodeImage, encodeImage, type Planes } from '../../codecs/images.ts';
 import { pickImages, type LabelledImages } from '../../data/class-folders.ts';
 import { shuffled } from '../../data/labelled-batches.ts';
 import type { Random } from '../../data/random.ts';
-import { resize, rotate } from '../../data/resample.ts';
+import { resize } from '../../codecs/resize.ts';
+import { rotate } from '../../data/rotate.ts';
 import {
   partOf,
   parts,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Planes } from '../../../src/codecs/images.ts';
 import type { LabelledImages } from '../../../src/data/class-folders.ts';
 import { Random } from '../../../src/data/random.ts';
-import { resize } from '../../../src/data/resample.ts';
+import { resize } from '../../../src/codecs/resize.ts';
 import {
   photographMix,
   recognizeTraffic,

@@ -1,5 +1,5 @@
 /** Rectangles cut out of images. */
-import type { Planes } from '../codecs/images.ts';
+import type { Planes } from './images.ts';
 
 /** A rectangle of an image, pixels: [C,height,width]. */
 export function crop(
