@@ -12,7 +12,7 @@ import {
 import { withEnd } from './jpeg-end.ts';
 import { jpegQuality } from './jpeg-quality.ts';
 import { faultOf } from './kinds.ts';
-import { fill, interleave, onBackground } from './pixels.ts';
+import { fill, interleave, luma, onBackground, onPaper } from './pixels.ts';
 
 // Every request has a new image, so sharp's cache is of no use.
 sharp.cache(false);
@@ -154,6 +154,27 @@ export async function readSquare(
     },
   );
   return { channels, width: side, height: side, data: image.data };
+}
+
+/** Side of the square that drawings are scaled down to fit into, pixels: enough for a small one on a large sheet. */
+const SHEET = 512;
+
+/**
+ * A whole drawing (bytes or file path) in gray, EXIF orientation applied, scaled down to at most 512×512 pixels.
+ * Transparent parts become paper: where what is visible is all ink, they differ from it; else they continue its ground.
+ * @throws Problem `bad-image`, or `too-large` from the header alone
+ */
+export async function readDrawing(
+  input: Uint8Array | string,
+  maxPixels = Number.POSITIVE_INFINITY,
+): Promise<Planes> {
+  const bytes = typeof input === 'string' ? await readFile(input) : input;
+  const meta = await readHeader(bytes, maxPixels);
+  const image = await read(await completed(bytes, meta), meta.hasAlpha ? 3 : 1, meta, (opened) =>
+    opened.resize(SHEET, SHEET, { fit: 'inside', withoutEnlargement: true }),
+  );
+  const { width, height, data, alpha } = image;
+  return { channels: 1, width, height, data: alpha ? onPaper(luma(data), alpha) : data };
 }
 
 /** Memory that decoding to planes takes at its peak, bytes: the pixels as they are stored, and as float32. */

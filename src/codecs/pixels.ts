@@ -40,6 +40,33 @@ export function onBackground(image: Pixels, colour = 'ffffff'): Pixels {
   return { ...image, data: opaque };
 }
 
+/** The brightness of colours (ITU-R BT.601): [3,H,W] → [H,W]. */
+export function luma(data: Float32Array): Float32Array {
+  const pixels = data.length / 3;
+  const [red, green, blue] = [0, 1, 2].map((c) => data.subarray(c * pixels, (c + 1) * pixels)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
+  return red.map((value, i) => 0.299 * value + 0.587 * green[i]! + 0.114 * blue[i]!);
+}
+
+/** Visible pixels whose standard deviation is beyond this hold ink and paper. */
+const TWO_LEVELS = 0.15;
+
+/**
+ * Drawings [H,W] on a ground that shows them: the median of the visible pixels where these hold ink and paper, else black
+ * or white, whichever differs more from them.
+ */
+export function onPaper(gray: Float32Array, alpha: Float32Array): Float32Array {
+  const visible = gray.filter((_, i) => alpha[i]! > 0.5).sort();
+  const mean = visible.reduce((sum, value) => sum + value, 0) / visible.length;
+  const variance = visible.reduce((sum, value) => sum + (value - mean) ** 2, 0) / visible.length;
+  const middle = visible[visible.length >> 1] ?? 0;
+  const paper = Math.sqrt(variance) > TWO_LEVELS ? middle : middle < 0.5 ? 1 : 0;
+  return gray.map((value, i) => alpha[i]! * value + (1 - alpha[i]!) * paper);
+}
+
 /** Interleaves planes as integers of `image.bits`; where fewer `bits` are written, rounded to the nearest of those. */
 export function interleave(
   { width, height, channels, data, alpha, bits: stored }: Pixels,

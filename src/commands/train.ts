@@ -216,7 +216,7 @@ function bundleOf(
     default: isDefault,
     ...(plan.baseline && { baseline: true }),
     ...lowered,
-    ...(plan.limits && { limits: plan.limits }),
+    ...plan.requests,
     training: { ...provenance, ...(from && { from }) },
     task_files: [...plan.taskFiles.keys()],
   };

@@ -5,8 +5,9 @@
  *
  * The classifier has four blocks, each a 3×3 convolution at half the resolution before it, batch normalisation and a
  * ReLU, and a linear head. The head starts at zero, so no gradient reaches the blocks in the first step: it makes the head a
- * nearest-class-mean classifier for any number of classes. Later steps change all parameters. Step sizes are learnt, one
- * for each tensor and step (Antoniou, Edwards & Storkey 2019).
+ * nearest-class-mean classifier for any number of classes. Where 0 is among the exits, that is the closed-form start, and
+ * depth counts the steps after it; else it is step 1. Later steps change all parameters. Step sizes are learnt, one for each
+ * tensor and step (Antoniou, Edwards & Storkey 2019).
  *
  * Normalisation uses the statistics of the support set, so the answer to a query does not depend on other queries.
  */
@@ -45,7 +46,7 @@ export interface MamlConfig {
   /** Background value, used for padding: 1 for ink on white paper. */
   readonly background: number;
   readonly features: number;
-  /** T, the maximum number of gradient steps. */
+  /** T, the maximum number of gradient steps; the start does not count where it is exit 0. */
   readonly depth: number;
   readonly exits: readonly number[];
   /** Width of the policy's hidden layer. */
@@ -76,6 +77,7 @@ interface Forward {
 /** support [1,S,C,side,side] and query [1,Q,C,side,side] in [0,1], labels [1,S,K] one-hot → logits [1,Q,K]. */
 export function defineMaml(config: MamlConfig): Family {
   const { channels, side, background, depth, exits, order, transductive = false } = config;
+  const first = exits[0] === 0 ? 0 : 1;
   const parameters = new Parameters();
   const { initial, rates, tempers, policies } = defineParameters(parameters, config);
   const bodyNames = Object.keys(initial);
@@ -91,11 +93,11 @@ export function defineMaml(config: MamlConfig): Family {
       names.map((name) => [name, read[fast(name)] ? unwrap(read[fast(name)]!) : initial[name]!]),
     );
 
-  /** Layer `t`: one gradient step, with a step size for each parameter in `gradients`. */
+  /** One gradient step, with a step size for each parameter in `gradients`. Rates and tempers count from `first` on. */
   const step = (t: number, p: Classifier, gradients: Values, { ways }: Support): Classifier => {
     const moved = Object.entries(gradients).map(([name, gradient]) => {
       const g = order === 'first' ? stopGradient(gradient) : gradient;
-      const rate = rates[t - 1]!.get(name)!;
+      const rate = rates[t - first]!.get(name)!;
       // Each row of the head gets the gradient of its own class, so its step does not shrink with the number of classes.
       return [name, sub(p[name]!, mul(g, name === 'head' ? mul(rate, ways) : rate))] as const;
     });
@@ -106,7 +108,7 @@ export function defineMaml(config: MamlConfig): Family {
     const before = forward(initial, images);
     const head = expandLike(scalar(0), matmul(swapLast(before.features), support.labels));
     const [g] = gradient(lossOf(matmul(before.features, head), support), [head]);
-    return statesOf(step(1, { head }, { head: g! }, support), before, support);
+    return statesOf(step(first, { head }, { head: g! }, support), before, support);
   };
 
   return {
@@ -123,12 +125,12 @@ export function defineMaml(config: MamlConfig): Family {
     layer(t, read): Values {
       const support = supportOf(read.labels!);
       const images = imagesOf(read.support!);
-      if (t === 1) return firstStep(images, support);
+      if (t === first) return firstStep(images, support);
       const p = classifier(read);
       // At new inputs: otherwise a head that was computed from the blocks would pass its gradient on to them.
       const leaves = Object.fromEntries(names.map((name) => [name, input(name, p[name]!.shape)]));
       const f = forward(leaves, images);
-      const loss = lossOf(mul(matmul(f.features, leaves.head!), tempers[t - 1]!), support);
+      const loss = lossOf(mul(matmul(f.features, leaves.head!), tempers[t - first]!), support);
       const atLeaves = gradient(
         loss,
         names.map((name) => leaves[name]!),
@@ -189,7 +191,7 @@ function defineParameters(
       constant(features, 0),
     );
   }
-  const steps = Array.from({ length: depth }, (_, i) => i + 1);
+  const steps = Array.from({ length: exits[0] === 0 ? depth + 1 : depth }, (_, i) => i + 1);
   const rates = steps.map((t) => {
     const rate = (name: string, value: number) =>
       [name, parameters.define(`rate-${t}-${name}`, [], constant(1, value))] as const;

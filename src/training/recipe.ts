@@ -69,7 +69,8 @@ export interface TrainingPlan<Config, Data> {
   readonly description: string;
   /** A published form that is kept for comparison. */
   readonly baseline: boolean;
-  readonly limits?: Manifest['limits'];
+  /** What the manifest says of the requests that the bundle takes. */
+  readonly requests?: Pick<Manifest, 'limits' | 'drawings'>;
   /** The task's own files in the bundle, by name. */
   readonly taskFiles: ReadonlyMap<string, Uint8Array>;
   readonly test: TestData;

@@ -1,7 +1,7 @@
 /** What all parts share: a model that stops early, its counterpart with a fixed number of steps, and the test tasks. */
 import { loadBundles } from '../../../src/bundle/read.ts';
 import type { Manifest } from '../../../src/bundle/manifest.ts';
-import { readClassFolders } from '../../../src/data/class-folders.ts';
+import { prepared, readClasses } from '../../../src/tasks/few-shot/drawings.ts';
 import { fewShotTasks, settingsFor, type Setting } from '../../../src/tasks/few-shot/test-data.ts';
 import type { Condition } from '../../../src/evaluation/data.ts';
 import type { FewShotConfig } from '../../../src/tasks/few-shot/config.ts';
@@ -76,7 +76,7 @@ export async function testTasks(
     throw new Error(
       'few-shot needs a folder with a folder of images for each test class: --data DIR.',
     );
-  const images = await readClassFolders(data, config);
+  const images = prepared(await readClasses(data, config), config);
   return fewShotTasks(images, data, {
     settings,
     count: quick ? 5 : count,

@@ -1,9 +1,9 @@
 /** The traffic that a few-shot bundle is calibrated on. */
 import { basename } from 'node:path';
 import type { Manifest } from '../../bundle/manifest.ts';
-import { readClassFolders } from '../../data/class-folders.ts';
 import type { CalibrationTraffic } from '../../evaluation/traffic.ts';
 import { toPositive, type FlagsOf, type FlagTable } from '../../training/flags.ts';
+import { kindOf, preparation, readClasses } from './drawings.ts';
 import { fewShotTraffic, splitClasses } from './traffic.ts';
 
 /** Flags of `calibrate` for few-shot bundles. */
@@ -30,9 +30,9 @@ export async function fewShotCalibration(
 ): Promise<CalibrationTraffic> {
   if (data === undefined)
     throw new Error('few-shot needs a folder with a folder of images for each class: --data DIR.');
-  const { shape } = manifest.inputs.find(({ name }) => name === 'query')!;
-  const [channels, side] = [Number(shape[2]) === 1 ? 1 : 3, Number(shape[3])] as const;
-  const all = await readClassFolders(data, { side, channels });
+  const kind = kindOf(manifest);
+  const { channels, side, drawings } = kind;
+  const all = await readClasses(data, kind);
   const images = splitClasses(all, { selection: 0.3, certification: 0.4, test: 0.3 });
   const traffic = (part: 'selection' | 'certification' | 'test') => {
     const classes = images[part].labels.length;
@@ -41,6 +41,7 @@ export async function fewShotCalibration(
     return fewShotTraffic(images[part], part, seed, {
       style: channels === 1 ? 'drawings' : 'photographs',
       side,
+      ...(drawings && { prepare: preparation(side) }),
       queries: toPositive('--queries', queries),
       turns: channels === 1 && !upright,
     });

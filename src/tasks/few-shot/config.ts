@@ -10,17 +10,22 @@ const positiveInteger = Type.Integer({ minimum: 1 });
 
 /** Schema of a few-shot model's training configuration. */
 export const fewShotSchema = Type.Object({
-  /** `stop`: every step is an exit, weighted by the oracle. `fixed`: always all steps, the published MAML, for comparison. */
+  /**
+   * `stop`: every step is an exit, weighted by the oracle, and so is the start. `fixed`: always all steps, the published MAML,
+   * for comparison; its step 1 is what the others have as their start.
+   */
   form: Type.Union([Type.Literal('stop'), Type.Literal('fixed')]),
   channels: Type.Union([Type.Literal(1), Type.Literal(3)]),
   /** Width and height of the images, pixels. */
   side: positiveInteger,
+  /** Whether images are drawings, which are normalised: polarity, size, place and pen do not matter. */
+  drawings: Type.Optional(Type.Boolean()),
   /** The value of empty pixels, with which images are padded: 1 for ink on white paper. */
   background: Type.Number(),
   features: positiveInteger,
   /** T, the most gradient steps. */
   depth: positiveInteger,
-  exits: Type.Array(positiveInteger),
+  exits: Type.Array(Type.Integer({ minimum: 0 })),
   /** Width of the policy's hidden layer. */
   hidden: positiveInteger,
   /** `first`: training ignores how a step depends on the parameters before it through its gradient. */
@@ -40,7 +45,10 @@ export const fewShotSchema = Type.Object({
   seed: Type.Integer(),
   /** The share of the classes that the policy learns from, the threshold is calibrated on, and the layers do not see. */
   held: Type.Number({ minimum: 0, maximum: 1 }),
-  /** How the images that the layers learn from are varied; the policy and the tests use images as they are. */
+  /**
+   * How the images that the layers learn from are varied; the policy and the tests use images as they are. Drawings are
+   * turned only: they vary as callers' drawings do (`drawingMix`).
+   */
   augment: Type.Object({
     /** Whether a class whose images are all turned alike is one more class to learn from (Liu et al. 2020). */
     turns: Type.Boolean(),
@@ -49,7 +57,7 @@ export const fewShotSchema = Type.Object({
     /** Half of the images are mirrored left to right. */
     mirror: Type.Boolean(),
   }),
-  /** The first step alone, which is cheap: the blocks learn features whose class means separate the classes. */
+  /** The start alone, which is cheap: the blocks learn features whose class means separate the classes. */
   warmUp: stageOneSchema,
   stageOne: stageOneSchema,
   /** The layers are frozen, so tasks are adapted once and every step of the policy draws from the results. */
@@ -75,8 +83,8 @@ const common = {
   seed: 1,
   held: 0.1,
   features: 32,
-  depth: 4,
-  exits: [1, 2, 3, 4],
+  depth: 3,
+  exits: [0, 1, 2, 3],
   order: 'second' as const,
 };
 const policy: StageTwoConfig & Pick<FewShotConfig['stageTwo'], 'tasks' | 'queries' | 'batch'> = {
@@ -96,6 +104,7 @@ export const fewShotDefaults: Record<'drawings' | 'photographs', Omit<FewShotCon
     ...common,
     channels: 1,
     side: 28,
+    drawings: true,
     background: 1,
     ways: [20],
     shots: [1, 5],

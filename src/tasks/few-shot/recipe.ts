@@ -1,12 +1,7 @@
 /** How few-shot models are trained and measured: on a folder with a folder of images for each class. */
 import { basename } from 'node:path';
 import type { Manifest } from '../../bundle/manifest.ts';
-import {
-  fewestImages,
-  holdOutClasses,
-  readClassFolders,
-  type LabelledImages,
-} from '../../data/class-folders.ts';
+import { fewestImages, holdOutClasses, type LabelledImages } from '../../data/class-folders.ts';
 import { EpisodeSampler } from '../../data/episodes.ts';
 import { Random } from '../../data/random.ts';
 import type { TestData } from '../../evaluation/data.ts';
@@ -22,10 +17,12 @@ import {
 } from '../../training/flags.ts';
 import { toBundleName, type Recipe, type TrainingPlan } from '../../training/recipe.ts';
 import { calibrateFlags, fewShotCalibration } from './calibration.ts';
+import { kindOf, prepared, preparation, readClasses } from './drawings.ts';
 import { fewestClasses, splitClasses, type SplitClasses } from './classes.ts';
 import { fewShotDefaults, fewShotSchema, perTask, type FewShotConfig } from './config.ts';
 import { fewShotFamily, fewShotStages, toBatch, type FewShotBatches } from './stages.ts';
 import { fewShotTasks, settingsFor, type Setting } from './test-data.ts';
+import { varyDrawings } from './traffic.ts';
 
 /** The limits in a bundle's manifest: classes, support images and queries of a request. */
 const LIMITS = { K: 64, S: 256, Q: 512 };
@@ -119,8 +116,9 @@ async function plan(
   const defaults = fewShotDefaults[toChannels(flags.channels) === 1 ? 'drawings' : 'photographs'];
   const ways = flags.ways === undefined ? undefined : [toPositive('--ways', flags.ways)];
   const asked = ways ? { ...defaults, ways, stageTwo: { ...defaults.stageTwo, ways } } : defaults;
-  const config = file.over(fewShotSchema, { ...asked, form });
-  const read = (folder: string): Promise<LabelledImages> => readClassFolders(folder, config);
+  const steps = form === 'stop' ? {} : allSteps(defaults);
+  const config = file.over(fewShotSchema, { ...asked, ...steps, form });
+  const read = (folder: string): Promise<LabelledImages> => readClasses(folder, config);
   const all = await read(flags.data);
   const folder = basename(flags.data);
   const { training, test } =
@@ -134,23 +132,32 @@ async function plan(
     name: toBundleName(`few-shot-${folder}`),
     description: `Learns ${Math.max(...config.ways)} classes or fewer from ${config.shots.join(' to ')} images of each, by at most ${config.depth} gradient steps.`,
     baseline: form === 'fixed',
-    limits: LIMITS,
+    requests: { limits: LIMITS, ...(config.drawings && { drawings: true }) },
     taskFiles: new Map(),
     test: testOn(test, name, config, splitClasses(config, training)),
   };
 }
 
+/** A fixed number of steps has the start as its step 1, and one exit. */
+const allSteps = ({
+  depth,
+}: Pick<FewShotConfig, 'depth'>): Pick<FewShotConfig, 'depth' | 'exits'> => ({
+  depth: depth + 1,
+  exits: [depth + 1],
+});
+
 /** Measured on the tasks of `images`; calibrated on those of the policy's own classes, where it has any. */
 function testOn(
   images: LabelledImages,
   folder: string,
-  { ways, shots, queries, turns }: FewShotConfig,
+  config: FewShotConfig,
   { policy, separate }: SplitClasses,
 ): TestData {
+  const { ways, shots, queries, turns } = config;
   const settings = { settings: settingsFor(waysToTest(ways), shots), count: TASKS, queries, turns };
-  const test = fewShotTasks(images, folder, settings);
+  const test = fewShotTasks(prepared(images, config), folder, settings);
   if (!separate) return test;
-  const calibration = fewShotTasks(policy, folder, settings);
+  const calibration = fewShotTasks(prepared(policy, config), folder, settings);
   return { ...test, calibration: (manifest) => calibration.conditions(manifest, CALIBRATION_SEED) };
 }
 
@@ -179,14 +186,16 @@ function heldOut(
 
 /** Tasks that the layers and the policy learn from. */
 function episodes(config: FewShotConfig, images: LabelledImages, random: Random): FewShotBatches {
-  const { layers, policy } = splitClasses(config, images);
+  const { layers, policy: held } = splitClasses(config, images);
+  const policy = prepared(held, config);
   const draw = (sampler: EpisodeSampler, count: number) =>
     toBatch(
       Array.from({ length: count }, () => sampler.next()),
       config,
     );
-  const { augment, stageTwo, seed } = config;
-  const sampler = new EpisodeSampler(layers, random, { ...config, turns: augment.turns }, augment);
+  const { augment, drawings, side, stageTwo, seed } = config;
+  const vary = drawings ? varyDrawings({ side, prepare: preparation(side) }) : augment;
+  const sampler = new EpisodeSampler(layers, random, { ...config, turns: augment.turns }, vary);
   return {
     next: () => draw(sampler, config.batch),
     policyTasks() {
@@ -208,9 +217,8 @@ async function testData(
   manifest: Manifest,
 ): Promise<TestData> {
   if (data === undefined) throw new Error(NO_DATA);
-  const { shape } = manifest.inputs.find(({ name }) => name === 'query')!;
-  const channels = Number(shape[2]) === 1 ? 1 : 3;
-  const images = await readClassFolders(data, { side: Number(shape[3]), channels });
+  const kind = kindOf(manifest);
+  const images = prepared(await readClasses(data, kind), kind);
   const measured = (key: 'ways' | 'shots'): string | undefined =>
     [
       ...new Set(
@@ -223,7 +231,7 @@ async function testData(
     settings: toSettings(ways ?? measured('ways') ?? '5', shots ?? measured('shots') ?? '1-5,1,5'),
     count: toNumber('--count', count),
     queries: toNumber('--queries', queries),
-    turns: channels === 1 && !upright,
+    turns: kind.channels === 1 && !upright,
   });
 }
 

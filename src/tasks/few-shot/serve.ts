@@ -2,7 +2,14 @@
 import pMap from 'p-map';
 import Type from 'typebox';
 import type { Manifest } from '../../bundle/manifest.ts';
-import { readHeader, readSquare, squareBytes } from '../../codecs/images.ts';
+import {
+  readDrawing,
+  readHeader,
+  readSquare,
+  squareBytes,
+  type Planes,
+} from '../../codecs/images.ts';
+import { normaliseDrawing } from '../../codecs/normalise-drawing.ts';
 import type { Array32, RunResult, TaskAnswer } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
 import { at, entry } from '../../util/at.ts';
@@ -104,7 +111,10 @@ export const fewShot: Task = {
       },
     });
     const read = (files: readonly Uint8Array[], what: string) =>
-      readAll(files, what, { channels, side, maxPixels: settings.maxPixels, signal });
+      readAll(files, what, {
+        ...{ channels, side, drawings: manifest.drawings ?? false },
+        ...{ maxPixels: settings.maxPixels, signal },
+      });
     const sample = {
       support: await read(
         support.map(({ image }) => image),
@@ -208,6 +218,7 @@ function checkLimits({ name, limits }: Manifest, count: typeof LIMITS): void {
 interface Wanted {
   readonly channels: 1 | 3;
   readonly side: number;
+  readonly drawings: boolean;
   readonly maxPixels: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -233,12 +244,13 @@ async function peakBytes(
 async function readAll(
   images: readonly Uint8Array[],
   what: string,
-  { channels, side, maxPixels, signal }: Wanted,
+  wanted: Wanted,
 ): Promise<Array32> {
+  const { channels, side, signal } = wanted;
   const size = channels * side * side;
   const data = new Float32Array(images.length * size);
   const read = async (image: Uint8Array, i: number): Promise<void> => {
-    const planes = await readSquare(image, side, channels, maxPixels).catch((error: unknown) => {
+    const planes = await readOne(image, wanted).catch((error: unknown) => {
       if (error instanceof Problem)
         throw new Problem(error.code, `Image ${i} of ${what}: ${error.message}`, { cause: error });
       throw error;
@@ -247,6 +259,16 @@ async function readAll(
   };
   await pMap(images, read, { concurrency: CONCURRENCY, ...(signal && { signal }) });
   return { data, dims: [images.length, channels, side, side] };
+}
+
+async function readOne(
+  image: Uint8Array,
+  { channels, side, drawings, maxPixels }: Wanted,
+): Promise<Planes> {
+  if (!drawings) return readSquare(image, side, channels, maxPixels);
+  const drawing = normaliseDrawing(await readDrawing(image, maxPixels), side);
+  if (drawing) return drawing;
+  throw new Problem('bad-image', 'It holds no drawing: all its pixels are nearly alike.');
 }
 
 function oneHot(support: readonly LabelledImage[], labels: readonly string[]): Array32 {

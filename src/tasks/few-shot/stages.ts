@@ -60,7 +60,7 @@ export interface FewShotBatches extends Batches {
   readonly random: Random;
 }
 
-/** Warm-up of the first step, Stage I on all exits and, unless the form is `fixed`, Stage II. */
+/** Warm-up of the start, Stage I on all exits and, unless the form is `fixed`, Stage II. */
 export function fewShotStages(
   config: FewShotConfig,
   batches: FewShotBatches,
@@ -70,8 +70,9 @@ export function fewShotStages(
   const unrolled = tasks.map(({ inputs, targets }) =>
     unroll(family, inputs).outputs.map((read) => crossEntropy(read, targets)),
   );
+  const start = layersOf(family)[0]!;
   const firsts = tasks.map(({ inputs, targets }) =>
-    crossEntropy(family.decode!(1, { ...inputs, ...family.layer(1, inputs) }), targets),
+    crossEntropy(family.decode!(start, { ...inputs, ...family.layer(start, inputs) }), targets),
   );
   const losses = family.exits.map((_, i) => stack(unrolled.map((task) => task[i]!)));
   const stages = [

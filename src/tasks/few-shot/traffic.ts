@@ -2,12 +2,7 @@
 import type { Planes } from '../../codecs/images.ts';
 import { fewestImages, pickClasses, type LabelledImages } from '../../data/class-folders.ts';
 import { place } from '../../data/drawings.ts';
-import {
-  EpisodeSampler,
-  type EpisodeOptions,
-  type Variation,
-  type Vary,
-} from '../../data/episodes.ts';
+import { EpisodeSampler, type EpisodeOptions, type Vary } from '../../data/episodes.ts';
 import type { Random } from '../../data/random.ts';
 import { inverted, thicken } from '../../codecs/ink.ts';
 import { resize } from '../../codecs/resize.ts';
@@ -43,7 +38,7 @@ export const drawingMix: readonly DrawingKind[] = [
 ];
 
 /** Least width and height of a canvas, pixels; smaller images are scaled up. */
-const CANVAS = 84;
+export const CANVAS = 84;
 /** What a pen adds to a stroke on each side, as a share of the side of a canvas that the drawing fills. */
 const PEN = { from: -0.009, to: 0.027, spacing: 'linear' } as const;
 /** The size of a drawing over that of its canvas. */
@@ -113,26 +108,11 @@ export const fewShotTraffic = (
   },
 });
 
-/**
- * Tasks of the same mix, to train on.
- *
- * @param random that of the training part: `randomOf('training', seed, 0)`
- * @param augment varies photographs, which must be `side` pixels wide and high
- */
-export const trafficEpisodes = (
-  images: LabelledImages,
-  random: Random,
-  traffic: FewShotTraffic,
-  augment?: Variation,
-): EpisodeSampler =>
-  new EpisodeSampler(
-    images,
-    random,
-    episodeOptions(images, traffic),
-    traffic.style === 'drawings'
-      ? (ofTask) => drawn(ofTask.weighted(drawingMix), ofTask, traffic)
-      : (augment ?? (() => (image) => scaled(image, traffic))),
-  );
+/** Drawings of the same mix, to train on: a kind for each task. */
+export const varyDrawings =
+  (traffic: Pick<FewShotTraffic, 'side' | 'prepare'>): Vary =>
+  (ofTask) =>
+    drawn(ofTask.weighted(drawingMix), ofTask, traffic);
 
 /** 2 to 20 classes and 1 to 20 images of each, as far as there are classes and images. */
 function episodeOptions(
@@ -152,7 +132,11 @@ function episodeOptions(
 }
 
 /** The drawings of a task as the model sees them, [1,side,side]. */
-function drawn(kind: DrawingKind, random: Random, traffic: FewShotTraffic): ReturnType<Vary> {
+function drawn(
+  kind: DrawingKind,
+  random: Random,
+  traffic: Pick<FewShotTraffic, 'side' | 'prepare'>,
+): ReturnType<Vary> {
   const canvas = drawCanvases(kind, random);
   return (image) => scaled(canvas(image), traffic);
 }
@@ -180,8 +164,10 @@ export function drawCanvases(
   };
 }
 
-const scaled = (image: Planes, { side, prepare }: FewShotTraffic): Float32Array =>
-  (prepare?.(image) ?? resize(image, side, side)).data;
+const scaled = (
+  image: Planes,
+  { side, prepare }: Pick<FewShotTraffic, 'side' | 'prepare'>,
+): Float32Array => (prepare?.(image) ?? resize(image, side, side)).data;
 
 /** Divides classes among parts by a hash of their names; parts without a share have no class. */
 export const splitClasses = (
