@@ -85,7 +85,7 @@ describe('a model of drawings sees the same letter', () => {
   });
 
   it('a model of photographs sees them as they are', async () => {
-    const { drawings: _, ...photographs } = drawings;
+    const photographs = { ...drawings, drawings: false };
     const [expected, light] = await supportOf(
       [plain, { ...plain, ink: 255, paper: 0 }],
       photographs,
