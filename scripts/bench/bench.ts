@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { markdownTable } from 'markdown-table';
 import { batching } from './batching.ts';
+import { day } from './day/day.ts';
 import { depth } from './depth.ts';
 import { engine } from './engine.ts';
 import { isolation } from './isolation.ts';
@@ -21,6 +22,7 @@ const benches: readonly Bench[] = [
   overload,
   isolation,
   scaling,
+  day,
   providers,
   trainingStep,
 ];
