@@ -21,8 +21,8 @@ export interface RequestCost {
 export interface Day {
   readonly seconds: number;
   /** Requests, 1/s, at a time. */
-  rate(at: number): number;
-  draw(at: number, random: Random): RequestCost;
+  readonly rate: (at: number) => number;
+  readonly draw: (at: number, random: Random) => RequestCost;
   /** Workers and limits of a replica. */
   readonly limits: Limits;
   /** From the decision for a replica to its first request, s. */
