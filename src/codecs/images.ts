@@ -9,12 +9,13 @@ import {
   type EncodeOptions,
   type ImageFormat,
 } from './formats.ts';
+import { grayInSrgb } from './gray-profile.ts';
 import { completed } from './jpeg-end.ts';
 import { jpegQuality } from './jpeg-quality.ts';
 import { faultOf } from './kinds.ts';
 import { fittedToJpeg, jpegWith, keptOf, needsCarrier, pngWith, tiffWith } from './metadata.ts';
 import { fill, interleave, luma, onBackground, onPaper } from './pixels.ts';
-import { carrier, grayInSrgb, inDisplayP3 } from './profiles.ts';
+import { carrier, inDisplayP3 } from './profiles.ts';
 import { unreadable } from './unreadable.ts';
 
 // Every request has a new image, so sharp's cache is of no use.
@@ -202,18 +203,19 @@ async function readInSrgb(
   change: Change,
 ): Promise<Pixels> {
   const file = await completed(bytes, meta);
-  if (!meta.icc || meta.depth === 'uchar' || meta.space === 'cmyk')
-    return read(file, channels, meta, change, false);
-  // libvips leaves gray of 16 bits as it is, and converts colours of 16 bits to Display P3.
+  if (!meta.icc || meta.space === 'cmyk') return read(file, channels, meta, change, false);
+  const isColour = channelsOf(meta) === 3;
+  if (isColour && meta.depth === 'uchar') return read(file, channels, meta, change, false);
   const shallow = { ...meta, depth: 'uchar' } as const;
-  if (channelsOf(meta) === 3) {
+  if (isColour) {
+    // Colours of 16 bits are converted to Display P3, and only those of 8 bits from there to sRGB.
     const copy = await inDisplayP3(open(file, false)).catch((error: unknown) => {
       throw unreadable(error);
     });
     return read(copy, channels, shallow, change, false);
   }
   const image = await read(file, 1, meta);
-  const data = await grayInSrgb(image.data, meta.icc);
+  const data = grayInSrgb(image.data, meta.icc);
   const copy = await encodeImage(
     { ...image, data, bits: 8, format: 'png', source: undefined },
     'png',
@@ -272,7 +274,7 @@ export async function encodeImage(
   const file =
     source && keptOf(source, await sharp(source, unlimited).metadata(), channels, metadata);
   const isConverted = channels === 1 && !gray && file?.icc !== undefined;
-  const shown = isConverted ? { ...image, data: await grayInSrgb(image.data, file.icc!) } : image;
+  const shown = isConverted ? { ...image, data: grayInSrgb(image.data, file.icc!) } : image;
   const fitted = format === 'jpeg' && file ? fittedToJpeg(file) : file;
   const kept = fitted && isConverted ? { ...fitted, icc: undefined } : fitted;
   const bits = deep ? image.bits : 8;

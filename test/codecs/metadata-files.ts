@@ -115,3 +115,23 @@ export function withWebpChunk(
   const body = Buffer.concat([riff('VP8X', header), webp.subarray(12), riff(type, data)]);
   return riff('RIFF', Buffer.concat([Buffer.from('WEBP'), body]));
 }
+
+/** An AVIF as libvips writes it, with code points in the place of the property that tells its bits. */
+export function withCodePoints(avif: Uint8Array, primaries: number, transfer: number): Buffer {
+  const file = Buffer.from(avif);
+  const old = file.indexOf('pixi') - 4;
+  const size = file.readUInt32BE(old);
+  const box = Buffer.from('\0\0\0\x13colrnclx\0\0\0\0\0\x06\x80', 'latin1');
+  box.writeUInt16BE(primaries, 12);
+  box.writeUInt16BE(transfer, 14);
+  const more = box.length - size;
+  for (const name of ['meta', 'iprp', 'ipco']) {
+    const at = file.indexOf(name) - 4;
+    file.writeUInt32BE(file.readUInt32BE(at) + more, at);
+  }
+  const pixels = Buffer.alloc(4);
+  pixels.writeUInt32BE(file.indexOf('mdat') + 4);
+  const place = file.indexOf(pixels, file.indexOf('iloc'));
+  file.writeUInt32BE(file.readUInt32BE(place) + more, place);
+  return Buffer.concat([file.subarray(0, old), box, file.subarray(old + size)]);
+}
