@@ -11,10 +11,13 @@ interface Box {
   readonly data: Buffer;
 }
 
+/** The most boxes of a container that are looked at. */
+const MAX_BOXES = 1000;
+
 /** The boxes of a container; one that is cut short or of 64-bit size ends the list. */
 function boxesOf(container: Buffer): Box[] {
   const boxes: Box[] = [];
-  for (let at = 0; at + 8 <= container.length;) {
+  for (let at = 0; at + 8 <= container.length && boxes.length < MAX_BOXES;) {
     const size = container.readUInt32BE(at);
     const end = size === 0 ? container.length : at + size;
     if (end < at + 8 || end > container.length) break;

@@ -39,8 +39,11 @@ interface Resource {
   readonly bytes: Buffer;
 }
 
+/** The most resources that are looked at. */
+const MAX_RESOURCES = 1000;
+
 function* resources(block: Buffer): Generator<Resource> {
-  for (let at = 0; at + 12 <= block.length;) {
+  for (let at = 0, count = 0; at + 12 <= block.length && count < MAX_RESOURCES; count++) {
     if (block.toString('latin1', at, at + 4) !== SIGNATURE) return;
     const length = at + 6 + even(1 + block[at + 6]!);
     if (length + 4 > block.length) return;

@@ -12,9 +12,12 @@ const name = `(?:[\\w.-]{1,64}:(?:${stale})|hdrgm:\\w{1,64})`;
 const attribute = new RegExp(`\\s${name}\\s{0,16}=\\s{0,16}(?:"[^"]*"|'[^']*')`, 'g');
 const opening = new RegExp(`<(${name})(?=[\\s/>])[^<>]*>`, 'g');
 
-/** The packet without those claims, as attributes and as elements. Undefined where it is not XML in UTF-8. */
+/** The longest packet that is taken over, bytes. */
+const MAX_PACKET = 2 ** 20;
+
+/** The packet without those claims, as attributes and as elements. Undefined where it is too long or not XML in UTF-8. */
 export function cleanXmp(packet: Buffer): Buffer | undefined {
-  if (packet.includes(0)) return undefined;
+  if (packet.length > MAX_PACKET || packet.includes(0)) return undefined;
   // As Latin-1 every byte stays what it is.
   const text = packet.toString('latin1').replace(attribute, '');
   const parts: string[] = [];

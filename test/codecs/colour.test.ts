@@ -10,6 +10,7 @@ import {
   readDrawing,
   readHeader,
   readSquare,
+  type DecodedImage,
 } from '../../src/codecs/images.ts';
 import { profileChunk } from '../../src/codecs/png.ts';
 import { chunk, pngChunks, withCodePoints, withPngChunks } from './metadata-files.ts';
@@ -18,7 +19,7 @@ const MOST = 1e6;
 const [width, height] = [40, 24];
 const frame = { width, height, format: 'png', alpha: undefined, source: undefined } as const;
 
-function picture(channels: 1 | 3, bits: 8 | 16 = 8) {
+function picture(channels: 1 | 3, bits: 8 | 16 = 8): DecodedImage {
   const length = channels * width * height;
   const most = 2 ** bits - 1;
   const data = Float32Array.from(

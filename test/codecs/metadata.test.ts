@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { formats, type ImageFormat } from '../../src/codecs/formats.ts';
-import { decodeImage, encodeImage } from '../../src/codecs/images.ts';
+import { decodeImage, encodeImage, type DecodedImage } from '../../src/codecs/images.ts';
 import {
   chunk,
   pngChunks,
@@ -16,10 +16,10 @@ import {
 const MOST = 1e6;
 const [width, height] = [24, 16];
 const pixels = Float32Array.from({ length: 3 * width * height }, (_, i) => ((i * 7) % 251) / 255);
-const picture = {
+const picture: DecodedImage = {
   ...{ width, height, channels: 3, bits: 8, data: pixels, format: 'png' },
   ...{ alpha: undefined, source: undefined },
-} as const;
+};
 
 const thumbnail = Buffer.from('\xff\xd8THUMBNAIL\xff\xd9', 'latin1');
 const first: Entry[] = [
