@@ -62,7 +62,7 @@ module.exports = {
       to: { path: '^scripts/' },
     },
     only('one-importer-of-onnxruntime', 'onnxruntime-node', '^src/runtime/'),
-    only('one-importer-of-sharp', 'sharp', '^src/codecs/(images|formats)\\.ts$'),
+    only('one-importer-of-sharp', 'sharp', '^src/codecs/(images|formats|profiles|jpeg-end)\\.ts$'),
     only('one-importer-of-protobuf', '(onnx-buf|@bufbuild)', '^src/graph/(path-)?model\\.ts$'),
     only('one-importer-of-grpc', '@grpc/(grpc-js|reflection)', '^src/server/grpc/'),
     only(

@@ -7,7 +7,7 @@ export interface EncodeOptions {
   readonly quality?: number;
   /** Chroma at half resolution in both axes (4:2:0) or full resolution (4:4:4). */
   readonly chroma?: ChromaSubsampling;
-  /** `strip` keeps the colour profile alone; `keep`, the default, EXIF, XMP and resolution as well. */
+  /** `strip` keeps colour and resolution alone; `keep`, the default, EXIF, XMP, IPTC and text as well. */
   readonly metadata?: 'keep' | 'strip';
   /** The colour behind transparent parts, RRGGBB, in formats without alpha; white by default. */
   readonly background?: string;

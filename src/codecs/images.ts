@@ -1,6 +1,6 @@
-/** Decodes images to planes and encodes planes to images. With formats.ts the only importer of sharp. */
+/** Decodes images to planes and encodes planes to images. Only this folder imports sharp. */
 import { readFile } from 'node:fs/promises';
-import sharp, { type Metadata, type Raw, type Sharp } from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { Problem } from '../errors.ts';
 import {
   formats,
@@ -9,10 +9,14 @@ import {
   type EncodeOptions,
   type ImageFormat,
 } from './formats.ts';
-import { withEnd } from './jpeg-end.ts';
+import { grayInSrgb } from './gray-profile.ts';
+import { completed } from './jpeg-end.ts';
 import { jpegQuality } from './jpeg-quality.ts';
 import { faultOf } from './kinds.ts';
+import { fittedToJpeg, jpegWith, keptOf, needsCarrier, pngWith, tiffWith } from './metadata.ts';
 import { fill, interleave, luma, onBackground, onPaper } from './pixels.ts';
+import { carrier, inDisplayP3 } from './profiles.ts';
+import { unreadable } from './unreadable.ts';
 
 // Every request has a new image, so sharp's cache is of no use.
 sharp.cache(false);
@@ -38,7 +42,7 @@ export interface DecodedImage extends Planes {
   readonly bits: 8 | 16;
   /** [H,W] in [0,1], where the file had an alpha channel. */
   readonly alpha: Float32Array | undefined;
-  /** The file, where it has metadata to keep (ICC profile, EXIF, XMP, resolution). CMYK images lose theirs, since they become RGB. */
+  /** The file, whose metadata an encoded image takes over. */
   readonly source: Uint8Array | undefined;
   /** How a lossy file was saved: the defaults for saving it in the same format again. */
   readonly saved?: Pick<EncodeOptions, 'quality' | 'chroma'>;
@@ -53,7 +57,7 @@ export async function readHeader(bytes: Uint8Array, maxPixels: number): Promise<
   const fault = faultOf(bytes);
   if (fault === 'unknown') throw unreadable();
   if (fault) throw new Problem('bad-image', `${fault}; send ${formats.join(', ')}.`);
-  const meta = await sharp(bytes, { limitInputPixels: false })
+  const meta = await sharp(bytes, unlimited)
     .metadata()
     .catch((error: unknown) => {
       throw unreadable(error);
@@ -96,16 +100,10 @@ export async function decodeImage(bytes: Uint8Array, maxPixels: number): Promise
 export async function decodeWith(bytes: Uint8Array, meta: Header): Promise<DecodedImage> {
   const file = await completed(bytes, meta);
   const image = await read(file, channelsOf(meta), meta);
-  const special =
-    meta.icc ??
-    meta.exif ??
-    meta.xmp ??
-    meta.iptc ??
-    (meta.density !== undefined && meta.density !== 72);
   return {
     ...image,
     format: meta.format,
-    source: special && meta.space !== 'cmyk' ? file : undefined,
+    source: file,
     ...(meta.format === 'jpeg' && { saved: savedAs(bytes, meta) }),
   };
 }
@@ -144,15 +142,10 @@ export async function readSquare(
 ): Promise<Planes> {
   const bytes = typeof input === 'string' ? await readFile(input) : input;
   const meta = await readHeader(bytes, maxPixels);
-  const image = await read(
-    await completed(bytes, meta),
-    channels,
-    { ...meta, hasAlpha: false },
-    (opened) => {
-      const opaque = meta.hasAlpha ? opened.flatten({ background: 'white' }) : opened;
-      return opaque.resize(side, side, { fit: 'cover' });
-    },
-  );
+  const image = await readInSrgb(bytes, channels, meta, (opened) => {
+    const opaque = meta.hasAlpha ? opened.flatten({ background: 'white' }) : opened;
+    return opaque.resize(side, side, { fit: 'cover' });
+  });
   return { channels, width: side, height: side, data: image.data };
 }
 
@@ -170,7 +163,7 @@ export async function readDrawing(
 ): Promise<Planes> {
   const bytes = typeof input === 'string' ? await readFile(input) : input;
   const meta = await readHeader(bytes, maxPixels);
-  const image = await read(await completed(bytes, meta), meta.hasAlpha ? 3 : 1, meta, (opened) =>
+  const image = await readInSrgb(bytes, meta.hasAlpha ? 3 : 1, meta, (opened) =>
     opened.resize(SHEET, SHEET, { fit: 'inside', withoutEnlargement: true }),
   );
   const { width, height, data, alpha } = image;
@@ -191,50 +184,59 @@ export const squareBytes = ({ width, height, channels, depth }: Header): number 
 /** Channels of the planes that an image is decoded to. */
 export const channelsOf = (meta: Header): 1 | 3 => (meta.channels < 3 ? 1 : 3);
 
-/** Opens an image with its orientation applied; damaged files are errors. CMYK is converted to RGB by its profile, others keep theirs. */
-const open = (bytes: Uint8Array, cmyk: boolean): Sharp =>
-  sharp(bytes, { limitInputPixels: false, failOn: 'error', ignoreIcc: !cmyk }).autoOrient();
+const unlimited = { limitInputPixels: false } as const;
 
-/** The last rows in which the decoder does not report that pixels are missing. */
-const LAST_ROWS = 64;
-
-/**
- * A JPEG without its end marker gets one, where no pixels are missing: the decoder warns of missing ones above the last
- * rows, and those come out the same whatever bits follow. Other files stay as they are.
- * @throws Problem `bad-image`
- */
-async function completed(bytes: Uint8Array, { width, height }: Header): Promise<Uint8Array> {
-  const ended = withEnd(bytes);
-  if (!ended) return bytes;
-  const rows = Math.min(height, LAST_ROWS);
-  const bottom = (file: Uint8Array, failOn: 'warning' | 'error'): Promise<Buffer> =>
-    sharp(file, { limitInputPixels: false, failOn })
-      .extract({ left: 0, top: height - rows, width, height: rows })
-      .raw()
-      .toBuffer();
-  const [last, other] = await Promise.all([
-    bottom(ended.file, 'warning'),
-    bottom(ended.other, 'error'),
-  ]).catch((error: unknown) => {
-    throw unreadable(error);
-  });
-  if (!last.equals(other)) throw unreadable();
-  return ended.file;
-}
+/** Opens an image with its orientation applied; damaged files are errors. */
+const open = (bytes: Uint8Array, ignoreIcc: boolean): Sharp =>
+  sharp(bytes, { ...unlimited, failOn: 'error', ignoreIcc }).autoOrient();
 
 const spaceOf = (channels: 1 | 3, bits: 8 | 16): string =>
   channels === 1 ? (bits === 16 ? 'grey16' : 'b-w') : bits === 16 ? 'rgb16' : 'srgb';
 
+type Change = (image: Sharp) => Sharp;
+
+/** As `read`, with values converted to sRGB where the file has a profile. */
+async function readInSrgb(
+  bytes: Uint8Array,
+  channels: 1 | 3,
+  meta: Header,
+  change: Change,
+): Promise<Pixels> {
+  const file = await completed(bytes, meta);
+  if (!meta.icc || meta.space === 'cmyk') return read(file, channels, meta, change, false);
+  const isColour = channelsOf(meta) === 3;
+  if (isColour && meta.depth === 'uchar') return read(file, channels, meta, change, false);
+  const shallow = { ...meta, depth: 'uchar' } as const;
+  if (isColour) {
+    // Colours of 16 bits are converted to Display P3, and only those of 8 bits from there to sRGB.
+    const copy = await inDisplayP3(open(file, false)).catch((error: unknown) => {
+      throw unreadable(error);
+    });
+    return read(copy, channels, shallow, change, false);
+  }
+  const image = await read(file, 1, meta);
+  const data = grayInSrgb(image.data, meta.icc);
+  const copy = await encodeImage(
+    { ...image, data, bits: 8, format: 'png', source: undefined },
+    'png',
+  );
+  return read(copy, channels, shallow, change);
+}
+
+type Pixels = Omit<DecodedImage, 'format' | 'source' | 'saved'>;
+
+/** Reads pixels in the image's own profile, unless it is to be applied; CMYK becomes RGB by its profile. */
 async function read(
   bytes: Uint8Array,
   channels: 1 | 3,
   meta: Header,
-  change: (image: Sharp) => Sharp = (image) => image,
-): Promise<Omit<DecodedImage, 'format' | 'source' | 'saved'>> {
+  change: Change = (image) => image,
+  ignoreIcc = meta.space !== 'cmyk',
+): Promise<Pixels> {
   const bits = meta.depth === 'ushort' ? 16 : 8;
   // For 8-bit gray sharp returns the first channel only; to get the alpha channel too, gray is read as RGB.
   const space = meta.channels === 2 ? spaceOf(3, bits) : spaceOf(channels, bits);
-  const { data, info } = await change(open(bytes, meta.space === 'cmyk'))
+  const { data, info } = await change(open(bytes, ignoreIcc))
     .toColourspace(space)
     .raw({ depth: bits === 16 ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true })
@@ -243,9 +245,12 @@ async function read(
     });
   const stored =
     bits === 16 ? new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) : data;
+  // libvips shifts the 10 or 12 bits of an AVIF to the left.
+  const unused = bits === 16 && meta.format === 'avif' ? 16 - (meta.bitsPerSample ?? 16) : 0;
+  const most = 2 ** bits - 2 ** unused;
   const pixels = info.width * info.height;
   const plane = (c: number, target: Float32Array): Float32Array =>
-    fill(target, stored, c, info.channels, 1 / (2 ** bits - 1));
+    fill(target, stored, c, info.channels, 1 / most);
   const planes = new Float32Array(channels * pixels);
   for (let c = 0; c < channels; c++)
     plane(Math.min(c, info.channels - 1), planes.subarray(c * pixels, (c + 1) * pixels));
@@ -255,8 +260,8 @@ async function read(
 }
 
 /**
- * Encodes planes, with the metadata of the source file unless it is to be stripped. Bit depth and channels are reduced to what the format supports.
- * Values are clipped to [0,1].
+ * Encodes planes, with the metadata of the source file unless it is to be stripped. Bit depth and channels are reduced to what the format supports;
+ * where that excludes gray, values with a gray profile are converted to sRGB. Values are clipped to [0,1].
  */
 export async function encodeImage(
   image: DecodedImage,
@@ -265,34 +270,27 @@ export async function encodeImage(
 ): Promise<Uint8Array> {
   const { width, height, channels, source } = image;
   const { deep, gray, alpha, encode } = imageFormats[format];
-  const bits = deep ? image.bits : 8;
   const { metadata = 'keep' } = options;
-  const pixels = interleave(alpha ? image : onBackground(image, options.background), bits);
+  const file =
+    source && keptOf(source, await sharp(source, unlimited).metadata(), channels, metadata);
+  const isConverted = channels === 1 && !gray && file?.icc !== undefined;
+  const shown = isConverted ? { ...image, data: grayInSrgb(image.data, file.icc!) } : image;
+  const fitted = format === 'jpeg' && file ? fittedToJpeg(file) : file;
+  const kept = fitted && isConverted ? { ...fitted, icc: undefined } : fitted;
+  const bits = deep ? image.bits : 8;
+  const pixels = interleave(alpha ? shown : onBackground(shown, options.background), bits);
   const raw = { width, height, channels: (channels + (image.alpha ? 1 : 0)) as 1 | 2 | 3 | 4 };
-  const input = source
-    ? carry(source, pixels, raw, { profile: channels === 3 || gray, rest: metadata === 'keep' })
-    : sharp(pixels, { raw, limitInputPixels: false });
+  const input = sharp(pixels, { raw, ...unlimited });
   if (!alpha) input.removeAlpha();
-  const defaults = format === image.format ? image.saved : {};
   const coloured = input.toColourspace(spaceOf(channels, bits));
-  return encode(coloured, { ...defaults, ...options }).toBuffer();
-}
-
-/** Replaces the pixels of a file: its own are zeroed and combined with the new ones, since sharp keeps metadata only within its pipeline. */
-function carry(
-  source: Uint8Array,
-  pixels: Uint8Array | Uint16Array,
-  raw: Raw,
-  keep: { readonly profile: boolean; readonly rest: boolean },
-): Sharp {
-  const opened = open(source, false);
-  if (raw.channels === 1 || raw.channels === 3) opened.removeAlpha();
-  const blank = opened.linear(0, 0).boolean(pixels as Buffer, 'or', { raw });
-  if (keep.rest) return keep.profile ? blank.keepMetadata() : blank.keepExif().keepXmp();
-  return keep.profile ? blank.keepIccProfile() : blank;
-}
-
-function unreadable(cause?: unknown): Problem {
-  const detail = `The image cannot be decoded: it is cut short, damaged or no image. Send a whole file: ${formats.join(', ')}.`;
-  return new Problem('bad-image', detail, { cause });
+  const defaults = format === image.format ? image.saved : {};
+  const written = (from: Sharp): Promise<Buffer> =>
+    encode(from, { ...defaults, ...options }).toBuffer();
+  if (format === 'tiff') return tiffWith(await written(coloured), kept);
+  if (!kept) return written(coloured);
+  if (format === 'png') return pngWith(await written(coloured), kept);
+  const answer = await written(
+    needsCarrier(kept) ? await carrier(coloured, kept, spaceOf(channels, 8)) : coloured,
+  );
+  return format === 'jpeg' ? jpegWith(answer, kept) : answer;
 }

@@ -1,5 +1,6 @@
 /** What a file is by its first bytes, before any decoder sees it: only kinds that are taken are ever parsed. */
-import { isTiff, tiffFault } from './tiff.ts';
+import { isTiff } from './ifd.ts';
+import { tiffFault } from './tiff.ts';
 
 /** The most of a text file that is looked at. */
 const TEXT_BYTES = 1024;

@@ -40,6 +40,17 @@ export function onBackground(image: Pixels, colour = 'ffffff'): Pixels {
   return { ...image, data: opaque };
 }
 
+/** Values in [0,1] through a function that a table gives at even steps, in between linearly. */
+export function throughTable(data: Float32Array, table: Float32Array): Float32Array {
+  const last = table.length - 1;
+  return data.map((value) => {
+    const at = Math.min(1, Math.max(0, value)) * last;
+    const below = Math.min(Math.floor(at), last - 1);
+    const share = at - below;
+    return (1 - share) * table[below]! + share * table[below + 1]!;
+  });
+}
+
 /** The brightness of colours (ITU-R BT.601): [3,H,W] → [H,W]. */
 export function luma(data: Float32Array): Float32Array {
   const pixels = data.length / 3;

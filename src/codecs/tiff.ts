@@ -1,12 +1,9 @@
 /** What a TIFF's first directory says of it: camera raw files are TIFFs whose first picture is a thumbnail. */
+import { numbersOf } from './ifd.ts';
 
 const NEW_SUBFILE_TYPE = 254;
 const SUB_IFDS = 330;
 const DNG_VERSION = 50_706;
-
-/** Whether the first four bytes are the signature of TIFF or BigTIFF, in either byte order. */
-export const isTiff = (file: Buffer): boolean =>
-  /^(?:II[*+]\0|MM\0[*+])/.test(file.toString('latin1', 0, 4));
 
 /** Why a TIFF is refused before it is parsed: it is a camera's raw file. */
 export function tiffFault(file: Buffer): string | undefined {
@@ -21,12 +18,7 @@ const raw = 'Camera raw (such as DNG) is not taken, nor the thumbnail in it';
 
 /** Tags of the first directory, each with the first four bytes of its value or place; empty where it lies outside the file. */
 function firstDirectory(file: Buffer): ReadonlyMap<number, number> {
-  const little = file[0] === 0x49;
-  const big = file[little ? 2 : 3] === 0x2b;
-  const u16 = (at: number): number => (little ? file.readUInt16LE(at) : file.readUInt16BE(at));
-  const u32 = (at: number): number => (little ? file.readUInt32LE(at) : file.readUInt32BE(at));
-  const u64 = (at: number): number =>
-    little ? u32(at) + 2 ** 32 * u32(at + 4) : 2 ** 32 * u32(at) + u32(at + 4);
+  const { isBig: big, u16, u32, u64 } = numbersOf(file);
   const tags = new Map<number, number>();
   const [entry, value] = big ? [20, 12] : [12, 8];
   if (file.length < 16) return tags;

@@ -50,10 +50,10 @@ export const denoise: Task = {
     const { models, settings } = context;
     const file = imageOf(request);
     const header = await readHeader(file, settings.maxPixels);
+    const wanted = wantedOf(request, file, header);
     await admitted(header, request, context);
     // Once the tiles are cut nothing may hold on to the image's own pixels: no closure below sees them.
     const { data, ...frame } = await decodeWith(file, header);
-    const wanted = wantedOf(request, frame);
     if (frame.alpha) fillHidden({ ...frame, data }, frame.alpha);
     const gray = withoutColour({ ...frame, data });
     const takes = (channels: number): boolean =>

@@ -1,7 +1,8 @@
 /** What a request asks for besides the model and the stopping: query parameters and negotiation, checked before any compute. */
 import Type from 'typebox';
+import { colourFault } from '../../codecs/colour.ts';
 import { formats, imageFormats, isFormat, type ImageFormat } from '../../codecs/formats.ts';
-import type { DecodedImage } from '../../codecs/images.ts';
+import type { Header } from '../../codecs/images.ts';
 import { Problem } from '../../errors.ts';
 import { answerType, JSON_TYPE } from '../common/media-types.ts';
 import type { TaskRequest } from '../task.ts';
@@ -37,7 +38,7 @@ export const query = {
   metadata: Type.Optional(
     Type.Enum(['keep', 'strip'], {
       description:
-        'strip removes everything but the colour profile: EXIF with its place and time, XMP, resolution.',
+        'strip removes everything but colour and resolution: EXIF with its place and time, XMP, IPTC, text.',
     }),
   ),
   background: Type.Optional(
@@ -72,11 +73,9 @@ export function wantedType({ format }: TaskRequest['options']): string | undefin
   return typeof format === 'string' ? `image/${format}` : undefined;
 }
 
-/** @throws Problem where the parameters exclude each other, or the format cannot hold the image */
-export function wantedOf(
-  request: TaskRequest,
-  { format: own, width, height }: Pick<DecodedImage, 'format' | 'width' | 'height'>,
-): Wanted {
+/** @throws Problem where the parameters exclude each other, or the format cannot hold the image of this header */
+export function wantedOf(request: TaskRequest, file: Uint8Array, header: Header): Wanted {
+  const { format: own, width, height } = header;
   const { options } = request;
   const accept = answerType(request, `image/${own}`);
   const json = accept === JSON_TYPE;
@@ -93,11 +92,14 @@ export function wantedOf(
       'bad-parameter',
       `${format} holds at most ${maxSide} pixels a side, and the image has ${width}×${height}; ask for another format.`,
     );
+  const depthPicture = options.format === 'depth';
+  const lost = depthPicture ? undefined : colourFault(file, header, format);
+  if (lost !== undefined) throw new Problem('bad-parameter', lost);
   return {
     json,
     format,
     depthMap,
-    depthPicture: options.format === 'depth',
+    depthPicture,
     strength: typeof options.strength === 'number' ? options.strength : 1,
     metadata: options.metadata === 'strip' ? 'strip' : 'keep',
     ...(typeof options.quality === 'number' && { quality: options.quality }),
