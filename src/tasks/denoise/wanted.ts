@@ -77,9 +77,11 @@ export function wantedOf(
   request: TaskRequest,
   { format: own, width, height }: Pick<DecodedImage, 'format' | 'width' | 'height'>,
 ): Wanted {
-  const { options } = request;
+  const { options, events } = request;
   const accept = answerType(request, `image/${own}`);
-  const json = accept === JSON_TYPE;
+  const json = accept === JSON_TYPE || events !== undefined;
+  if (events && options.format === 'depth')
+    throw new Problem('bad-parameter', 'format=depth does not go with an event stream.');
   const format = formatOf(accept) ?? own;
   const depthMap = options.depth_map === true;
   if (depthMap && !json)
