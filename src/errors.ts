@@ -66,3 +66,7 @@ export function shown(value: unknown): string {
     return Array.isArray(value) ? 'an array' : 'an object';
   return shortened(typeof value === 'number' ? String(value) : JSON.stringify(value));
 }
+
+/** The problem of a request whose client disconnected. */
+export const clientLeft = (): Problem =>
+  new Problem('client-closed-request', 'The client left before the answer was ready.');

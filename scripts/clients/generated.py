@@ -30,12 +30,12 @@ denoised = denoise.sync(client=client, body=DenoiseFilesBody(image=image(noisy))
 assert base64.b64decode(denoised.image.data)[:4] == b"\x89PNG" and denoised.depth > 0, denoised
 
 measurements = json.loads((folder / "measurements.json").read_text())["measurements"]
-recovered = recover.sync(client=client, body=RecoverJsonBody(measurements=measurements), max_depth=5)
-assert len(recovered.signals[0]) == 500 and all(s.depth <= 5 for s in recovered.samples)
+recovered = recover.sync(client=client, body=RecoverJsonBody(measurements=measurements), max_depth=10)
+assert len(recovered.signals[0]) == 500 and all(s.depth <= 10 for s in recovered.samples)
 
 rows = measurements if isinstance(measurements[0], list) else [measurements]
 body = TensorJsonBody.from_dict({"inputs": {"measurements": rows}, "model": "sparse-recovery"})
-answer = tensor.sync(client=client, body=body, max_depth=5)
+answer = tensor.sync(client=client, body=body, max_depth=10)
 assert answer.outputs["signal"] == recovered.signals, "/v1/tensor and /v1/recover differ"
 
 label = recognize.sync(client=client, body=RecognizeFilesBody(image=image(clean)))

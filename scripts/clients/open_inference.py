@@ -1,6 +1,8 @@
 """The Open Inference Protocol with Triton's own clients: python open_inference.py HTTP_HOST:PORT GRPC_HOST:PORT"""
 import asyncio
+import json
 import sys
+import urllib.request
 
 import numpy as np
 import tritonclient.grpc as triton_grpc
@@ -10,6 +12,8 @@ from tritonclient.utils import InferenceServerException
 
 http_url, grpc_url = sys.argv[1:]
 MODEL = "sparse-recovery"
+with urllib.request.urlopen(f"http://{http_url}/v1/models/{MODEL}") as answer:
+    EXITS = json.load(answer)["exits"]
 rng = np.random.default_rng(1)
 x = rng.normal(0, 0.3, (5, 250)).astype(np.float32)
 
@@ -43,7 +47,7 @@ def over_http():
         assert client.get_model_config(MODEL)["max_batch_size"] > 0
         assert MODEL in [model["name"] for model in client.get_model_repository_index()]
         binary = client.infer(MODEL, inputs(triton_http))
-        assert binary.as_numpy("depth").dtype == np.int32 and binary.as_numpy("pi").shape == (5, 12)
+        assert binary.as_numpy("depth").dtype == np.int32 and binary.as_numpy("pi").shape == (5, len(EXITS))
         assert set(binary.as_numpy("reason")) <= {b"policy", b"max_depth", b"load"}
         plain = [triton_http.InferRequestedOutput(name, binary_data=False) for name in ("signal", "depth")]
         same(client.infer(MODEL, inputs(triton_http, binary_data=False), outputs=plain), binary, "JSON")
@@ -55,11 +59,11 @@ def over_http():
                 response_compression_algorithm=encoding,
             )
             same(packed, binary, encoding)
-        fixed = client.infer(MODEL, inputs(triton_http), request_id="a", parameters={"depth": 3})
-        assert set(fixed.as_numpy("depth")) == {3} and set(fixed.as_numpy("reason")) == {b"fixed"}
+        fixed = client.infer(MODEL, inputs(triton_http), request_id="a", parameters={"depth": EXITS[1]})
+        assert set(fixed.as_numpy("depth")) == {EXITS[1]} and set(fixed.as_numpy("reason")) == {b"fixed"}
         assert fixed.get_response()["id"] == "a"
         text = client.infer(MODEL, inputs(triton_http), parameters={"threshold": "0.0"})
-        assert set(text.as_numpy("depth")) == {1}
+        assert set(text.as_numpy("depth")) == {EXITS[0]}
         stats = client.get_inference_statistics(MODEL)["model_stats"][0]
         assert stats["inference_count"] >= 30 and stats["inference_stats"]["success"]["ns"] > 0
         refused(lambda: client.infer("nobody", inputs(triton_http)), "no model nobody", "an unknown model")
@@ -90,8 +94,8 @@ def over_grpc(expected):
         assert MODEL in [model.name for model in client.get_model_repository_index().models]
         same(client.infer(MODEL, inputs(triton_grpc)), expected, "gRPC")
         same(client.infer(MODEL, inputs(triton_grpc), compression_algorithm="gzip"), expected, "gRPC, gzip")
-        lax = client.infer(MODEL, inputs(triton_grpc), parameters={"threshold": 0.01, "max_depth": 5})
-        assert lax.as_numpy("depth").max() <= 5
+        lax = client.infer(MODEL, inputs(triton_grpc), parameters={"threshold": 0.01, "max_depth": EXITS[1]})
+        assert lax.as_numpy("depth").max() <= EXITS[1]
         assert client.get_inference_statistics(MODEL).model_stats[0].inference_count > 0
         refused(lambda: client.infer("nobody", inputs(triton_grpc)), "no model nobody", "an unknown model")
         streamed = []
@@ -103,6 +107,17 @@ def over_grpc(expected):
         assert [error is None for _, error in streamed] == [True, True, False], streamed
         assert [result.get_response().id for result, _ in streamed[:2]] == ["first", "second"]
         same(streamed[0][0], expected, "stream")
+        exits = []
+        client.start_stream(lambda result, error: exits.append((result, error)))
+        client.async_stream_infer(MODEL, inputs(triton_grpc), parameters={"exits": True})
+        client.stop_stream()
+        assert all(error is None for _, error in exits), exits
+        *steps, last = [result for result, _ in exits]
+        assert last.get_response().parameters["triton_final_response"].bool_param
+        for sample, depth in enumerate(last.as_numpy("depth")):
+            own = [step for step in steps if step.get_response().parameters["sample"].int64_param == sample]
+            assert own[-1].as_numpy("depth")[0] == depth, (sample, depth)
+            assert np.allclose(own[-1].as_numpy("signal")[0], last.as_numpy("signal")[sample]), sample
 
 
 expected = over_http()

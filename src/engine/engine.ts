@@ -1,7 +1,7 @@
 /** Dispatches requests to workers, and gives up workers that are stuck. */
 import type { Manifest } from '../bundle/manifest.ts';
 import type { Refusal } from '../bundle/read.ts';
-import { Problem } from '../errors.ts';
+import { clientLeft, Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import { clock } from '../util/clock.ts';
@@ -149,7 +149,7 @@ export class Engine {
     ask: (id: number) => readonly [ToWorker, readonly ArrayBuffer[]],
     origin: Origin,
     samples: number,
-    { signal, deadlineMs }: CallOptions,
+    { signal, deadlineMs, onExit }: CallOptions,
   ): Promise<FromWorker> {
     if (signal?.aborted) throw clientLeft();
     if (this.draining)
@@ -163,7 +163,7 @@ export class Engine {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       return await new Promise<FromWorker>((resolve, reject) => {
-        const given = { id, origin, slot, ask: () => ask(id), resolve, reject };
+        const given = { id, origin, slot, ask: () => ask(id), onExit, resolve, reject };
         dispatch(this.inFlight.add(given, samples));
         this.lowerDepth();
       });
@@ -192,6 +192,9 @@ export class Engine {
         this.lowerDepth();
         break;
       }
+      case 'exited':
+        this.inFlight.exited(slot, message.id, message.exit);
+        break;
       case 'failed':
         this.take(message.id)?.reject(
           message.code === 'internal'
@@ -293,8 +296,5 @@ export class Engine {
 function dispatch({ slot, ask }: Pending): void {
   if (slot.alive) slot.handle.post(...ask());
 }
-
-const clientLeft = (): Problem =>
-  new Problem('client-closed-request', 'The client left before the answer was ready.');
 
 const noWorker = (): Error => new Error('no worker is running');

@@ -7,6 +7,7 @@ import type { Memory } from './memory.ts';
 import { Pace } from './pace.ts';
 import type { WorkerSlot } from './supervisor.ts';
 import type { FromWorker, ToWorker, Work } from './transport/messages.ts';
+import type { TaskExit } from './types.ts';
 import type { Problem } from '../errors.ts';
 
 /** A request that was dispatched and is not yet answered. */
@@ -33,12 +34,19 @@ export interface Pending {
   repeated: boolean;
   /** Makes the message for the worker, and the buffers that may be transferred with it. */
   readonly ask: () => readonly [message: ToWorker, transfer: readonly ArrayBuffer[]];
+  /** Is told of the exits that its samples reach. */
+  readonly onExit?: ((exit: TaskExit) => void) | undefined;
+  /** The last depth that it was told of, by sample. */
+  readonly told: Map<number, number>;
   resolve(message: FromWorker): void;
   reject(error: unknown): void;
 }
 
 /** What only the sender knows of a new request. */
-export type NewRequest = Pick<Pending, 'id' | 'origin' | 'slot' | 'ask' | 'resolve' | 'reject'>;
+export type NewRequest = Pick<
+  Pending,
+  'id' | 'origin' | 'slot' | 'ask' | 'onExit' | 'resolve' | 'reject'
+>;
 
 /** Called when a request that waited to be decoded is refused after all. */
 export type Refuse = (id: number, problem: Problem) => void;
@@ -113,6 +121,7 @@ export class InFlight {
       ahead: 0,
       isDecoded: false,
       repeated: false,
+      told: new Map(),
     };
     this.requests.set(request.id, request);
     request.slot.requests++;
@@ -133,6 +142,14 @@ export class InFlight {
     this.pace.end(request.slot, clock(), isAnswered ? request.predicted : undefined, isIdle);
     this.grant();
     return request;
+  }
+
+  /** A worker reports an exit. Those told before are left out: a request that is repeated starts from its beginning. */
+  exited(slot: WorkerSlot, id: number, exit: TaskExit): void {
+    const request = this.requests.get(id);
+    if (request?.slot !== slot || exit.depth <= (request.told.get(exit.sample) ?? -1)) return;
+    request.told.set(exit.sample, exit.depth);
+    request.onExit?.(exit);
   }
 
   /** Moves a request to another worker, which starts from its beginning. */

@@ -25,6 +25,32 @@ export interface SampleResult {
   readonly outputs: Record<string, Array32>;
 }
 
+/** An exit that a sample has reached. */
+export interface ReachedExit {
+  /** The sample's index in its request. */
+  readonly sample: number;
+  /** The depth of the exit, 0..T. */
+  readonly depth: number;
+  /** What the stop rule compares, such as π; absent where it was not computed, as at the last exit. */
+  readonly pi?: number;
+  /** What it is compared with; absent where the policy cannot stop the sample there. */
+  readonly threshold?: number;
+  /** From arrival, ms. */
+  readonly elapsedMs: number;
+  readonly stopped: boolean;
+}
+
+/** A reached exit, with the answer there where that was asked for: bytes as `ExitEncoder` makes them. */
+export interface TaskExit extends ReachedExit {
+  readonly answer?: Uint8Array;
+}
+
+/** Encodes the answer of one sample at an exit, inside a worker. @param outputs every model output by name */
+export type ExitEncoder = (
+  exit: ReachedExit,
+  outputs: SampleResult['outputs'],
+) => Uint8Array | Promise<Uint8Array>;
+
 /** Where the time of a request went, ms. */
 export interface Timing {
   /** From arrival until the first segment ran. */
@@ -64,6 +90,8 @@ export interface CallOptions {
   readonly bytes?: number;
   /** From arrival to the end of compute, ms, where that is known before decoding. */
   readonly deadlineMs?: number;
+  /** Is told of the exits that samples reach, once each and before the answer, where the decoded request has `exits`. */
+  readonly onExit?: (exit: TaskExit) => void;
 }
 
 /** The bytes of an answer and what the HTTP side needs to know of it. */
@@ -79,6 +107,8 @@ export interface DecodedRequest {
   readonly samples: readonly Sample[];
   /** The parameters in force: those of the request, or of its JSON body. */
   readonly stopping: StoppingParameters;
+  /** Where the caller follows the exits: what encodes the answers there, if those are wanted too. */
+  readonly exits?: { readonly encode?: ExitEncoder };
   encode(result: RunResult): Promise<TaskAnswer>;
 }
 

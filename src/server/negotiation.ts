@@ -7,11 +7,10 @@ interface Range {
 }
 
 /**
- * The types in `offered` with the highest quality in an Accept header; undefined without a header. The most specific
- * matching range gives the quality of a type (RFC 9110, 12.5.1).
- * @throws Problem `not-acceptable` where all have quality 0
+ * The types in `offered` with the highest quality in an Accept header, none where all have quality 0; undefined without
+ * a header. The most specific matching range gives the quality of a type (RFC 9110, 12.5.1).
  */
-export function negotiate(
+export function preferred(
   accept: string | undefined,
   offered: readonly string[],
 ): string[] | undefined {
@@ -19,12 +18,24 @@ export function negotiate(
   const ranges = accept.split(',').map(toRange);
   const qualities = offered.map((type) => qualityOf(type, ranges));
   const best = Math.max(...qualities);
-  if (!(best > 0))
+  return best > 0 ? offered.filter((_, i) => qualities[i] === best) : [];
+}
+
+/**
+ * The types that an Accept header prefers, as `preferred` gives them.
+ * @throws Problem `not-acceptable` where all have quality 0
+ */
+export function negotiate(
+  accept: string | undefined,
+  offered: readonly string[],
+): string[] | undefined {
+  const best = preferred(accept, offered);
+  if (best?.length === 0)
     throw new Problem(
       'not-acceptable',
-      `None of ${shortened(accept)} can be given; there are ${offered.join(', ')}.`,
+      `None of ${shortened(accept ?? '')} can be given; there are ${offered.join(', ')}.`,
     );
-  return offered.filter((_, i) => qualities[i] === best);
+  return best;
 }
 
 function toRange(text: string): Range {

@@ -1,6 +1,7 @@
 /** OpenAPI description of a task's route, from the task's schemas. */
 import Type, { type TSchema } from 'typebox';
 import { problems } from '../errors.ts';
+import { EVENT_STREAM } from '../tasks/common/media-types.ts';
 import type { Task } from '../tasks/task.ts';
 
 /** RFC 9457. */
@@ -32,6 +33,17 @@ const depthHeaders: Readonly<Record<string, string>> = {
 const contentOf = (schemas: Readonly<Record<string, TSchema>>) =>
   Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
 
+/** Event streams have no schema in OpenAPI 3.1 but that of a text. */
+function eventsOf({ exits }: Task): Readonly<Record<string, TSchema>> {
+  if (!exits) return {};
+  const { description = '' } = exits as { description?: string };
+  return {
+    [EVENT_STREAM]: Type.String({
+      description: `Server-sent events. \`exit\` for each sample and exit that it reaches, with {sample, depth, pi, threshold, elapsed_ms, stopped} and, with preview=true, answer: ${description} pi is null where it was not computed, as at the last exit; threshold where the policy cannot stop the sample. Then \`result\`, with the JSON answer; or \`error\`, with a problem.`,
+    }),
+  };
+}
+
 const refusals = [400, 401, 404, 406, 413, 415, 421, 429, 500, 503] as const;
 
 /** Responses for these error statuses. */
@@ -50,7 +62,8 @@ export const refusalsOf = (statuses: readonly number[]) =>
   );
 
 /** The route's schema without its query. Bodies are documented here and validated in the worker. */
-export function describeTask({ route, summary, takes, gives, headers: own }: Task): object {
+export function describeTask(task: Task): object {
+  const { route, summary, takes, gives, headers: own } = task;
   const headers = Object.fromEntries(
     Object.entries({ ...depthHeaders, ...own }).map(([name, description]) => [
       name,
@@ -64,9 +77,9 @@ export function describeTask({ route, summary, takes, gives, headers: own }: Tas
     body: { content: contentOf(takes) },
     response: {
       200: {
-        description: 'The answer, with the depth it took.',
+        description: `The answer, with the depth it took.${task.exits ? ' An event stream has none of the headers about depth.' : ''}`,
         headers,
-        content: contentOf(gives),
+        content: contentOf({ ...gives, ...eventsOf(task) }),
       },
       ...refusalsOf(refusals),
     },

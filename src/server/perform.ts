@@ -1,14 +1,17 @@
 /** Task requests on their way to the engine, with what admission needs to know of them. */
 import type { Engine } from '../engine/engine.ts';
+import type { TaskExit } from '../engine/types.ts';
 import { packRequest } from '../tasks/pack.ts';
 import type { TaskRequest } from '../tasks/task.ts';
 
 /** Who asks, and until when. */
-interface Caller {
+export interface Caller {
   /** Whose share of the service the request counts against. */
   readonly client: string;
   /** Aborts when the client leaves. */
   readonly signal: AbortSignal;
+  /** Is told of the exits, where the request follows them. */
+  readonly onExit?: (exit: TaskExit) => void;
 }
 
 /**
@@ -20,13 +23,14 @@ export const performTask = (
   engine: Engine,
   kind: string,
   asked: TaskRequest,
-  { client, signal }: Caller,
+  { client, signal, onExit }: Caller,
 ): ReturnType<Engine['perform']> =>
   engine.perform(() => packRequest(asked), {
     signal,
     client,
     kind,
     bytes: sizeOf(asked),
+    ...(onExit && { onExit }),
     ...(asked.stopping.deadlineMs !== undefined && { deadlineMs: asked.stopping.deadlineMs }),
   });
 

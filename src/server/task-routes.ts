@@ -2,20 +2,27 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import type { Engine } from '../engine/engine.ts';
+import type { TaskAnswer, TaskExit } from '../engine/types.ts';
 import { Problem, shortened } from '../errors.ts';
 import {
   StoppingQuery,
   toStoppingParameters,
   type StoppingWire,
 } from '../tasks/common/stopping-query.ts';
+import { EVENT_STREAM, JSON_TYPE } from '../tasks/common/media-types.ts';
 import type { Options, Task, TaskRequest } from '../tasks/task.ts';
 import { bodyBytes, formParts, mediaType } from './body.ts';
 import type { Metrics, Outcome } from './metrics.ts';
+import { followsExits, sendEvents } from './events.ts';
 import { negotiate } from './negotiation.ts';
 import { epochMs, notesOf } from './notes.ts';
 import { performTask } from './perform.ts';
 import { describeTask } from './openapi.ts';
 import { toProblem } from './problems.ts';
+
+const Preview = Type.Optional(
+  Type.Boolean({ description: `With Accept: ${EVENT_STREAM}: each exit with the answer there.` }),
+);
 
 /** Query schema of a route: common parameters and those of the task. */
 const querySchema = (task: Task) =>
@@ -28,12 +35,13 @@ const querySchema = (task: Task) =>
         }),
       ),
       ...StoppingQuery.properties,
+      ...(task.exits && { preview: Preview }),
       ...task.query,
     },
     { additionalProperties: false },
   );
 
-type Query = StoppingWire & Options & { readonly model?: string };
+type Query = StoppingWire & Options & { readonly model?: string; readonly preview?: boolean };
 
 /**
  * Adds `POST /v1/ROUTE` for a task, and counts how its requests end.
@@ -66,10 +74,22 @@ export function installTask(
       const asked = await toTaskRequest(request, task, maxBodyBytes);
       const notes = notesOf(request);
       notes.arrivedAt = epochMs();
-      const caller = { client: request.ip, signal };
-      const { answer, summary } = await performTask(engine, task.name, asked, caller);
-      metrics.answered(summary);
-      Object.assign(notes, { summary, answeredAt: epochMs() });
+      const perform = async (onExit?: (exit: TaskExit) => void): Promise<TaskAnswer> => {
+        const caller = { client: request.ip, signal, ...(onExit && { onExit }) };
+        const { answer, summary } = await performTask(engine, task.name, asked, caller);
+        metrics.answered(summary);
+        Object.assign(notes, { summary, answeredAt: epochMs() });
+        return answer;
+      };
+      if (asked.events)
+        return sendEvents(request, reply, perform, (problem) =>
+          metrics.unanswered(
+            modelLabel(asked.model, engine, task),
+            outcomeOf(problem),
+            reply.elapsedTime,
+          ),
+        );
+      const answer = await perform();
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });
@@ -97,10 +117,17 @@ async function toTaskRequest(
   task: Task,
   maxBodyBytes: number,
 ): Promise<TaskRequest> {
-  const { model, options, stopping } = splitQuery(request.query as Query, task);
+  const { model, preview, options, stopping } = splitQuery(request.query as Query, task);
   const contentType = mediaType(request, Object.keys(task.takes));
   const wanted = task.wanted?.(options);
-  const accept = wanted ? [wanted] : negotiate(request.headers.accept, Object.keys(task.gives));
+  const events = followsExits(request.headers.accept, task) && { preview: preview === true };
+  if (preview !== undefined && !events)
+    throw new Problem('bad-parameter', `preview goes with Accept: ${EVENT_STREAM}.`);
+  const accept = wanted
+    ? [wanted]
+    : events
+      ? [JSON_TYPE]
+      : negotiate(request.headers.accept, Object.keys(task.gives));
   const parts =
     contentType === 'multipart/form-data' && task.form
       ? await formParts(request, task.form, maxBodyBytes)
@@ -113,16 +140,18 @@ async function toTaskRequest(
     stopping: toStoppingParameters(stopping),
     ...(model !== undefined && { model }),
     ...(accept && { accept }),
+    ...(events && { events }),
     options,
   };
 }
 
 /** Splits the query into model, task parameters and stopping parameters. */
-function splitQuery({ model, ...query }: Query, task: Task) {
+function splitQuery({ model, preview, ...query }: Query, task: Task) {
   const entries = Object.entries(query);
   const isOwn = ([name]: [string, unknown]): boolean => name in task.query;
   return {
     model,
+    preview,
     options: Object.fromEntries(entries.filter(isOwn)) as Options,
     stopping: Object.fromEntries(entries.filter((entry) => !isOwn(entry))) as StoppingWire,
   };

@@ -17,6 +17,8 @@ export interface Task {
   readonly gives: Readonly<Record<string, TSchema>>;
   /** Headers of answers that no other task gives, with their descriptions. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Schema of one sample's answer at an exit, for a route whose clients may follow the exits as events. */
+  readonly exits?: TSchema;
   /** The fields of a multipart form, where one is taken. */
   readonly form?: FormFields;
   /** Query parameters of its own, beside `model` and the stopping parameters. */
@@ -61,6 +63,8 @@ export interface TaskRequest {
   readonly stopping: StoppingParameters;
   /** The media types that the client likes best, all equally; any where absent. */
   readonly accept?: readonly string[];
+  /** Where the client follows the exits as events: whether it wants the answer at each. The result is JSON then. */
+  readonly events?: { readonly preview: boolean };
   readonly options: Options;
 }
 

@@ -4,7 +4,7 @@ import type { ProblemCode } from '../../errors.ts';
 import type { Provider } from '../../runtime/session.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
-import type { RunResult, Sample, TaskAnswer } from '../types.ts';
+import type { RunResult, Sample, TaskAnswer, TaskExit } from '../types.ts';
 
 /** The bundles that a worker loads and how it runs them, as plain data. */
 export interface WorkerOptions {
@@ -54,6 +54,8 @@ export type FromWorker =
   /** A request waits to be granted its memory and a place for decoding. */
   | { readonly type: 'claim'; readonly id: number; readonly bytes: number; readonly work?: Work }
   | { readonly type: 'decoded'; readonly id: number; readonly work: Work }
+  /** A sample of a request that follows its exits has reached one. */
+  | { readonly type: 'exited'; readonly id: number; readonly exit: TaskExit }
   | {
       readonly type: 'answered';
       readonly id: number;

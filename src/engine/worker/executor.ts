@@ -148,7 +148,8 @@ export async function runWhole(
   return ms;
 }
 
-function feedsFor(reads: readonly string[], batch: readonly Item[]): Tensors {
+/** The values that a graph reads, of all samples of a batch. */
+export function feedsFor(reads: readonly string[], batch: readonly Item[]): Tensors {
   return Object.fromEntries(
     reads.map((name): [string, Tensor] => [
       name,

@@ -10,11 +10,19 @@ import {
 } from '../../stopping/rule.ts';
 import { bind, type Binding } from '../../bundle/shape.ts';
 import { Problem } from '../../errors.ts';
+import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import type { LoadedModel } from './models.ts';
 import { toRow, type Row } from './rows.ts';
-import type { RunResult, Sample, SampleResult } from '../types.ts';
+import type { ReachedExit, RunResult, Sample, SampleResult } from '../types.ts';
 import type { Waiting } from './scheduler.ts';
+
+/** Follows the samples of a request from exit to exit. */
+export interface ExitWatch {
+  /** Whether it wants the outputs at each exit as well. */
+  readonly wantsOutputs: boolean;
+  reached(exit: ReachedExit, outputs: SampleResult['outputs'] | undefined): void;
+}
 
 /** A request in progress: its samples, the compute it has had (ms) and a promise of its result. */
 export class Job {
@@ -46,6 +54,7 @@ export class Job {
     samples: readonly Sample[],
     stopping: StoppingParameters,
     readonly arrivedAt: number,
+    readonly watch?: ExitWatch,
   ) {
     this.stopping = resolveStopping(stopping, model.manifest, () =>
       Math.floor(Math.random() * 2 ** 31),
@@ -100,8 +109,28 @@ export class Job {
 
   /** Records that a sample has stopped. */
   done(item: Item, result: SampleResult): void {
+    if (this.watch)
+      this.reached(item, this.model.manifest.exits.indexOf(result.depth), true, result.outputs);
     this.results[item.index] = result;
     if (--this.left === 0) this.finish();
+  }
+
+  /** Tells the watch that a sample is at an exit, counted from 0; once for each exit. */
+  reached(item: Item, exit: number, stopped: boolean, outputs?: SampleResult['outputs']): void {
+    if (!this.watch || this.cancelled || item.told >= exit) return;
+    item.told = exit;
+    const { exits } = this.model.manifest;
+    const pi = item.pi[exit];
+    const threshold = exit < exits.length - 1 ? item.rule.thresholds[exit] : undefined;
+    const reached: ReachedExit = {
+      sample: item.index,
+      depth: at(exits, exit),
+      ...(pi !== undefined && !Number.isNaN(pi) && { pi }),
+      ...(threshold !== undefined && Number.isFinite(threshold) && { threshold }),
+      elapsedMs: clock() - this.arrivedAt,
+      stopped,
+    };
+    this.watch.reached(reached, outputs);
   }
 
   /** Rejects the result; samples that are still running are dropped when they come back. */
@@ -147,6 +176,8 @@ export class Item implements Waiting {
   readonly pi: number[];
   /** The exit it runs to next, from 0. */
   next: number;
+  /** The last exit, from 0, that the job's watch was told of. */
+  told = -1;
 
   constructor(
     readonly job: Job,

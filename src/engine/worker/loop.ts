@@ -3,6 +3,7 @@ import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import type { SegmentRun } from '../transport/messages.ts';
 import { readOut, release, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
+import { tellExits } from './exits.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
 import { givesInputBack, type LoadedModel, type LoadedPath } from './models.ts';
 import { pick, type Queue } from './scheduler.ts';
@@ -157,6 +158,7 @@ export class Loop {
       batch.length === 1 &&
       item.next === 0 &&
       this.share >= 1 &&
+      !item.job.watch &&
       item.job.stopping.deadlineMs === undefined;
     return fits && path.msPerElement * item.elements <= MAX_PATH_MS ? path : undefined;
   }
@@ -189,6 +191,8 @@ export class Loop {
     const alive = stopped.filter(({ item }) => !item.job.cancelled);
     for (const { item } of stopped) if (item.job.cancelled) drop(item);
     if (alive.length > 0) await this.stop(model, alive);
+    const watched = going.filter(({ job }) => job.watch && !job.cancelled);
+    if (watched.length > 0) await tellExits(model, exit, watched);
     for (const item of going) {
       if (item.job.cancelled) drop(item);
       else this.enqueue(item);

@@ -1,13 +1,15 @@
 /** A worker's requests: decodes them, runs their samples and encodes the answers. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Problem } from '../../errors.ts';
+import { clientLeft, Problem } from '../../errors.ts';
 import { messageOf } from '../../util/message-of.ts';
+import { owned } from '../../util/owned.ts';
 import type { WorkerLine } from '../transport/handle.ts';
 import type { ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
 import type { Admit, Claim, Decoder, RunResult, Sample, TaskFiles } from '../types.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
-import { Job } from './jobs.ts';
+import { ExitReports } from './exits.ts';
+import { Job, type ExitWatch } from './jobs.ts';
 import { Loop } from './loop.ts';
 import type { LoadedModel } from './models.ts';
 import { Predictor } from './predictor.ts';
@@ -96,13 +98,16 @@ class Requests {
       })
       .finally(() => this.decoding.delete(id));
     if (signal.aborted) throw clientLeft();
+    const reports = decoded.exits && new ExitReports(this.line, id, decoded.exits.encode);
     const result = await this.enqueue(
       id,
       decoded.model,
       decoded.samples,
       decoded.stopping,
       arrivedAt,
+      reports,
     );
+    await reports?.posted();
     const answer = await decoded.encode(result);
     const summary = {
       model: result.model,
@@ -181,9 +186,10 @@ class Requests {
     samples: readonly Sample[],
     stopping: StoppingParameters,
     arrivedAt: number,
+    watch?: ExitWatch,
   ): Promise<RunResult> {
     const model = this.modelNamed(name);
-    const job = new Job(id, model, samples, stopping, arrivedAt);
+    const job = new Job(id, model, samples, stopping, arrivedAt, watch);
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
     const work = {
       samples: samples.length,
@@ -214,16 +220,6 @@ class Requests {
   }
 }
 
-const clientLeft = (): Problem =>
-  new Problem('client-closed-request', 'The client left before the answer was ready.');
-
 /** For the log; a caller sees no more than `internal`. */
 const stackOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
-
-/** The same bytes in a buffer that holds nothing else, so that it can be transferred. */
-function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const { buffer, byteLength } = bytes;
-  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-  return isWhole ? new Uint8Array(buffer) : new Uint8Array(bytes);
-}

@@ -13,7 +13,9 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { Engine } from '../../engine/engine.ts';
 import { grpcPackage, inferenceService } from '../../tasks/open-inference/grpc-messages.ts';
 import { openInferenceGrpc } from '../../tasks/open-inference/grpc-decoder.ts';
-import { performTask } from '../perform.ts';
+import type { TaskExit } from '../../engine/types.ts';
+import { MAX_WAITING_BYTES } from '../events.ts';
+import { performTask, type Caller } from '../perform.ts';
 import type { Metrics } from '../metrics.ts';
 import { toProblem } from '../problems.ts';
 import { modelLabel, outcomeOf } from '../task-routes.ts';
@@ -136,17 +138,17 @@ function describing({
 }
 
 function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImplementation {
-  const infer = async (message: Buffer, signal: AbortSignal, client: string): Promise<Buffer> => {
+  const infer = async (message: Buffer, caller: Caller, stream: boolean): Promise<Buffer> => {
     const startedAt = performance.now();
     const asked = {
       task: openInferenceGrpc.name,
       contentType: 'application/grpc',
       body: message,
       stopping: {},
-      options: {},
+      options: { stream },
     };
     try {
-      const { answer, summary } = await performTask(engine, 'v2 grpc', asked, { client, signal });
+      const { answer, summary } = await performTask(engine, 'v2 grpc', asked, caller);
       metrics.answered(summary);
       return Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.length);
     } catch (error) {
@@ -159,26 +161,43 @@ function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImpleme
   };
   return {
     ModelInfer: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
-      infer(call.request, untilCancelled(call), addressOf(call)).then(
+      const caller = { signal: untilCancelled(call), client: addressOf(call) };
+      infer(call.request, caller, false).then(
         (answer) => callback(null, answer),
         (error: unknown) => callback(toStatus(toProblem(error), log)),
       );
     },
-    // Requests run together; their answers keep their order. Errors are answers, so that the stream goes on.
+    // Requests run together; their results keep their order, and exits are sent as they are reached. Errors are answers,
+    // so that the stream goes on.
     ModelStreamInfer: (call: ServerDuplexStream<Buffer, Buffer>) => {
       const signal = untilCancelled(call);
+      const write = writer(call);
+      const onExit = ({ answer }: TaskExit): void => {
+        if (answer && !signal.aborted) write(inStream(answer), true);
+      };
+      const caller = { signal, client: addressOf(call), onExit };
       let written = Promise.resolve();
       call.on('data', (message: Buffer) => {
-        const answer = infer(message, signal, addressOf(call)).then(inStream, (error: unknown) =>
+        const answer = infer(message, caller, true).then(inStream, (error: unknown) =>
           streamError(toProblem(error), log),
         );
         written = written.then(async () => {
           const message = await answer;
-          if (!signal.aborted) call.write(message);
+          if (!signal.aborted) write(message);
         });
       });
       call.on('end', () => void written.then(() => call.end()));
     },
+  };
+}
+
+/** Writes messages to a stream; those that may be left out are, while too much waits for the client. */
+function writer(call: ServerDuplexStream<Buffer, Buffer>) {
+  let waiting = 0;
+  return (message: Buffer, isOptional = false): void => {
+    if (isOptional && waiting > MAX_WAITING_BYTES) return;
+    waiting += message.length;
+    call.write(message, () => (waiting -= message.length));
   };
 }
 

@@ -33,7 +33,7 @@ const INFER_RESPONSE = 0x12;
 const FIRST_TEXT = 0x0a;
 
 /** A ModelInferResponse as the answer of a stream. */
-export function inStream(response: Buffer): Buffer {
+export function inStream(response: Uint8Array): Buffer {
   const length: number[] = [];
   let left = response.length;
   for (; left > 0x7f; left = Math.floor(left / 128)) length.push((left % 128) | 0x80);

@@ -11,6 +11,8 @@ export const JSON_TYPE = 'application/json';
 export const NPY_TYPE = 'application/x-npy';
 /** Media type of raw bytes. */
 export const OCTETS = 'application/octet-stream';
+/** Media type of server-sent events. */
+export const EVENT_STREAM = 'text/event-stream';
 /** Media type of multipart forms. */
 export const FORM = 'multipart/form-data';
 

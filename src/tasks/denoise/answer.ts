@@ -2,7 +2,7 @@
 import Type from 'typebox';
 import { formats } from '../../codecs/formats.ts';
 import { encodeImage, type DecodedImage, type Planes } from '../../codecs/images.ts';
-import type { Array32, RunResult, Sample, TaskAnswer } from '../../engine/types.ts';
+import type { Array32, RunResult, Sample, SampleResult, TaskAnswer } from '../../engine/types.ts';
 import { at, entry } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import {
@@ -12,6 +12,7 @@ import {
   jsonAnswer,
   readablePi,
 } from '../common/depth-report.ts';
+import { jsonBytes } from '../common/exits.ts';
 import { Base64 } from '../common/media-types.ts';
 import { toRgb } from './planes.ts';
 import { defaultTiles, joinTiles, type Tile } from './tiles.ts';
@@ -71,7 +72,7 @@ function noiseLevelOf({ samples }: RunResult): number | undefined {
 
 /** The image file: the one that was sent where no tile was changed and nothing else is asked for. */
 async function imageFileOf(
-  { samples }: RunResult,
+  samples: readonly Pick<SampleResult, 'depth' | 'outputs'>[],
   { frame, file, channels, tiles, before }: Sent,
   { format, strength, quality, metadata, background }: Wanted,
 ): Promise<Uint8Array> {
@@ -96,6 +97,17 @@ const mix = (before: Array32, after: Array32, strength: number): Array32 => ({
   data: after.data.map((value, i) => before.data[i]! + strength * (value - before.data[i]!)),
 });
 
+/** The image at an exit in base64, as JSON text. @param denoised the only tile */
+export async function encodeImageAt(
+  depth: number,
+  denoised: Array32,
+  sent: Sent,
+  wanted: Wanted,
+): Promise<Uint8Array> {
+  const bytes = await imageFileOf([{ depth, outputs: { denoised } }], sent, wanted);
+  return jsonBytes(Buffer.from(bytes).toString('base64'));
+}
+
 /** The denoised image, or JSON with the image inside. */
 export async function encodeImages(
   result: RunResult,
@@ -104,7 +116,7 @@ export async function encodeImages(
 ): Promise<TaskAnswer> {
   const { frame, tiles } = sent;
   const { format, json, depthMap } = wanted;
-  const bytes = await imageFileOf(result, sent, wanted);
+  const bytes = await imageFileOf(result.samples, sent, wanted);
   const noiseLevel = noiseLevelOf(result);
   if (!json) {
     const level = noiseLevel !== undefined && { 'x-noise-level': String(noiseLevel) };

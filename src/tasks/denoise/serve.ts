@@ -11,10 +11,12 @@ import {
 } from '../../codecs/images.ts';
 import type { Sample } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
-import { at } from '../../util/at.ts';
+import { at, entry } from '../../util/at.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
+import { exitsOf } from '../common/exits.ts';
 import {
+  Base64,
   Bytes,
   imageBodies,
   imageForm,
@@ -23,7 +25,7 @@ import {
   JSON_TYPE,
 } from '../common/media-types.ts';
 import type { Context, Task, TaskRequest } from '../task.ts';
-import { Answer, encodeDepths, encodeImages, type Sent } from './answer.ts';
+import { Answer, encodeDepths, encodeImageAt, encodeImages, type Sent } from './answer.ts';
 import { fillHidden } from './hidden.ts';
 import { withoutColour } from './planes.ts';
 import { cutTile, defaultTiles, layTiles, type Tile } from './tiles.ts';
@@ -39,6 +41,7 @@ export const denoise: Task = {
     ...Object.fromEntries(imageTypes.map((type) => [type, Bytes('The denoised image.')])),
     [JSON_TYPE]: Answer,
   },
+  exits: Base64('The image file at the exit in base64; only of an image that is one tile.'),
   headers: { 'x-noise-level': 'The noise found in the image: its standard deviation, of 255.' },
   form: imageForm,
   query,
@@ -70,6 +73,13 @@ export const denoise: Task = {
       model: manifest.name,
       samples,
       stopping: request.stopping,
+      ...exitsOf(
+        request,
+        // An image of several tiles has no state between exits: they are at different ones.
+        tiles.length > 1
+          ? undefined
+          : ({ depth }, outputs) => encodeImageAt(depth, entry(outputs, 'denoised'), sent, wanted),
+      ),
       encode: (result) =>
         wanted.depthPicture ? encodeDepths(result, sent) : encodeImages(result, sent, wanted),
     };

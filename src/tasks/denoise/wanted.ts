@@ -76,9 +76,11 @@ export function wantedType({ format }: TaskRequest['options']): string | undefin
 /** @throws Problem where the parameters exclude each other, or the format cannot hold the image of this header */
 export function wantedOf(request: TaskRequest, file: Uint8Array, header: Header): Wanted {
   const { format: own, width, height } = header;
-  const { options } = request;
+  const { options, events } = request;
   const accept = answerType(request, `image/${own}`);
-  const json = accept === JSON_TYPE;
+  const json = accept === JSON_TYPE || events !== undefined;
+  if (events && options.format === 'depth')
+    throw new Problem('bad-parameter', 'format=depth does not go with an event stream.');
   const format = formatOf(accept) ?? own;
   const depthMap = options.depth_map === true;
   if (depthMap && !json)

@@ -40,9 +40,9 @@ interface ModelInferRequest {
 
 const { requestDeserialize, responseSerialize } = methodNamed('ModelInfer');
 
-/** Decodes ModelInfer messages for models of every task; the message names the model. */
-export const decodeGrpc: Task['decode'] = ({ body }: TaskRequest, { models }) =>
-  new Promise((resolve) => resolve(decode(parse(body), models)));
+/** Decodes ModelInfer messages for models of every task; the message names the model. The option `stream` says that it came in a stream. */
+export const decodeGrpc: Task['decode'] = ({ body, options }: TaskRequest, { models }) =>
+  new Promise((resolve) => resolve(decode(parse(body), models, options.stream === true)));
 
 function parse(body: Uint8Array): ModelInferRequest {
   try {
@@ -52,7 +52,11 @@ function parse(body: Uint8Array): ModelInferRequest {
   }
 }
 
-function decode(request: ModelInferRequest, models: ReadonlyMap<string, Manifest>): DecodedRequest {
+function decode(
+  request: ModelInferRequest,
+  models: ReadonlyMap<string, Manifest>,
+  isStreamed: boolean,
+): DecodedRequest {
   const { id, parameters = {}, outputs = [], model_version: version = '' } = request;
   const manifest = modelNamed(models, request.model_name ?? '', version);
   for (const { name, parameters: others = {} } of outputs)
@@ -64,6 +68,7 @@ function decode(request: ModelInferRequest, models: ReadonlyMap<string, Manifest
       inputs: inputsOf(request),
       outputs: outputs.map(({ name = '' }) => name),
       parameters: fromMap(parameters),
+      isStreamed,
     },
     manifest,
     encode,

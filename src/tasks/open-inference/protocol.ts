@@ -3,8 +3,14 @@
  * gRPC translate to and from these.
  */
 import type { Manifest } from '../../bundle/manifest.ts';
-import type { DecodedRequest, RunResult, TaskAnswer } from '../../engine/types.ts';
-import { Problem, shortened } from '../../errors.ts';
+import type {
+  DecodedRequest,
+  ReachedExit,
+  RunResult,
+  SampleResult,
+  TaskAnswer,
+} from '../../engine/types.ts';
+import { Problem, shortened, shown } from '../../errors.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { at } from '../../util/at.ts';
 import { readStopping } from '../common/stopping-query.ts';
@@ -19,8 +25,10 @@ export interface InferRequest {
   readonly id?: string | undefined;
   readonly inputs: readonly InputTensor[];
   readonly outputs: readonly string[];
-  /** Stopping parameters, by their names in queries. */
+  /** Stopping parameters, by their names in queries, and `exits`. */
   readonly parameters: Parameters;
+  /** Whether the request may have several answers, one for each exit before the last. */
+  readonly isStreamed?: boolean;
 }
 
 /** The answer: the model's outputs, `depth`, `pi` and `reason`, or those that were asked for. */
@@ -34,8 +42,8 @@ export interface InferResponse {
 
 /** The one datatype of model inputs. */
 const INPUT_TYPE = 'FP32';
-/** Sent by clients for purposes of their own; they say nothing about how to compute. */
-const IGNORED = ['binary_data_output', 'triton_enable_empty_final_response'];
+/** Parameters that say nothing about when to stop. */
+const IGNORED = ['binary_data_output', 'triton_enable_empty_final_response', 'exits'];
 
 /** The model with this name and version, any version where that is empty. @throws Problem `unknown-model` */
 export function modelNamed(
@@ -93,12 +101,67 @@ export function toDecoded(
     if (problem) throw new Problem('bad-body', problem);
   });
   const names = request.outputs.length > 0 ? request.outputs : known;
+  const follows = followsExits(request);
   return {
     model: manifest.name,
     samples: toSamples(manifest, request.inputs),
     stopping: stoppingOf(request.parameters),
+    ...(follows && {
+      exits: {
+        encode: (exit, outputs) =>
+          encode(exitResponse(request, manifest, names, exit, outputs)).body,
+      },
+    }),
     encode: (result) =>
-      new Promise((resolve) => resolve(encode(toResponse(request, result, manifest, names)))),
+      new Promise((resolve) => {
+        const { parameters, ...response } = toResponse(request, result, manifest, names);
+        const last = follows && { [FINAL]: true };
+        resolve(encode({ ...response, parameters: { ...parameters, ...last } }));
+      }),
+  };
+}
+
+/** Triton's name for what tells the last of several answers to a request. */
+const FINAL = 'triton_final_response';
+
+/** @throws Problem `bad-parameter` where `exits` is not a truth value, or only one answer can be given */
+function followsExits({ parameters: { exits }, isStreamed = false }: InferRequest): boolean {
+  if (exits !== undefined && typeof exits !== 'boolean')
+    throw new Problem('bad-parameter', `exits must be true or false, not ${shown(exits)}.`);
+  if (exits === true && !isStreamed)
+    throw new Problem('bad-parameter', 'exits goes with ModelStreamInfer over gRPC.');
+  return exits === true;
+}
+
+/** The answer of one sample at an exit: the model's outputs [1,…] and `depth`, as far as they are asked for. */
+function exitResponse(
+  { id }: InferRequest,
+  { name: model, version }: Manifest,
+  names: readonly string[],
+  { sample, depth, pi, threshold, elapsedMs, stopped }: ReachedExit,
+  outputs: SampleResult['outputs'],
+): InferResponse {
+  const tensors = names.flatMap((name): OutputTensor[] => {
+    if (name === 'depth')
+      return [{ name, datatype: 'INT32', shape: [1], data: Int32Array.of(depth) }];
+    const output = outputs[name];
+    if (!output) return [];
+    return [{ name, datatype: 'FP32', shape: [1, ...output.dims], data: output.data }];
+  });
+  return {
+    model_name: model,
+    model_version: version,
+    ...(id !== undefined && { id }),
+    parameters: {
+      sample,
+      depth,
+      ...(pi !== undefined && { pi }),
+      ...(threshold !== undefined && { threshold }),
+      elapsed_ms: elapsedMs,
+      stopped,
+      [FINAL]: false,
+    },
+    outputs: tensors,
   };
 }
 

@@ -9,6 +9,7 @@ import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { exitsOf, jsonBytes } from '../common/exits.ts';
 import { faithful } from '../common/faithful.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { answerType, Bytes, JSON_TYPE, NPY_TYPE, OCTETS } from '../common/media-types.ts';
@@ -46,6 +47,7 @@ export const sparseRecovery: Task = {
     [OCTETS]: Bytes(RAW),
     [NPY_TYPE]: Bytes('A .npy array of shape (n,) or (N, n).'),
   },
+  exits: Type.Array(Type.Number(), { description: 'The signal at the exit.' }),
   query: {},
   defaultTolerance: 0.2,
   async check(manifest, read) {
@@ -107,6 +109,9 @@ function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): De
     model: manifest.name,
     samples,
     stopping: json ? json.stopping : request.stopping,
+    ...exitsOf(request, (_exit, outputs) =>
+      jsonBytes(Array.from(entry(outputs, 'signal').data, faithful)),
+    ),
     encode: (result) => Promise.resolve(encode(result, accept, rows.bare)),
   };
 }

@@ -8,6 +8,7 @@ import { at } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { exitsOf, jsonBytes } from '../common/exits.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { answerType, Bytes, JSON_TYPE, NPY_TYPE } from '../common/media-types.ts';
 import type { Options, Task, TaskRequest } from '../task.ts';
@@ -48,6 +49,7 @@ export const tensor: Task = {
     [JSON_TYPE]: Answer,
     [NPY_TYPE]: Bytes('One output as a .npy array of float32.'),
   },
+  exits: Tensors('Nested arrays of one sample by the name of a model output.'),
   query: {
     output: Type.Optional(
       Type.String({
@@ -83,6 +85,13 @@ function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): De
     model: manifest.name,
     samples: toSamples(manifest, tensors),
     stopping: json ? json.stopping : request.stopping,
+    ...exitsOf(request, (_exit, outputs) =>
+      jsonBytes(
+        Object.fromEntries(
+          Object.entries(outputs).map(([name, { data, dims }]) => [name, toNested(data, dims)]),
+        ),
+      ),
+    ),
     encode: (result) =>
       Promise.resolve(
         output === undefined ? encodeJson(result, manifest, bare) : encodeNpy(result, output, bare),

@@ -1,0 +1,130 @@
+/** ModelStreamInfer with `exits`: an answer at every exit, then the result. */
+import { credentials, makeClientConstructor } from '@grpc/grpc-js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Random } from '../../../src/data/random.ts';
+import { startGrpc, type GrpcServer } from '../../../src/server/grpc/server.ts';
+import { Metrics } from '../../../src/server/metrics.ts';
+import { inferenceService } from '../../../src/tasks/open-inference/grpc-messages.ts';
+import { startSmallService, type SmallService } from '../support.ts';
+
+interface Parameter {
+  parameter_choice: string;
+  [field: string]: unknown;
+}
+interface Response {
+  id: string;
+  parameters: Record<string, Parameter>;
+  outputs: { name: string; shape: number[] }[];
+  raw_output_contents: Buffer[];
+}
+interface Answer {
+  error_message?: string;
+  infer_response?: Response;
+}
+
+let service: SmallService;
+let server: GrpcServer;
+let client: InstanceType<ReturnType<typeof makeClientConstructor>>;
+beforeAll(async () => {
+  service = await startSmallService();
+  server = await startGrpc({
+    engine: service.engine,
+    metrics: new Metrics('test'),
+    version: 'test',
+    host: '127.0.0.1',
+    port: 0,
+    maxBodyBytes: 100_000,
+    ready: () => true,
+    log: () => undefined,
+  });
+  client = new (makeClientConstructor(inferenceService, ''))(
+    `127.0.0.1:${server.port}`,
+    credentials.createInsecure(),
+  );
+});
+afterAll(async () => {
+  client.close();
+  await server.close();
+  await service.close();
+});
+
+const N = 3;
+const rows = new Float32Array(N * 12);
+new Random(4).fillNormal(rows, 1);
+const request = (id: string, parameters: object) => ({
+  model_name: 'small-recovery',
+  id,
+  parameters,
+  inputs: [{ name: 'measurements', datatype: 'FP32', shape: [N, 12] }],
+  raw_input_contents: [Buffer.from(rows.buffer)],
+});
+
+function answersTo(requests: readonly object[]): Promise<Answer[]> {
+  const { path, requestSerialize, responseDeserialize } = inferenceService.ModelStreamInfer!;
+  const stream = client.makeBidiStreamRequest<object, Answer>(
+    path,
+    requestSerialize as (value: object) => Buffer,
+    responseDeserialize as (bytes: Buffer) => Answer,
+  );
+  const answers: Answer[] = [];
+  stream.on('data', (answer: Answer) => answers.push(answer));
+  for (const one of requests) stream.write(one);
+  stream.end();
+  return new Promise((resolve, reject) => {
+    stream.on('end', () => resolve(answers));
+    stream.on('error', reject);
+  });
+}
+
+const valueOf = ({ parameters }: Response, name: string): unknown => {
+  const parameter = parameters[name];
+  return parameter?.[parameter.parameter_choice];
+};
+const floats = (bytes: Buffer) => [...new Float32Array(Uint8Array.from(bytes).buffer)];
+
+it('answers at every exit of every sample, then once for all', async () => {
+  const follow = { exits: { bool_param: true }, threshold: { double_param: 0.5 } };
+  const answers = await answersTo([
+    request('a', follow),
+    request('b', { depth: { int64_param: 1 } }),
+  ]);
+  const own = answers.map((answer) => answer.infer_response!).filter(({ id }) => id === 'a');
+  const last = own.pop()!;
+  expect(valueOf(last, 'triton_final_response')).toBe(true);
+  const depths = new Int32Array(Uint8Array.from(last.raw_output_contents[1]!).buffer);
+  const signals = floats(last.raw_output_contents[0]!);
+  for (const [sample, depth] of depths.entries()) {
+    const exits = own.filter((one) => valueOf(one, 'sample') === sample);
+    expect(exits.map((one) => valueOf(one, 'depth'))).toEqual(
+      Array.from({ length: depth }, (_, i) => i + 1),
+    );
+    expect(exits.map((one) => valueOf(one, 'triton_final_response'))).not.toContain(true);
+    const stop = exits.at(-1)!;
+    expect(valueOf(stop, 'stopped')).toBe(true);
+    expect(stop.outputs.map(({ name, shape }) => [name, shape])).toEqual([
+      ['signal', [1, 24]],
+      ['depth', [1]],
+    ]);
+    expect(floats(stop.raw_output_contents[0]!)).toEqual(
+      signals.slice(24 * sample, 24 * sample + 24),
+    );
+    if (depth > 1) expect(valueOf(exits[0]!, 'pi')).toBeLessThanOrEqual(0.5);
+  }
+  const other = answers.filter((answer) => answer.infer_response!.id === 'b');
+  expect(other).toHaveLength(1);
+  expect(other[0]!.infer_response!.parameters.triton_final_response).toBeUndefined();
+});
+
+it('is refused where there is one answer only, or it is no truth value', async () => {
+  const [wrong] = await answersTo([request('a', { exits: { string_param: 'yes' } })]);
+  expect(wrong!.error_message).toMatch(/exits must be true or false/);
+  const rest = await service.app.inject({
+    method: 'POST',
+    url: '/v2/models/small-recovery/infer',
+    payload: {
+      inputs: [{ name: 'measurements', datatype: 'FP32', shape: [1, 12], data: Array(12).fill(0) }],
+      parameters: { exits: true },
+    },
+  });
+  expect(rest.json()).toEqual({ error: 'exits goes with ModelStreamInfer over gRPC.' });
+});
