@@ -9,7 +9,6 @@ import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
-import { faithful } from '../common/faithful.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { answerType, Bytes, JSON_TYPE, NPY_TYPE, OCTETS } from '../common/media-types.ts';
 import type { Task, TaskRequest } from '../task.ts';
@@ -186,11 +185,8 @@ function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
       reason,
       pi: readablePi(pi),
     }));
-    return jsonAnswer(result, {
-      ...depthFields(result),
-      signals: signals.map((signal) => Array.from(signal, faithful)),
-      samples,
-    });
+    const fields = { ...depthFields(result), samples };
+    return jsonAnswer(result, fields, { name: 'signals', values: signals });
   }
   const n = at(signals, 0).length;
   const data = new Float32Array(signals.length * n);
