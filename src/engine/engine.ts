@@ -1,14 +1,14 @@
 /** Dispatches requests to workers, and gives up workers that are stuck. */
 import type { Manifest } from '../bundle/manifest.ts';
 import type { Refusal } from '../bundle/read.ts';
-import { Problem } from '../errors.ts';
+import { clientLeft, Problem } from '../errors.ts';
 import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import { clock } from '../util/clock.ts';
 import type { Origin } from './accounts.ts';
 import { InFlight, type Pending } from './in-flight.ts';
 import { Memory } from './memory.ts';
-import { startPool, type EngineOptions, type Pool } from './pool.ts';
+import { addRefusal, startPool, type EngineOptions, type Pool } from './pool.ts';
 import { Supervisor, type WorkerSlot } from './supervisor.ts';
 import type { FromWorker, SegmentRun, Summary, ToWorker } from './transport/messages.ts';
 import type { CallOptions, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
@@ -28,7 +28,7 @@ const MAX_MEMORY_BYTES = 2 ** 30;
 export class Engine {
   readonly manifests: ReadonlyMap<string, Manifest>;
   readonly provider: Provider;
-  readonly refused: readonly Refusal[];
+  readonly refused: Refusal[];
   /** The memory that requests hold. */
   readonly memory: Memory;
   private readonly supervisor: Supervisor;
@@ -49,7 +49,7 @@ export class Engine {
   ) {
     const { maxPending = MAX_PENDING, maxQueueSeconds = Number.POSITIVE_INFINITY } = options;
     this.provider = pool.provider;
-    this.refused = pool.refused;
+    this.refused = [...pool.refused];
     this.manifests = new Map(pool.bundles.map(({ manifest }) => [manifest.name, manifest]));
     this.memory = new Memory(options.maxMemoryBytes ?? MAX_MEMORY_BYTES);
     const workers = pool.handles.length;
@@ -183,6 +183,9 @@ export class Engine {
         break;
       case 'pong':
         break;
+      case 'refused':
+        addRefusal(this.refused, message.refusal, this.options.log);
+        break;
       case 'claim':
       case 'decoded': {
         const request = this.inFlight.get(message.id);
@@ -293,8 +296,5 @@ export class Engine {
 function dispatch({ slot, ask }: Pending): void {
   if (slot.alive) slot.handle.post(...ask());
 }
-
-const clientLeft = (): Problem =>
-  new Problem('client-closed-request', 'The client left before the answer was ready.');
 
 const noWorker = (): Error => new Error('no worker is running');
