@@ -63,16 +63,15 @@ export async function loadModel(
   threads: number,
 ): Promise<LoadedModel> {
   const { directory, manifest } = bundle;
+  const keepMemory = isWithin(manifest, MAX_KEPT_FLOPS);
   const open: Open<Session> = async (file, reads, writes, resident = []) => {
     const path = join(directory, file);
-    const session = await Session.load(path, { provider, threads, resident }).catch(
-      (error: unknown) => {
-        throw new Error(
-          `${path} cannot be loaded by the ${provider} provider: ${messageOf(error)}`,
-          { cause: error },
-        );
-      },
-    );
+    const options = { provider, threads, resident, keepMemory };
+    const session = await Session.load(path, options).catch((error: unknown) => {
+      throw new Error(`${path} cannot be loaded by the ${provider} provider: ${messageOf(error)}`, {
+        cause: error,
+      });
+    });
     check(path, session, reads, writes);
     return session;
   };
@@ -82,7 +81,9 @@ export async function loadModel(
   const firstExit = manifest.exits.length - segments.length;
   // On WebGPU the `If` conditions are read back to the host after every segment, so one graph gains nothing.
   const path =
-    provider === 'webgpu' || !isPathUseful(manifest) ? undefined : await loadPath(manifest, open);
+    provider === 'webgpu' || !isWithin(manifest, MAX_PATH_FLOPS)
+      ? undefined
+      : await loadPath(manifest, open);
   return { manifest, directory, segments, firstExit, decoders, policyFiles, ...(path && { path }) };
 }
 
@@ -114,8 +115,12 @@ export async function checkModel({ directory, manifest }: Bundle): Promise<void>
  */
 const MAX_PATH_FLOPS = 5e8;
 
-const isPathUseful = ({ flops }: Manifest): boolean =>
-  flops.per === 'sample' && flops.segments.reduce((a, b) => a + b, 0) <= MAX_PATH_FLOPS;
+/** Networks with more work than this for a sample give the memory of a run back, FLOPs: it is much, and the time is not. */
+const MAX_KEPT_FLOPS = 5e7;
+
+/** Whether a sample takes at most `most` FLOPs; never where they are counted by the pixel. */
+const isWithin = ({ flops }: Manifest, most: number): boolean =>
+  flops.per === 'sample' && flops.segments.reduce((a, b) => a + b, 0) <= most;
 
 /** Whether exit 0 can be read out of the inputs alone, before any segment has run. */
 export function givesInputBack({ manifest, decoders }: LoadedModel): boolean {
