@@ -41,6 +41,7 @@ export interface Peer {
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const FOLDER = here('.');
+const NODE_SERVER = fileURLToPath(new URL('node-server.mjs', import.meta.url));
 
 /** This service as `npm start` runs it, with all shipped bundles. */
 export const ownService = (modelsDir: string, denoiser: string, depth: number): Peer => {
@@ -83,7 +84,7 @@ export const peers: readonly Peer[] = [
     command: (port, { recovery, denoiser }) =>
       Promise.resolve({
         file: process.execPath,
-        args: [here('node-server.mjs'), String(port), recovery, denoiser],
+        args: [NODE_SERVER, String(port), recovery, denoiser],
       }),
     takes: plain,
   },
