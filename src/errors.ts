@@ -53,6 +53,10 @@ export class Problem extends Error {
   }
 }
 
+/** What a request ends with whose client has left. */
+export const clientLeft = (): Problem =>
+  new Problem('client-closed-request', 'The client left before the answer was ready.');
+
 /** The most of a caller's text that a message repeats. */
 const REPEATED = 80;
 
@@ -66,7 +70,3 @@ export function shown(value: unknown): string {
     return Array.isArray(value) ? 'an array' : 'an object';
   return shortened(typeof value === 'number' ? String(value) : JSON.stringify(value));
 }
-
-/** The problem of a request whose client disconnected. */
-export const clientLeft = (): Problem =>
-  new Problem('client-closed-request', 'The client left before the answer was ready.');

@@ -83,6 +83,7 @@ const startEngine = (
       maxQueueSeconds: limits.maxQueueSeconds,
       maxMemoryBytes: limits.maxMemoryBytes,
       shed,
+      openOnFirstUse: true,
       log,
     },
     events,

@@ -8,6 +8,7 @@ import { depth } from './depth.ts';
 import { engine } from './engine.ts';
 import { isolation } from './isolation.ts';
 import { overload } from './overload.ts';
+import { peersBench } from './peers/peers.ts';
 import { providers } from './providers.ts';
 import type { Bench, Row } from './row.ts';
 import { scaling } from './scaling.ts';
@@ -24,18 +25,21 @@ const benches: readonly Bench[] = [
   scaling,
   day,
   providers,
+  peersBench,
   trainingStep,
 ];
 
-export const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--json]
+export const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--quick] [--json]
   --data DIR    clean images for the denoising rows (default: the sample image)
   --plots DIR   folder for plots
+  --quick       fewer and shorter rounds, where a benchmark has them (peers)
 ${benches.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}`;
 
 export async function bench(args: string[]): Promise<void> {
   const options = {
     data: { type: 'string' },
     plots: { type: 'string' },
+    quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   } as const;
   const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
@@ -51,6 +55,7 @@ export async function bench(args: string[]): Promise<void> {
     rows.push(
       ...(await current.run({
         modelsDir,
+        quick: values.quick,
         ...(values.data !== undefined && { images: values.data }),
         ...(values.plots !== undefined && { plots: values.plots }),
       })),

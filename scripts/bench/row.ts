@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly images?: string;
   /** Folder for plots. */
   readonly plots?: string;
+  /** Fewer and shorter rounds. */
+  readonly quick?: boolean;
 }
 
 export interface Bench {

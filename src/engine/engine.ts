@@ -8,8 +8,8 @@ import { clock } from '../util/clock.ts';
 import type { Origin } from './accounts.ts';
 import { InFlight, type Pending } from './in-flight.ts';
 import { Memory } from './memory.ts';
-import { startPool, type EngineOptions, type Pool } from './pool.ts';
-import { Supervisor, type WorkerSlot } from './supervisor.ts';
+import { addRefusal, startPool, type EngineOptions, type Pool } from './pool.ts';
+import { NO_WORKER, Supervisor, type WorkerSlot } from './supervisor.ts';
 import type { FromWorker, SegmentRun, Summary, ToWorker } from './transport/messages.ts';
 import type { CallOptions, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
 import { isDecodingStuck, PING_INTERVAL_MS, Watchdog } from './watchdog.ts';
@@ -28,7 +28,7 @@ const MAX_MEMORY_BYTES = 2 ** 30;
 export class Engine {
   readonly manifests: ReadonlyMap<string, Manifest>;
   readonly provider: Provider;
-  readonly refused: readonly Refusal[];
+  readonly refused: Refusal[];
   /** The memory that requests hold. */
   readonly memory: Memory;
   private readonly supervisor: Supervisor;
@@ -49,7 +49,7 @@ export class Engine {
   ) {
     const { maxPending = MAX_PENDING, maxQueueSeconds = Number.POSITIVE_INFINITY } = options;
     this.provider = pool.provider;
-    this.refused = pool.refused;
+    this.refused = [...pool.refused];
     this.manifests = new Map(pool.bundles.map(({ manifest }) => [manifest.name, manifest]));
     this.memory = new Memory(options.maxMemoryBytes ?? MAX_MEMORY_BYTES);
     const workers = pool.handles.length;
@@ -157,7 +157,7 @@ export class Engine {
     const refused = this.inFlight.refusal(origin, samples, deadlineMs);
     if (refused) throw refused;
     const slot = this.supervisor.leastLoaded();
-    if (!slot) throw noWorker();
+    if (!slot) throw new Error(NO_WORKER);
     const id = this.nextId++;
     const abort = (): void => this.cancel(id, clientLeft());
     signal?.addEventListener('abort', abort, { once: true });
@@ -181,7 +181,8 @@ export class Engine {
       case 'running':
         this.watchdog.running(slot, message.ids, message.ms);
         break;
-      case 'pong':
+      case 'refused':
+        addRefusal(this.refused, message.refusal, this.options.log);
         break;
       case 'claim':
       case 'decoded': {
@@ -205,6 +206,8 @@ export class Engine {
       case 'answered':
       case 'ran':
         this.take(message.id, true)?.resolve(message);
+        break;
+      case 'pong':
         break;
       default:
         throw new Error(`unexpected message ${message.type} from a worker`);
@@ -238,8 +241,7 @@ export class Engine {
   /** Looks for workers that are stuck, and asks the others for a sign of life. */
   private watch(): void {
     const now = clock();
-    const { alive } = this.supervisor;
-    for (const slot of this.watchdog.tick(alive, now - this.watchedAt))
+    for (const slot of this.watchdog.tick(this.supervisor.alive, now - this.watchedAt))
       this.giveUp(slot, this.inFlight.suspects(slot, this.watchdog.runOf(slot)));
     this.watchedAt = now;
     for (const slot of this.supervisor.alive) {
@@ -278,7 +280,7 @@ export class Engine {
   private repeat(request: Pending): void {
     const slot = this.supervisor.leastLoaded();
     if (!slot) {
-      this.take(request.id)?.reject(noWorker());
+      this.take(request.id)?.reject(new Error(NO_WORKER));
       return;
     }
     this.inFlight.move(request, slot);
@@ -296,5 +298,3 @@ export class Engine {
 function dispatch({ slot, ask }: Pending): void {
   if (slot.alive) slot.handle.post(...ask());
 }
-
-const noWorker = (): Error => new Error('no worker is running');

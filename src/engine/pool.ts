@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly shed?: boolean;
   /** Batch samples of different requests where that is faster. */
   readonly regroup?: boolean;
+  /** Open the sessions of bundles that are not a default with their first request; default: all at start. */
+  readonly openOnFirstUse?: boolean;
   log?: (message: string) => void;
 }
 
@@ -56,7 +58,8 @@ export async function startPool(options: EngineOptions): Promise<Pool> {
   const { provider = 'auto', threads = 1, regroup = true, log } = options;
   const found = await loadBundles(modelsDir, options.check);
   const bundles = found.bundles.filter(({ manifest }) => only?.includes(manifest.name) ?? true);
-  const common = { threads, regroup };
+  const onFirstUse = options.openOnFirstUse ? notDefault(bundles) : [];
+  const common = { threads, regroup, onFirstUse };
   const first = await startWorker(isolation, entry, {
     options: { ...common, bundles, provider },
     settings,
@@ -69,9 +72,32 @@ export async function startPool(options: EngineOptions): Promise<Pool> {
   const served = bundles.filter(({ manifest }) => !refusedNames.has(manifest.name));
   const perCore = Math.max(1, Math.floor(availableParallelism() / threads));
   const count = ready.provider === 'cpu' ? (options.workers ?? perCore) : 1;
-  const workerOptions = { ...common, bundles: served, provider: ready.provider };
+  const { measured } = ready;
+  const workerOptions = { ...common, bundles: served, provider: ready.provider, measured };
   const start = async (): Promise<WorkerHandle> =>
     (await startWorker(isolation, entry, { options: workerOptions, settings })).handle;
   const handles = await startAll([first.handle], count - 1, start);
   return { handles, start, provider: ready.provider, bundles: served, refused };
+}
+
+/** Lists and logs a bundle that its first request could not open; each worker finds out for itself. */
+export function addRefusal(
+  refused: Refusal[],
+  { name, reason }: Refusal,
+  log?: (message: string) => void,
+): void {
+  if (refused.some((one) => one.name === name)) return;
+  refused.push({ name, reason });
+  log?.(`the model ${name} is refused: ${reason}`);
+}
+
+/** Names of the bundles that no request means that names no model: not the default of their task, nor the only one. */
+function notDefault(bundles: readonly Bundle[]): string[] {
+  const all = bundles.map(({ manifest }) => manifest);
+  return all
+    .filter(({ task, default: isDefault }) => {
+      const others = all.filter((one) => one.task === task);
+      return !isDefault && others.length > 1;
+    })
+    .map(({ name }) => name);
 }

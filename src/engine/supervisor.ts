@@ -3,6 +3,9 @@ import { messageOf } from '../util/message-of.ts';
 import type { WorkerHandle } from './transport/handle.ts';
 import type { FromWorker, ToWorker } from './transport/messages.ts';
 
+/** Why a request fails that no worker can take. */
+export const NO_WORKER = 'no worker is running';
+
 /** Failed restarts in a row after which no request waits for the worker any longer; restarting goes on. */
 export const MAX_RESTARTS = 5;
 /** The wait after the first failed restart, ms. It doubles with each failure, up to MAX_BACKOFF_MS. */

@@ -1,5 +1,5 @@
 /** Both ends of the line between the engine and a worker, whether the worker is a thread or a child process. */
-import type { FromWorker, ToWorker, WorkerOptions } from './messages.ts';
+import type { FromWorker, Several, ToWorker, WorkerOptions } from './messages.ts';
 
 /** The engine's end. */
 export interface WorkerHandle {
@@ -14,7 +14,7 @@ export interface WorkerHandle {
 
 /** The worker's end: a thread's port or a process's channel. */
 export interface WorkerLine {
-  post(message: FromWorker, transfer?: readonly ArrayBuffer[]): void;
+  post(message: FromWorker | Several, transfer?: readonly ArrayBuffer[]): void;
   onMessage(listener: (message: ToWorker) => void): void;
   close(): void;
 }

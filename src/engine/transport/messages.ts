@@ -14,6 +14,18 @@ export interface WorkerOptions {
   readonly threads: number;
   /** When false every sample runs alone, even where batches are faster. */
   readonly regroup: boolean;
+  /** Names of bundles that are checked now and opened by their first request. */
+  readonly onFirstUse?: readonly string[];
+  /** What the warm-up of another worker has measured; it is not measured again. */
+  readonly measured?: readonly Measured[];
+}
+
+/** What a warm-up finds out about a model. */
+export interface Measured {
+  readonly model: string;
+  /** The batch limit of each segment. */
+  readonly limits: readonly number[];
+  readonly pathIsFaster: boolean;
 }
 
 /** Times are those of `clock()` (src/util/clock.ts), which both sides share. */
@@ -48,7 +60,10 @@ export type FromWorker =
       readonly provider: Provider;
       readonly notes: readonly string[];
       readonly refused: readonly Refusal[];
+      readonly measured: readonly Measured[];
     }
+  /** A bundle could not be opened at its first request. */
+  | { readonly type: 'refused'; readonly refusal: Refusal }
   /** The worker cannot serve, and ends. */
   | { readonly type: 'unfit'; readonly reason: string }
   /** A request waits to be granted its memory and a place for decoding. */
@@ -73,6 +88,12 @@ export type FromWorker =
   /** A run of these requests begins; predicted ms. Short runs of requests that have run before are left out. */
   | { readonly type: 'running'; readonly ids: readonly number[]; readonly ms: number }
   | { readonly type: 'pong' };
+
+/** Messages of a worker that travel together; see `Outbox`. */
+export interface Several {
+  readonly type: 'several';
+  readonly messages: readonly FromWorker[];
+}
 
 /** The samples of a request and their predicted compute. */
 export interface Work {

@@ -2,7 +2,8 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { WorkerHandle, WorkerLine, WorkerStart } from './handle.ts';
-import type { FromWorker, ToWorker } from './messages.ts';
+import type { FromWorker, Several, ToWorker } from './messages.ts';
+import { unpacked } from './outbox.ts';
 
 /**
  * Forks a child process that runs `entry`, and sends it `start` as its first message.
@@ -28,7 +29,8 @@ export function startProcess(entry: URL, start: WorkerStart): WorkerHandle {
     post: (message) => {
       if (child.connected) child.send(message, ignoreFailure);
     },
-    onMessage: (listener) => child.on('message', (message) => listener(message as FromWorker)),
+    onMessage: (listener) =>
+      child.on('message', (arrived) => unpacked(arrived as FromWorker | Several).forEach(listener)),
     onExit: (listener) => void ended.then(listener),
     kill: () => void child.kill('SIGKILL'),
   };

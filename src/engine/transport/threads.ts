@@ -1,6 +1,8 @@
 /** Workers as threads: both ends of the line. */
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import type { WorkerHandle, WorkerLine, WorkerStart } from './handle.ts';
+import type { FromWorker, Several } from './messages.ts';
+import { unpacked } from './outbox.ts';
 
 /** There is no way to kill a thread here: terminate() while a session runs would abort the whole process. */
 export function startThread(entry: URL, start: WorkerStart): WorkerHandle {
@@ -15,7 +17,8 @@ export function startThread(entry: URL, start: WorkerStart): WorkerHandle {
   });
   return {
     post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
-    onMessage: (listener) => worker.on('message', listener),
+    onMessage: (listener) =>
+      worker.on('message', (arrived: FromWorker | Several) => unpacked(arrived).forEach(listener)),
     onExit: (listener) => void ended.then(listener),
   };
 }

@@ -2,7 +2,7 @@
 import { at, entry } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import { owned } from '../../util/owned.ts';
-import type { WorkerLine } from '../transport/handle.ts';
+import type { Outbox } from '../transport/outbox.ts';
 import type { ExitEncoder, ReachedExit, SampleResult } from '../types.ts';
 import { feedsFor, sharesOf } from './executor.ts';
 import type { ExitWatch, Item } from './jobs.ts';
@@ -56,7 +56,7 @@ export class ExitReports implements ExitWatch {
 
   /** @param encode the answer at each exit, where it is wanted */
   constructor(
-    private readonly line: WorkerLine,
+    private readonly outbox: Pick<Outbox, 'post'>,
     private readonly id: number,
     private readonly encode: ExitEncoder | undefined,
   ) {}
@@ -66,14 +66,14 @@ export class ExitReports implements ExitWatch {
   }
 
   reached(exit: ReachedExit, outputs: SampleResult['outputs'] | undefined): void {
-    const { line, id, encode } = this;
+    const { outbox, id, encode } = this;
     if (!encode || !outputs) {
-      line.post({ type: 'exited', id, exit });
+      outbox.post({ type: 'exited', id, exit });
       return;
     }
     this.last = this.last.then(async () => {
       const answer = owned(await encode(exit, outputs));
-      line.post({ type: 'exited', id, exit: { ...exit, answer } }, [answer.buffer]);
+      outbox.post({ type: 'exited', id, exit: { ...exit, answer } }, [answer.buffer]);
     });
     // The error is that of `posted`; a request that is cancelled never asks for it.
     this.last.catch(() => undefined);

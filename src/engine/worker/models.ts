@@ -1,5 +1,7 @@
 /** Loads a bundle: opens its sessions and checks them against the manifest. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { declaredPorts } from '../../bundle/onnx-ports.ts';
 import type { Bundle } from '../../bundle/read.ts';
 import {
   outputName,
@@ -61,16 +63,15 @@ export async function loadModel(
   threads: number,
 ): Promise<LoadedModel> {
   const { directory, manifest } = bundle;
-  const open: Open = async (file, reads, writes, resident = []) => {
+  const keepMemory = isWithin(manifest, MAX_KEPT_FLOPS);
+  const open: Open<Session> = async (file, reads, writes, resident = []) => {
     const path = join(directory, file);
-    const session = await Session.load(path, { provider, threads, resident }).catch(
-      (error: unknown) => {
-        throw new Error(
-          `${path} cannot be loaded by the ${provider} provider: ${messageOf(error)}`,
-          { cause: error },
-        );
-      },
-    );
+    const options = { provider, threads, resident, keepMemory };
+    const session = await Session.load(path, options).catch((error: unknown) => {
+      throw new Error(`${path} cannot be loaded by the ${provider} provider: ${messageOf(error)}`, {
+        cause: error,
+      });
+    });
     check(path, session, reads, writes);
     return session;
   };
@@ -79,9 +80,47 @@ export async function loadModel(
   const policyFiles = await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
   const firstExit = manifest.exits.length - segments.length;
   // On WebGPU the `If` conditions are read back to the host after every segment, so one graph gains nothing.
-  const path = provider === 'webgpu' ? undefined : await loadPath(manifest, open);
+  const path =
+    provider === 'webgpu' || !isWithin(manifest, MAX_PATH_FLOPS)
+      ? undefined
+      : await loadPath(manifest, open);
   return { manifest, directory, segments, firstExit, decoders, policyFiles, ...(path && { path }) };
 }
+
+/**
+ * Checks every file of a bundle against its manifest by what the file declares, and opens none.
+ * @throws an error that names the file
+ */
+export async function checkModel({ directory, manifest }: Bundle): Promise<void> {
+  const open: Open<undefined> = async (file, reads, writes) => {
+    const path = join(directory, file);
+    const bytes = await readFile(path);
+    try {
+      check(path, declaredPorts(bytes), reads, writes);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new Error(`${path} cannot be loaded: ${error.message}`, { cause: error });
+    }
+    return undefined;
+  };
+  await loadSegments(manifest, open);
+  await loadExitFiles(manifest, manifest.decoders, manifest.outputs, open);
+  await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
+  await loadPath(manifest, open);
+}
+
+/**
+ * Networks with more work than this for a sample are never opened as one graph, FLOPs: it saves a few calls of 35 µs, and
+ * its `If` branches run slower than segments (no blocked convolutions).
+ */
+const MAX_PATH_FLOPS = 5e8;
+
+/** Networks with more work than this for a sample give the memory of a run back, FLOPs: it is much, and the time is not. */
+const MAX_KEPT_FLOPS = 5e7;
+
+/** Whether a sample takes at most `most` FLOPs; never where they are counted by the pixel. */
+const isWithin = ({ flops }: Manifest, most: number): boolean =>
+  flops.per === 'sample' && flops.segments.reduce((a, b) => a + b, 0) <= most;
 
 /** Whether exit 0 can be read out of the inputs alone, before any segment has run. */
 export function givesInputBack({ manifest, decoders }: LoadedModel): boolean {
@@ -91,12 +130,12 @@ export function givesInputBack({ manifest, decoders }: LoadedModel): boolean {
 }
 
 /** Loads a file of the bundle and checks its inputs and outputs; `resident` outputs stay on the device. */
-type Open = (
+type Open<S> = (
   file: string,
   reads: readonly Port[],
   writes: readonly Port[],
   resident?: readonly string[],
-) => Promise<Session>;
+) => Promise<S>;
 
 const PI: Port = { name: 'pi', dtype: 'float32', shape: ['N'] };
 
@@ -108,10 +147,13 @@ function portsOf({ inputs, states, outputs }: Manifest, names: readonly string[]
   return names.map((name) => entry(ports, name));
 }
 
-async function loadSegments(manifest: Manifest, open: Open): Promise<LoadedSegment[]> {
+async function loadSegments<S>(
+  manifest: Manifest,
+  open: Open<S>,
+): Promise<(Omit<LoadedSegment, 'session'> & { readonly session: S })[]> {
   const { outputs, policy_files: files = [], statistic, depth } = manifest;
   const onHost = new Set([...outputs.map(({ name }) => name), statistic]);
-  const loaded: LoadedSegment[] = [];
+  const loaded: Awaited<ReturnType<typeof loadSegments<S>>> = [];
   for (const segment of manifest.segments) {
     const resident = segment.writes.filter((name) => !onHost.has(name)).map(outputName);
     const writes = portsOf(manifest, segment.writes).map((port) => ({
@@ -127,13 +169,13 @@ async function loadSegments(manifest: Manifest, open: Open): Promise<LoadedSegme
   return loaded;
 }
 
-async function loadExitFiles(
+async function loadExitFiles<S>(
   manifest: Manifest,
   files: readonly ExitFile[],
   writes: readonly Port[],
-  open: Open,
-): Promise<Map<number, LoadedExitFile>> {
-  const loaded = new Map<number, LoadedExitFile>();
+  open: Open<S>,
+): Promise<Map<number, Omit<LoadedExitFile, 'session'> & { readonly session: S }>> {
+  const loaded: Awaited<ReturnType<typeof loadExitFiles<S>>> = new Map();
   for (const { file, exit, reads } of files) {
     const session = await open(file, portsOf(manifest, reads), writes);
     loaded.set(exit, { reads, session });
@@ -141,7 +183,10 @@ async function loadExitFiles(
   return loaded;
 }
 
-async function loadPath(manifest: Manifest, open: Open): Promise<LoadedPath | undefined> {
+async function loadPath<S>(
+  manifest: Manifest,
+  open: Open<S>,
+): Promise<(Omit<LoadedPath, 'session'> & { readonly session: S }) | undefined> {
   const { path, exits, depth, inputs, outputs } = manifest;
   if (path === undefined || depth === exits[0]) return undefined;
   const thresholds: Port = { name: 'thresholds', dtype: 'float32', shape: [exits.length - 1] };
@@ -165,7 +210,7 @@ export async function releaseModel(model: LoadedModel): Promise<void> {
 /** @throws an error that names the first input or output of `file` that does not match the manifest */
 function check(
   file: string,
-  { inputs, outputs }: Session,
+  { inputs, outputs }: Pick<Session, 'inputs' | 'outputs'>,
   reads: readonly Port[],
   writes: readonly Port[],
 ): void {

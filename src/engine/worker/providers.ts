@@ -8,40 +8,54 @@ import {
   type Provider,
 } from '../../runtime/session.ts';
 import { messageOf } from '../../util/message-of.ts';
-import { loadModel, releaseModel, type LoadedModel } from './models.ts';
-import { timePath, warmUp } from './warm-up.ts';
+import type { Measured, WorkerOptions } from '../transport/messages.ts';
+import { checkModel, loadModel, releaseModel, type LoadedModel } from './models.ts';
+import { measurementsOf, timePath, warmUp } from './warm-up.ts';
 
 /** The models that a worker serves, all on one execution provider. */
 export interface Loaded {
   readonly provider: Provider;
   readonly models: ReadonlyMap<string, LoadedModel>;
   readonly refused: readonly Refusal[];
+  /** Those that their first request opens. */
+  readonly unopened: readonly Bundle[];
+  /** What the warm-ups have measured. */
+  readonly measured: readonly Measured[];
   /** Which providers were tried and which was chosen, for the log. */
   readonly notes: readonly string[];
 }
 
+/** How bundles are loaded, as the worker was told. */
+type Options<P = Provider> = Omit<WorkerOptions, 'provider' | 'bundles'> & { readonly provider: P };
+
 /**
- * Loads every bundle on `provider`; with `auto`, on the provider that takes least time for one sample of each model.
+ * Loads every bundle that is not opened on first use on `provider`; with `auto`, on the provider that takes least time for one sample of each model.
  * @throws an error that says what is missing where the named provider is unavailable
  */
-export async function loadModels(
-  bundles: readonly Bundle[],
-  provider: Provider | 'auto',
-  threads: number,
-  regroup: boolean,
-): Promise<Loaded> {
-  if (provider === 'auto') return loadOnFastest(bundles, threads, regroup);
+export async function loadModels(options: WorkerOptions): Promise<Loaded> {
+  const { bundles, provider } = options;
+  if (provider === 'auto') return loadOnFastest(bundles, options);
   await requireProvider(provider, 'EXECUTION_PROVIDER=cpu');
-  return loadOn(bundles, provider, threads, regroup);
+  return loadOn(bundles, { ...options, provider });
+}
+
+/** Opens a bundle and warms it up. @throws an error that names the file at fault */
+export async function openModel(
+  bundle: Bundle,
+  { provider, threads, regroup, measured }: Options,
+): Promise<LoadedModel> {
+  const model = await loadModel(bundle, provider, threads);
+  const known = measured?.find((one) => one.model === bundle.manifest.name);
+  await warmUp(model, provider === 'cpu' && regroup, known);
+  return model;
 }
 
 async function loadOnFastest(
   bundles: readonly Bundle[],
-  threads: number,
-  regroup: boolean,
+  options: Omit<WorkerOptions, 'provider'>,
 ): Promise<Loaded> {
   // Always available, and taken where every provider fails, so that its refusals are reported.
-  let best = await loadOn(bundles, 'cpu', threads, regroup);
+  let best = await loadOn(bundles, { ...options, provider: 'cpu' });
   let bestMs = await timeAll(best.models);
   const notes = [timeNote('cpu', bestMs)];
   for (const candidate of providers.filter((name) => name !== 'cpu')) {
@@ -50,7 +64,7 @@ async function loadOnFastest(
       notes.push(`${candidate} is unavailable: ${unavailable}`);
       continue;
     }
-    const loaded = await loadOn(bundles, candidate, threads, regroup);
+    const loaded = await loadOn(bundles, { ...options, provider: candidate });
     const [refusal] = loaded.refused;
     if (loaded.models.size === 0 && refusal) {
       notes.push(`${candidate} loads no model: ${refusal.reason}`);
@@ -71,25 +85,23 @@ const timeNote = (provider: Provider, ms: number): string =>
     ? `${provider} takes ${ms.toFixed(1)} ms for one sample of each model`
     : `${provider} loads no model`;
 
-async function loadOn(
-  bundles: readonly Bundle[],
-  provider: Provider,
-  threads: number,
-  regroup: boolean,
-): Promise<Loaded> {
+async function loadOn(bundles: readonly Bundle[], options: Options): Promise<Loaded> {
+  const unopened: Bundle[] = [];
   const models = new Map<string, LoadedModel>();
   const refused: Refusal[] = [];
   for (const bundle of bundles) {
     const { name } = bundle.manifest;
     try {
-      const model = await loadModel(bundle, provider, threads);
-      await warmUp(model, provider === 'cpu' && regroup);
-      models.set(name, model);
+      if (options.onFirstUse?.includes(name)) {
+        await checkModel(bundle);
+        unopened.push(bundle);
+      } else models.set(name, await openModel(bundle, options));
     } catch (error) {
       refused.push({ name, reason: messageOf(error) });
     }
   }
-  return { provider, models, refused, notes: [] };
+  const measured = [...models.values()].map(measurementsOf);
+  return { provider: options.provider, models, unopened, measured, refused, notes: [] };
 }
 
 /** Time for one sample of each model at full depth, ms; none where no model loads. */

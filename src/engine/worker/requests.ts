@@ -6,6 +6,7 @@ import { messageOf } from '../../util/message-of.ts';
 import { owned } from '../../util/owned.ts';
 import type { WorkerLine } from '../transport/handle.ts';
 import type { ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
+import { Outbox } from '../transport/outbox.ts';
 import type { Admit, Claim, Decoder, RunResult, Sample, TaskFiles } from '../types.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { ExitReports } from './exits.ts';
@@ -13,7 +14,8 @@ import { Job, type ExitWatch } from './jobs.ts';
 import { Loop } from './loop.ts';
 import type { LoadedModel } from './models.ts';
 import { Predictor } from './predictor.ts';
-import { loadModels, type Loaded } from './providers.ts';
+import { loadModels, openModel, type Loaded } from './providers.ts';
+import { Shelf } from './shelf.ts';
 
 /** Loads the models and serves requests until told to close. Where no model can be loaded it reports `unfit` and ends. */
 export async function serve(
@@ -23,39 +25,53 @@ export async function serve(
 ): Promise<void> {
   let loaded: Loaded;
   try {
-    loaded = await loadModels(options.bundles, options.provider, options.threads, options.regroup);
+    loaded = await loadModels(options);
   } catch (error) {
     line.post({ type: 'unfit', reason: messageOf(error) });
     line.close();
     return;
   }
-  const requests = new Requests(line, loaded.models, decode);
+  const { provider, notes, refused, measured } = loaded;
+  const shelf = new Shelf(
+    loaded.models,
+    loaded.unopened,
+    (bundle) => openModel(bundle, { ...options, provider }),
+    (refusal) => line.post({ type: 'refused', refusal }),
+  );
+  const requests = new Requests(line, shelf, decode);
   line.onMessage((message) => requests.receive(message));
-  const { provider, notes, refused } = loaded;
-  line.post({ type: 'ready', provider, notes, refused });
+  line.post({ type: 'ready', provider, notes, refused, measured });
 }
+
+/** Predicted compute of a request that sends its messages with its answer, ms. */
+const SHORT_MS = 2;
 
 class Requests {
   private readonly loop: Loop;
+  private readonly outbox: Outbox;
   private readonly predictor = new Predictor();
   private readonly jobs = new Map<number, Job>();
   /** Of the requests being decoded. */
   private readonly decoding = new Map<number, AbortController>();
+  /** Requests that wait for their model to be opened; one that is cancelled is taken out. */
+  private readonly opening = new Set<number>();
   /** Ends the wait of a request that asked to be decoded. */
   private readonly grants = new Map<number, () => void>();
 
   constructor(
     private readonly line: WorkerLine,
-    private readonly models: ReadonlyMap<string, LoadedModel>,
+    private readonly models: Shelf,
     private readonly decode: Decoder,
   ) {
+    this.outbox = new Outbox(line);
     this.loop = new Loop(
-      (runs) => line.post({ type: 'segments', runs }),
-      (ids, ms) => line.post({ type: 'running', ids, ms }),
+      (runs) => this.outbox.post({ type: 'segments', runs }),
+      (ids, ms) => this.outbox.post({ type: 'running', ids, ms }),
     );
   }
 
   receive(message: ToWorker): void {
+    this.outbox.release();
     switch (message.type) {
       case 'perform':
         void this.settle(message.id, this.perform(message.id, message.request, message.arrivedAt));
@@ -76,9 +92,10 @@ class Requests {
         this.grants.get(message.id)?.();
         break;
       case 'ping':
-        this.line.post({ type: 'pong' });
+        this.outbox.post({ type: 'pong' });
         break;
       case 'close':
+        this.outbox.flush();
         this.line.close();
         break;
     }
@@ -87,18 +104,16 @@ class Requests {
   private async perform(id: number, request: unknown, arrivedAt: number): Promise<void> {
     const controller = new AbortController();
     this.decoding.set(id, controller);
-    const manifests = new Map([...this.models].map(([name, { manifest }]) => [name, manifest]));
-    const files: TaskFiles = (model, file) =>
-      readFile(join(this.modelNamed(model).directory, file));
+    const files: TaskFiles = (model, file) => readFile(join(this.models.directory(model), file));
     const { signal } = controller;
     const admit: Admit = (claim) => this.admit(id, claim, arrivedAt, signal);
-    const decoded = await this.decode(request, manifests, files, signal, admit)
+    const decoded = await this.decode(request, this.models.manifests, files, signal, admit)
       .catch((error: unknown) => {
         throw signal.aborted ? clientLeft() : error;
       })
       .finally(() => this.decoding.delete(id));
     if (signal.aborted) throw clientLeft();
-    const reports = decoded.exits && new ExitReports(this.line, id, decoded.exits.encode);
+    const reports = decoded.exits && new ExitReports(this.outbox, id, decoded.exits.encode);
     const result = await this.enqueue(
       id,
       decoded.model,
@@ -117,7 +132,7 @@ class Requests {
       timing: result.timing,
     };
     const body = owned(answer.body);
-    this.line.post({ type: 'answered', id, answer: { ...answer, body }, summary }, [body.buffer]);
+    this.outbox.post({ type: 'answered', id, answer: { ...answer, body }, summary }, [body.buffer]);
   }
 
   /** Asks the engine for memory and a place to decode, and waits for them. */
@@ -129,9 +144,9 @@ class Requests {
   ): Promise<void> {
     const predicted = work && {
       samples: work.samples,
-      ...this.predict(this.modelNamed(work.model), work.elements, work.stopping, arrivedAt),
+      ...this.predict(await this.models.model(work.model), work.elements, work.stopping, arrivedAt),
     };
-    this.line.post({ type: 'claim', id, bytes, ...(predicted && { work: predicted }) });
+    this.outbox.post({ type: 'claim', id, bytes, ...(predicted && { work: predicted }) });
     await new Promise<void>((resolve, reject) => {
       if (signal.aborted) reject(clientLeft());
       signal.addEventListener('abort', () => reject(clientLeft()), { once: true });
@@ -159,7 +174,7 @@ class Requests {
     stopping: StoppingParameters,
     arrivedAt: number,
   ): Promise<void> {
-    this.line.post({
+    this.outbox.post({
       type: 'ran',
       id,
       result: await this.enqueue(id, model, samples, stopping, arrivedAt),
@@ -174,9 +189,11 @@ class Requests {
         error instanceof Problem
           ? [error.code, error.message]
           : ['internal' as const, stackOf(error)];
-      this.line.post({ type: 'failed', id, code, detail });
+      this.outbox.post({ type: 'failed', id, code, detail });
     } finally {
       this.jobs.delete(id);
+      this.opening.delete(id);
+      this.outbox.release();
     }
   }
 
@@ -188,14 +205,19 @@ class Requests {
     arrivedAt: number,
     watch?: ExitWatch,
   ): Promise<RunResult> {
-    const model = this.modelNamed(name);
+    this.opening.add(id);
+    const model = await this.models.model(name);
+    if (!this.opening.delete(id)) throw clientLeft();
     const job = new Job(id, model, samples, stopping, arrivedAt, watch);
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
     const work = {
       samples: samples.length,
       ...this.predict(model, elements, stopping, arrivedAt),
     };
-    this.line.post({ type: 'decoded', id, work });
+    // Alone, it is answered before anybody could make use of these messages.
+    const isAlone = this.jobs.size === 0 && this.decoding.size === 0 && !watch;
+    if (isAlone && work.ms < SHORT_MS) this.outbox.hold();
+    this.outbox.post({ type: 'decoded', id, work });
     this.jobs.set(id, job);
     this.loop.add(job);
     const result = await job.result;
@@ -204,15 +226,9 @@ class Requests {
     return result;
   }
 
-  private modelNamed(name: string): LoadedModel {
-    const model = this.models.get(name);
-    if (model) return model;
-    const names = [...this.models.keys()].join(', ');
-    throw new Problem('unknown-model', `There is no model ${name}; the models are ${names}.`);
-  }
-
   private cancel(id: number): void {
     this.decoding.get(id)?.abort();
+    this.opening.delete(id);
     const job = this.jobs.get(id);
     if (!job) return;
     job.fail(clientLeft());

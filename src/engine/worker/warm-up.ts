@@ -6,7 +6,8 @@ import { clock } from '../../util/clock.ts';
 import type { Sample } from '../types.ts';
 import { readOut, runSegment, runWhole } from './executor.ts';
 import { Job, type Item } from './jobs.ts';
-import type { LoadedModel, LoadedSegment } from './models.ts';
+import type { Measured } from '../transport/messages.ts';
+import type { LoadedModel, LoadedPath, LoadedSegment } from './models.ts';
 
 /** The size of a symbolic dimension in synthetic samples. */
 const SYMBOL_SIZE = 32;
@@ -14,21 +15,56 @@ const BATCH_SIZES = [1, 4, 16, 64];
 /** An alternative is taken where it needs less than this share of the time: small differences are noise. */
 const FASTER_BELOW = 0.9;
 /** Measurements per alternative, of which the shortest counts: other load only adds to the time. */
-const PATH_REPEATS = 5;
+const PATH_REPEATS = 10;
 const BATCH_REPEATS = 3;
 
 /**
  * Runs every segment, decoder and policy, and sets `isFaster` of the path and the batch limit of each segment.
  * @param regroup whether to look for batches larger than 1; only where the inputs have one fixed shape
+ * @param measured what another worker has measured, in place of measuring it again
  * @throws an error that names the file where π is not between 0 and 1
  */
-export async function warmUp(model: LoadedModel, regroup: boolean): Promise<void> {
+export async function warmUp(
+  model: LoadedModel,
+  regroup: boolean,
+  measured?: Measured,
+): Promise<void> {
   await runSegments(model, 1);
+  if (measured) {
+    await apply(model, measured);
+    return;
+  }
   await comparePath(model);
   const isFixed = model.manifest.inputs.every(({ shape }) =>
     shape.slice(1).every((dim) => typeof dim === 'number'),
   );
   if (regroup && isFixed) await chooseBatchSizes(model);
+}
+
+/** What the warm-up has set. */
+export const measurementsOf = ({ manifest, segments, path }: LoadedModel): Measured => ({
+  model: manifest.name,
+  limits: segments.map(({ limit }) => limit),
+  pathIsFaster: path?.isFaster ?? false,
+});
+
+async function apply(model: LoadedModel, { limits, pathIsFaster }: Measured): Promise<void> {
+  // The first run allocates memory and takes longer.
+  await runSegments(model, 1);
+  model.segments.forEach((segment, i) => (segment.limit = limits[i] ?? 1));
+  if (model.path && pathIsFaster) {
+    await runWholeOnce(model, model.path);
+    await runWholeOnce(model, model.path);
+    model.path.isFaster = true;
+  }
+}
+
+/** Runs a synthetic sample at full depth through the path and keeps its time. */
+async function runWholeOnce(model: LoadedModel, path: LoadedPath): Promise<void> {
+  const stopping = { rule: 'fixed', depth: model.manifest.depth } as const;
+  const job = new Job(0, model, [syntheticSample(model.manifest.inputs)], stopping, clock());
+  const item = at(job.items, 0);
+  path.msPerElement = (await runWhole(model, path, item)) / item.elements;
 }
 
 /** The shortest time of one sample through all segments, ms. */
@@ -39,14 +75,11 @@ export async function timePath(model: LoadedModel): Promise<number> {
 
 /** Whether one sample takes less time in one graph than segment by segment, at full depth. */
 async function comparePath(model: LoadedModel): Promise<void> {
-  const { path, manifest } = model;
+  const { path } = model;
   if (!path) return;
-  const stopping = { rule: 'fixed', depth: manifest.depth } as const;
   const runs = await repeat(PATH_REPEATS + 1, async () => {
     const start = clock();
-    const job = new Job(0, model, [syntheticSample(manifest.inputs)], stopping, clock());
-    const item = at(job.items, 0);
-    path.msPerElement = (await runWhole(model, path, item)) / item.elements;
+    await runWholeOnce(model, path);
     const between = clock();
     await runSegments(model, 1);
     return { whole: between - start, stepwise: clock() - between };
@@ -62,6 +95,7 @@ async function chooseBatchSizes(model: LoadedModel): Promise<void> {
   const { max_batch: maxBatch = Number.POSITIVE_INFINITY } = model.manifest;
   const best = model.segments.map(() => Number.POSITIVE_INFINITY);
   for (const size of BATCH_SIZES.filter((candidate) => candidate <= maxBatch)) {
+    const before = model.segments.map(({ limit }) => limit);
     await runSegments(model, size);
     const runs = await repeat(BATCH_REPEATS, () => runSegments(model, size));
     model.segments.forEach((segment, i) => {
@@ -70,6 +104,8 @@ async function chooseBatchSizes(model: LoadedModel): Promise<void> {
       best[i] = perSample;
       segment.limit = size;
     });
+    // Where no segment gains from this size, a larger one only costs start-up time and memory.
+    if (size > 1 && model.segments.every(({ limit }, i) => limit === before[i])) return;
   }
 }
 

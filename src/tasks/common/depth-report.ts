@@ -1,4 +1,5 @@
 /** What every answer says of its depth: as headers and as the fields of a JSON answer. */
+import { jsonNumbers } from '../../codecs/json-numbers.ts';
 import type { RunResult } from '../../engine/types.ts';
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
@@ -61,12 +62,30 @@ export const depthSummary = (result: RunResult): { depth: number; depth_mean: nu
 export const readablePi = (pi: readonly number[]): number[] =>
   pi.map((value) => Number(value.toPrecision(4)));
 
-/** A task answer whose body is `value` serialised as UTF-8 JSON, with the headers that every answer has. */
+/**
+ * A task answer whose body is `value` serialised as UTF-8 JSON, with the headers that every answer has.
+ * @param rows a further field of lists of float32, which JSON.stringify would write with more digits and in four times the time
+ */
 export const jsonAnswer = (
   result: RunResult,
-  value: unknown,
+  value: object,
+  rows?: { readonly name: string; readonly values: readonly Float32Array[] },
 ): { contentType: string; headers: Record<string, string>; body: Uint8Array } => ({
   contentType: 'application/json; charset=utf-8',
   headers: depthHeaders(result),
-  body: Buffer.from(JSON.stringify(value)),
+  body: rows
+    ? withRows(JSON.stringify(value), rows.name, rows.values)
+    : Buffer.from(JSON.stringify(value)),
 });
+
+/** @param object a JSON object that has fields */
+function withRows(object: string, name: string, rows: readonly Float32Array[]): Uint8Array {
+  const comma = Buffer.from(',');
+  const parts: Uint8Array[] = [Buffer.from(`${object.slice(0, -1)},${JSON.stringify(name)}:[`)];
+  rows.forEach((row, i) => {
+    if (i > 0) parts.push(comma);
+    parts.push(jsonNumbers(row));
+  });
+  parts.push(Buffer.from(']}'));
+  return Buffer.concat(parts);
+}

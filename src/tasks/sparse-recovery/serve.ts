@@ -1,6 +1,7 @@
 /** Sparse recovery: measurement vectors in JSON, raw float32 or .npy, to signals in the same. */
 import Type from 'typebox';
 import type { Manifest } from '../../bundle/manifest.ts';
+import { jsonNumbers } from '../../codecs/json-numbers.ts';
 import { readNpy, writeNpy } from '../../codecs/npy.ts';
 import type { DecodedRequest, RunResult, Sample, TaskAnswer } from '../../engine/types.ts';
 import { Problem, shortened } from '../../errors.ts';
@@ -9,8 +10,7 @@ import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
-import { exitsOf, jsonBytes } from '../common/exits.ts';
-import { faithful } from '../common/faithful.ts';
+import { exitsOf } from '../common/exits.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { answerType, Bytes, JSON_TYPE, NPY_TYPE, OCTETS } from '../common/media-types.ts';
 import type { Task, TaskRequest } from '../task.ts';
@@ -109,9 +109,7 @@ function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): De
     model: manifest.name,
     samples,
     stopping: json ? json.stopping : request.stopping,
-    ...exitsOf(request, (_exit, outputs) =>
-      jsonBytes(Array.from(entry(outputs, 'signal').data, faithful)),
-    ),
+    ...exitsOf(request, (_exit, outputs) => jsonNumbers(entry(outputs, 'signal').data)),
     encode: (result) => Promise.resolve(encode(result, accept, rows.bare)),
   };
 }
@@ -191,11 +189,8 @@ function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
       reason,
       pi: readablePi(pi),
     }));
-    return jsonAnswer(result, {
-      ...depthFields(result),
-      signals: signals.map((signal) => Array.from(signal, faithful)),
-      samples,
-    });
+    const fields = { ...depthFields(result), samples };
+    return jsonAnswer(result, fields, { name: 'signals', values: signals });
   }
   const n = at(signals, 0).length;
   const data = new Float32Array(signals.length * n);
