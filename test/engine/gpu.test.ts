@@ -113,7 +113,12 @@ describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
       const { bundles } = await loadBundles(
         await writeModels(smallModels().filter(({ name }) => name === 'small-gray')),
       );
-      const { models } = await loadModels({ bundles, provider: 'webgpu', threads: 1, regroup: false });
+      const { models } = await loadModels({
+        bundles,
+        provider: 'webgpu',
+        threads: 1,
+        regroup: false,
+      });
       const model = models.get('small-gray')!;
       const seen: Tensor[] = [];
       for (const { session } of model.segments) {

@@ -97,8 +97,8 @@ describe('recover answers', () => {
       seed: 11,
       timing: { queue_ms: 1.235, compute_ms: 20, total_ms: 25.5 },
       signals: [
-        [1, 0.100000001, 0],
-        [4, 9.99999968e-21, 6],
+        [1, 0.1, 0],
+        [4, 1e-20, 6],
       ],
       samples: [
         { depth: 4, reason: 'policy', pi: [0.1235] },
