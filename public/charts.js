@@ -42,12 +42,13 @@ export const reached = (exits, values) =>
 
 /**
  * Lines over depth.
- * @param traces lists of [depth, value]; the last point of each is where it stopped
+ * @param traces lists of [depth, value]
+ * @param stop the depth whose point is marked; the last of each trace where absent
  * @param range of the values: [bottom, top]
  */
 export function depthChart(
   target,
-  { exits, maxDepth, traces, range, threshold, label, digits = 1 },
+  { exits, maxDepth, traces, range, threshold, stop, label, digits = 1 },
 ) {
   const [left, right, top, height, base] = [34, 10, 10, 170, 145];
   plot(target, label, height, (width) => {
@@ -56,7 +57,7 @@ export function depthChart(
     const y = (value) => base - ((value - low) / (high - low || 1)) * (base - top);
     const parts = [low, (low + high) / 2, high].flatMap((value) => [
       line(left, y(value), width - right, y(value), 'axis'),
-      text(left - 6, y(value) + 4, 'end', value.toFixed(digits)),
+      text(left - 6, y(value) + 4, 'end', value.toFixed(digits).replace('-', '−')),
     ]);
     for (const exit of spaced(exits, (exit) => x(exit), 18))
       parts.push(text(x(exit), base + 17, 'middle', exit));
@@ -72,7 +73,7 @@ export function depthChart(
       const d = points.map(([depth, value]) => `${x(depth).toFixed(1)},${y(value).toFixed(1)}`);
       parts.push(svg('path', { d: `M${d.join('L')}`, class: 'series' }));
       points.forEach(([depth, value], i) => {
-        const last = i === points.length - 1;
+        const last = stop === undefined ? i === points.length - 1 : depth === stop;
         const place = { cx: x(depth), cy: y(value), r: last ? 5 : 3 };
         parts.push(svg('circle', { ...place, class: last ? 'stop' : 'point' }));
       });

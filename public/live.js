@@ -7,7 +7,7 @@ import { readMetrics } from './metrics.js';
 const EVERY_MS = 4000;
 
 /** Starts the strip. Where metrics cannot be read it says why and asks no more. */
-export function startLive(section) {
+export function startLive(section, manifests) {
   const said = section.querySelector('[data-said]');
   const cards = new Map();
   let timer;
@@ -31,7 +31,7 @@ export function startLive(section) {
     const total = busy.reduce((sum, { answered }) => sum + answered, 0);
     said.textContent =
       `${total} requests answered since the start, and how deep they went.` +
-      (idle > 0 ? ` ${idle} models have had none.` : '');
+      (idle > 0 ? ` Without any: ${idle} of ${models.length} models.` : '');
     for (const model of busy) draw(model);
   }
 
@@ -47,8 +47,11 @@ export function startLive(section) {
     const layers =
       run + skipped > 0 ? `, ${percent(skipped / (run + skipped))} of the layers skipped` : '';
     words.textContent = `${answered} answered${refused > 0 ? `, ${refused} not` : ''}${layers}`;
+    const { exits = depths.map(([depth]) => depth) } =
+      manifests().find(({ name }) => name === model) ?? {};
+    const counts = exits.map((exit) => [exit, depths.find(([depth]) => depth === exit)?.[1] ?? 0]);
     const list = depths.map(([depth, count]) => `${count} at depth ${depth}`).join(', ');
-    histogram(chart, depths, `Samples by depth: ${list}.`);
+    histogram(chart, counts, `Samples by depth: ${list}.`);
   }
 
   document.addEventListener('visibilitychange', () => {

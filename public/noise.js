@@ -40,6 +40,9 @@ export function addNoise(pixels, width, { kind, strength, gray, seed = 1 }) {
 
 const several = (count, make) => Array.from({ length: count }, make);
 
+/** Of the simulated camera, electrons. */
+const READ_NOISE = 0.5;
+
 /** Of each kind: planes of unit variance, and what a noise of this strength makes of a value 0 to 255. */
 const kinds = {
   independent: {
@@ -53,7 +56,7 @@ const kinds = {
       const light = (value / 255) ** 2.2;
       // So that the deviation at mid-gray is `strength`: 255 · (dv/dx) · √(x / electrons) with x = 0.5^2.2.
       const electrons = (124 / Math.max(strength, 0.01)) ** 2;
-      const deviation = Math.sqrt(light / electrons + (2 / electrons) ** 2);
+      const deviation = Math.sqrt(light / electrons + (READ_NOISE / electrons) ** 2);
       return 255 * Math.max(0, light + deviation * noise) ** (1 / 2.2);
     },
   },

@@ -79,4 +79,4 @@ find('access').addEventListener('submit', (event) => {
 guardDrops();
 open(fromAddress());
 await load();
-const live = startLive(find('live'));
+const live = startLive(find('live'), () => manifests ?? []);

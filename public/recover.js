@@ -9,6 +9,9 @@ import { clearTrace, follow } from './trace.js';
 
 /** Drawing sets every fifth number: neighbours would not be sparse. */
 const GRID = 5;
+const decibels = (value) => `${value.toFixed(1).replace('-', '−')} dB`;
+const superscript = (value) =>
+  value.replace('-', '⁻').replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]);
 
 /** Starts the panel; gives the function that sends the first signal. */
 export function startRecover(panel, models) {
@@ -84,10 +87,10 @@ export function startRecover(panel, models) {
     const [{ depth, reason }] = answer.samples;
     say(
       panel,
-      `Recovered to ${nmse(found, signal).toFixed(1)} dB after ${depth} of ${answer.max_depth} layers (${inWords(reason)}).`,
+      `Recovered to ${decibels(nmse(found, signal))} after ${depth} of ${answer.max_depth} layers (${inWords(reason)}).`,
     );
     showFacts(panel, [
-      ['Error (NMSE)', `${nmse(found, signal).toFixed(1)} dB`],
+      ['Error (NMSE)', decibels(nmse(found, signal))],
       ['Nonzero numbers', `${signal.filter((value) => value !== 0).length} of ${signal.length}`],
       ['Compute', `${answer.timing.compute_ms.toFixed(1)} ms`],
       ['Promise', promiseOf(answer, manifest)],
@@ -114,13 +117,12 @@ export function startRecover(panel, models) {
     request.signal.throwIfAborted();
     const values = points.map(([, value]) => value);
     const range = [Math.floor(Math.min(...values)) - 1, Math.ceil(Math.max(...values)) + 1];
-    const label = `Error after each exit: ${points.map(([depth, value]) => `${value.toFixed(1)} dB at depth ${depth}`).join(', ')}.`;
-    // The line up to where it stopped is one trace, so that its end is marked; the rest is another.
-    const upTo = points.filter(([depth]) => depth <= stop);
+    const label = `Error after each exit: ${points.map(([depth, value]) => `${decibels(value)} at depth ${depth}`).join(', ')}.`;
     depthChart($('[data-errors]'), {
       exits,
       maxDepth,
-      traces: [points, upTo],
+      traces: [points],
+      stop,
       range,
       label,
       digits: 0,
@@ -135,7 +137,7 @@ export function startRecover(panel, models) {
   const said = {
     sparsity: (value) => `${value} %`,
     snr: (value) => `${value} dB`,
-    scale: (value) => `× 10^${value}`,
+    scale: (value) => `× 10${superscript(value)}`,
   };
   for (const [name, words] of Object.entries(said)) {
     const input = $(`[data-${name}]`);
