@@ -271,9 +271,9 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
     await page.setViewportSize({ width, height: 844 });
     for (const id of TABS) {
       await page.click(`#tab-${id}`);
-      const { violations } = (await page.evaluate('axe.run(document)')) as {
+      const { violations } = await page.evaluate<{
         violations: { id: string; nodes: { html: string }[] }[];
-      };
+      }>('axe.run(document)');
       expect(violations.map(({ id: rule, nodes }) => [id, rule, nodes[0]?.html])).toEqual([]);
       expect([id, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([
         id,
