@@ -48,11 +48,12 @@ export function showBars(target, entries) {
 
 /** 0.123 → 12 %. */
 export const percent = (share) =>
-  `${share > 0 && share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)} %`;
+  `${share > 0 && share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)}\u00a0%`;
 
-/** Fills the model list of a task and keeps the choice where it is still there. */
+/** Fills the model list of a task and keeps a choice other than the default where it is still there. */
 export function fillModels(select, models, defaultName) {
-  const chosen = select.value;
+  const chosen = select.value === select.dataset.default ? undefined : select.value;
+  select.dataset.default = defaultName;
   select.replaceChildren(
     ...models.map(({ name }) =>
       element('option', { value: name }, name === defaultName ? `${name} (default)` : name),
