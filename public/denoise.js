@@ -73,7 +73,10 @@ export function startDenoise(panel, models) {
     const name = (file.name ?? 'picture').replace(/\.\w+$/, '');
     picture = { file: asItIs ? file : undefined, bitmap, source: file, pixels, name, ...size };
     picture.gray = images.isGray(pixels);
-    const fitting = models.filter((model) => !(channelsOf(model) === 1 && !picture.gray));
+    // Named, a gray model refuses files with colour channels, as those of a canvas are.
+    const fitting = models.filter(
+      (model) => channelsOf(model) === 3 || (picture.gray && model === defaultFor(true)),
+    );
     fillModels($('[data-model]'), fitting, defaultFor(picture.gray)?.name);
     chooseModel();
     sent = undefined;
@@ -84,6 +87,8 @@ export function startDenoise(panel, models) {
     models.find((model) => model.default && channelsOf(model) === (gray ? 1 : 3)) ??
     models.find((model) => channelsOf(model) === 3) ??
     models[0];
+  const named = (manifest) =>
+    manifest === defaultFor(picture.gray) ? {} : { model: manifest.name };
   const model = () => models.find(({ name }) => name === $('[data-model]').value);
   const chooseModel = () => stopping.use(model());
 
@@ -119,7 +124,7 @@ export function startDenoise(panel, models) {
     };
     const manifest = model();
     const trace = follow(panel, manifest, stopping.threshold());
-    const query = { model: manifest.name, ...stopping.query() };
+    const query = { ...named(manifest), ...stopping.query() };
     const answer = await ask('denoise', { ...request, query, onExit: trace.onExit });
     const blob = images.fromBase64(answer.image.data, `image/${answer.image.format}`);
     signal.throwIfAborted();
@@ -151,12 +156,13 @@ export function startDenoise(panel, models) {
   }
 
   /** Compute of all layers on this picture, ms: measured once for each picture and model. */
-  async function fullDepth(current, { name, depth }, request, answer) {
+  async function fullDepth(current, manifest, request, answer) {
+    const { name, depth } = manifest;
     current.full ??= {};
     if (answer.samples.every((sample) => sample.depth === depth))
       current.full[name] ??= answer.timing.compute_ms;
     if (current.full[name] === undefined) {
-      const query = { model: name, rule: 'fixed', depth };
+      const query = { ...named(manifest), rule: 'fixed', depth };
       current.full[name] = (await ask('denoise', { ...request, query })).timing.compute_ms;
     }
     return current.full[name];

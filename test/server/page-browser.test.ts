@@ -90,7 +90,7 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
       Number(/[\d.]+/.exec((await fact('denoise', 'Noise found').textContent())!));
     expect(await level()).toBeGreaterThan(15);
     const [sent] = await Promise.all([
-      request('denoise', 'model=denoise-gray-traffic&rule=fixed&depth=0'),
+      request('denoise', 'rule=fixed&depth=0'),
       slide('#denoise [data-stopping] label:last-child input', 0),
     ]);
     expect(sent.headers().accept).toMatch(/^text\/event-stream/);
