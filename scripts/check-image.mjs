@@ -103,6 +103,10 @@ async function check() {
     body: readFileSync('docs/samples/measurements.json'),
   });
   if (!answer.ok) throw new Error(`The service answered ${answer.status}: ${await answer.text()}`);
+  for (const path of ['', 'page.js', 'samples/clean.jpg', 'pictures/orange.svg']) {
+    const { status } = await fetch(`http://127.0.0.1:${port}/${path}`);
+    if (status !== 200) throw new Error(`The page's /${path} gives ${status}.`);
+  }
   service.kill('SIGTERM');
   const [code] = await once(service, 'exit');
   if (code !== 0) throw new Error(`On SIGTERM the service ended with ${code}.`);

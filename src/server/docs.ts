@@ -64,7 +64,7 @@ export async function installDocsPage(app: FastifyInstance, basePath = ''): Prom
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     indexPrefix: basePath,
-    staticCSP: pagePolicy(),
+    staticCSP: pagePolicy(true),
     theme: { title: 'stopwise API' },
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
