@@ -1,2 +1,9 @@
-/** A float32 in nine digits, which give back the same float32, rather than in the seventeen of a double. */
-export const faithful = (value: number): number => (value === 0 ? 0 : Number(value.toPrecision(9)));
+/** The number of the fewest digits that is the same float32, so that JSON is short; −0 becomes 0. */
+export function faithful(value: number): number {
+  if (value === 0) return 0;
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return Number(value.toPrecision(9));
+}
