@@ -274,7 +274,7 @@ export async function encodeImage(
   const file =
     source && keptOf(source, await sharp(source, unlimited).metadata(), channels, metadata);
   const isConverted = channels === 1 && !gray && file?.icc !== undefined;
-  const shown = isConverted ? { ...image, data: grayInSrgb(image.data, file.icc!) } : image;
+  const shown = isConverted ? { ...image, data: grayInSrgb(image.data, file.icc) } : image;
   const fitted = format === 'jpeg' && file ? fittedToJpeg(file) : file;
   const kept = fitted && isConverted ? { ...fitted, icc: undefined } : fitted;
   const bits = deep ? image.bits : 8;

@@ -111,7 +111,7 @@ function ownChunks(file: Buffer, metadata: 'keep' | 'strip', hasProfile: boolean
     if (texts.has(type)) return metadata === 'keep' && !isXmp(chunk);
     if (!Object.hasOwn(single, type) || seen.has(type)) return false;
     if (type === 'iCCP' && !hasProfile) return false;
-    if (data.length !== (single[type as keyof typeof single] ?? data.length)) return false;
+    if (data.length !== (single[type] ?? data.length)) return false;
     seen.add(type);
     return true;
   });
