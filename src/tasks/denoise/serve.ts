@@ -93,7 +93,8 @@ async function admitted(
   { models, admit }: Context,
 ): Promise<void> {
   const { width, height } = header;
-  const channels = planesOf(header);
+  // Whether a colour file is gray is known after decoding: a gray model that is asked for may be meant for it.
+  const channels = fittingModels(models, model, 1).length > 0 && model ? 1 : planesOf(header);
   await admit?.({
     bytes: denoisingBytes(header),
     work: {

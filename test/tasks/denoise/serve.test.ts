@@ -204,6 +204,22 @@ describe('denoise', () => {
     expect((await decode(request(body, { model: 'other-gray' }), models)).model).toBe('other-gray');
   });
 
+  it('takes a gray model that is named for a gray picture stored in colour', async () => {
+    const gray = picture(1, 4, 4).data;
+    const data = Float32Array.from([...gray, ...gray, ...gray]);
+    const body = await encodeImage({ ...picture(3, 4, 4), data }, 'png');
+    const claims: unknown[] = [];
+    const admit = (claim: unknown): Promise<void> => Promise.resolve(void claims.push(claim));
+    const decoded = await denoise.decode(request(body, { model: 'other-gray' }), {
+      models,
+      files: () => Promise.reject(new Error('there is no file')),
+      settings: { maxPixels: MOST },
+      admit,
+    });
+    expect(decoded.model).toBe('other-gray');
+    expect(claims).toMatchObject([{ work: { model: 'other-gray', elements: 16 } }]);
+  });
+
   it.each([
     [
       'denoise-none',
