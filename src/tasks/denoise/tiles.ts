@@ -55,14 +55,17 @@ function spans(length: number, { size, margin, multiple }: TileOptions): Span[] 
   });
 }
 
-/** What the network sees of a tile: its window, mirrored at the far sides up to a multiple. */
+/** The least side that a network is given, pixels: it takes the border of a smaller image for noise. */
+const LEAST_SIDE = 16;
+
+/** What the network sees of a tile: its window, mirrored at the far sides up to a multiple and to the least side. */
 export function cutTile(
   { data, channels, width, height }: Planes,
   { x, y }: Tile,
   multiple: number,
 ): Array32 {
-  const w = Math.ceil((x.to - x.from) / multiple) * multiple;
-  const h = Math.ceil((y.to - y.from) / multiple) * multiple;
+  const up = (side: number): number => Math.ceil(Math.max(side, LEAST_SIDE) / multiple) * multiple;
+  const [w, h] = [up(x.to - x.from), up(y.to - y.from)];
   const result = new Float32Array(channels * h * w);
   for (let c = 0, o = 0; c < channels; c++) {
     for (let i = 0; i < h; i++) {
@@ -76,8 +79,13 @@ export function cutTile(
   return { data: result, dims: [channels, h, w] };
 }
 
-const mirror = (i: number, length: number): number =>
-  i < length ? i : Math.max(0, 2 * length - 2 - i);
+/** A place beyond the far side, mirrored there and at the near side until it is inside. */
+function mirror(i: number, length: number): number {
+  if (i < length) return i;
+  if (length === 1) return 0;
+  const at = i % (2 * length - 2);
+  return at < length ? at : 2 * length - 2 - at;
+}
 
 /** Puts tiles together again: each pixel is the weighted mean of the tiles that cover it. */
 export function joinTiles(
