@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { startEngine } from '../dist/evaluation/measure.js';
 
 const noisy = await readFile('docs/samples/noisy.png');
-const engine = await startEngine('models', ['denoise-color']);
+const engine = await startEngine('models', ['denoise-color-traffic']);
 const { answer, summary } = await engine.perform({
   task: 'denoise',
   contentType: 'image/png',

@@ -32,7 +32,7 @@ describe('the committed bundles', () => {
       .filter(({ manifest }) => manifest.default)
       .map(({ manifest }) => manifest.name);
     expect(defaults.sort()).toEqual([
-      'denoise-color',
+      'denoise-color-traffic',
       'denoise-gray-traffic',
       'few-shot-omniglot',
       'recognize-cifar100',
@@ -119,7 +119,7 @@ describe('the committed bundles', () => {
       body: noisy,
       stopping: {},
     });
-    expect(summary.model).toBe('denoise-color');
+    expect(summary.model).toBe('denoise-color-traffic');
     const quality = async (bytes: Uint8Array): Promise<number> =>
       psnr.total([psnr.sample(await planes(bytes), clean)]);
     expect(await quality(answer.body)).toBeGreaterThan((await quality(noisy)) + 7);

@@ -17,7 +17,7 @@ const variables: readonly (readonly [RegExp, string])[] = [
   [/\$job/g, '.*'],
   [/\$model/g, '.*'],
 ];
-const SERVED = ['sparse-recovery', 'denoise-color'];
+const SERVED = ['sparse-recovery', 'denoise-color-traffic'];
 const READY_WITHIN_S = 90;
 
 interface Panel {

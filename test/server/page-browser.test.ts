@@ -12,7 +12,7 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(e
 if (!executablePath) console.warn('The page is not tried: there is no Chromium in /usr/bin.');
 
 /** A default for each task, and the gray denoiser, which is the fastest. */
-const MODELS = ['denoise-color', 'denoise-gray-traffic', 'sparse-recovery'];
+const MODELS = ['denoise-color-traffic', 'denoise-gray-traffic', 'sparse-recovery'];
 MODELS.push('few-shot-omniglot', 'recognize-cifar100');
 const TABS = ['denoise', 'recover', 'few-shot', 'recognize'];
 const WAIT = 60_000;
