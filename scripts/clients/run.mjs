@@ -69,7 +69,7 @@ function installed(name, versions, commands) {
   for (const [command, args] of commands()) {
     const { error, status, stderr } = spawnSync(command, args, {
       encoding: 'utf8',
-      timeout: 300_000,
+      timeout: 600_000,
     });
     if (error || status !== 0) {
       const reason = error?.message ?? stderr.trim().split('\n').at(-1);
