@@ -182,7 +182,8 @@ function checkMentioned(manifest: Manifest, refuse: (why: string) => never): voi
       refuse(`${shortened(file)} is not a plain file name of up to ${MAX_FILE_NAME} characters`);
 }
 
-async function checkFiles(directory: string, manifest: Manifest): Promise<void> {
+/** @throws a sentence where a file of the bundle is not as the manifest has it */
+export async function checkFiles(directory: string, manifest: Manifest): Promise<void> {
   for (const name of Object.keys(manifest.files)) await readVerified(directory, manifest, name);
 }
 

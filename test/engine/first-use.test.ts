@@ -26,7 +26,7 @@ async function replace(bundle: string, name: string, bytes: Uint8Array): Promise
 beforeAll(async () => {
   const recovery = smallModels()[0]!;
   const other = (name: string) => ({ ...recovery, name, change: { default: false } });
-  modelsDir = await writeModels([recovery, other('sound'), other('odd'), other('wide')]);
+  modelsDir = await writeModels([recovery, ...['sound', 'odd', 'wide', 'changed'].map(other)]);
   // Its ports are those of the manifest, but no ONNX Runtime has such an operator.
   const odd = await readFile(join(modelsDir, 'odd', 'layer-05.onnx'));
   expect(odd.includes('MatMul')).toBe(true);
@@ -52,7 +52,12 @@ it('ports are checked at start, before anything is opened', () => {
   expect(engine.refused.map(({ name }) => name)).toContain('wide');
   const { reason } = engine.refused.find(({ name }) => name === 'wide')!;
   expect(reason).toMatch(/layer-05\.onnx has/);
-  expect([...engine.manifests.keys()].sort()).toEqual(['odd', 'small-recovery', 'sound']);
+  expect([...engine.manifests.keys()].sort()).toEqual([
+    'changed',
+    'odd',
+    'small-recovery',
+    'sound',
+  ]);
 });
 
 it('a bundle that cannot be opened answers bundle-refused, every time, and is listed as refused', async () => {
@@ -66,6 +71,18 @@ it('a bundle that cannot be opened answers bundle-refused, every time, and is li
   expect(names().filter((name) => name === 'odd')).toHaveLength(1);
   expect(log.filter((line) => line.includes('odd is refused'))).toHaveLength(1);
   expect((await engine.run('small-recovery', [sample], full)).samples[0]!.depth).toBe(5);
+});
+
+it('a file that has changed since the start is not opened', async () => {
+  const file = join(modelsDir, 'changed', 'weights.safetensors');
+  const bytes = await readFile(file);
+  bytes[bytes.length - 1]! ^= 1;
+  await writeFile(file, bytes);
+  await expect(engine.run('changed', [sample], full)).rejects.toMatchObject({
+    code: 'bundle-refused',
+  });
+  const { reason } = engine.refused.find(({ name }) => name === 'changed')!;
+  expect(reason).toMatch(/weights\.safetensors does not have the checksum/);
 });
 
 it('a client that leaves while its model is opened leaves nothing behind', async () => {

@@ -1,6 +1,6 @@
 /** Loads the bundles on the execution provider that was asked for, or on the fastest. */
 import { access } from 'node:fs/promises';
-import type { Bundle, Refusal } from '../../bundle/read.ts';
+import { checkFiles, type Bundle, type Refusal } from '../../bundle/read.ts';
 import {
   providerLoadError,
   providers,
@@ -39,11 +39,16 @@ export async function loadModels(options: WorkerOptions): Promise<Loaded> {
   return loadOn(bundles, { ...options, provider });
 }
 
-/** Opens a bundle and warms it up. @throws an error that names the file at fault */
+/**
+ * Opens a bundle and warms it up. Its files are checked again: they may have changed since the start, on first use and where a
+ * worker is restarted.
+ * @throws an error that names the file at fault
+ */
 export async function openModel(
   bundle: Bundle,
   { provider, threads, regroup, measured }: Options,
 ): Promise<LoadedModel> {
+  await checkFiles(bundle.directory, bundle.manifest);
   const model = await loadModel(bundle, provider, threads);
   const known = measured?.find((one) => one.model === bundle.manifest.name);
   await warmUp(model, provider === 'cpu' && regroup, known);
