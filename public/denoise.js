@@ -73,10 +73,7 @@ export function startDenoise(panel, models) {
     const name = (file.name ?? 'picture').replace(/\.\w+$/, '');
     picture = { file: asItIs ? file : undefined, bitmap, source: file, pixels, name, ...size };
     picture.gray = images.isGray(pixels);
-    // Named, a gray model refuses files with colour channels, as those of a canvas are.
-    const fitting = models.filter(
-      (model) => channelsOf(model) === 3 || (picture.gray && model === defaultFor(true)),
-    );
+    const fitting = models.filter((model) => channelsOf(model) === 3 || picture.gray);
     fillModels($('[data-model]'), fitting, defaultFor(picture.gray)?.name);
     chooseModel();
     sent = undefined;

@@ -85,7 +85,9 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
 
   it('follows the sliders: noise, depth', async () => {
     await page.selectOption('#denoise [data-sample]', 'gray');
-    await fact('denoise', 'Noise found').waitFor();
+    const chosen = page.locator('#denoise [data-model] option:checked', { hasText: 'gray' });
+    await chosen.waitFor({ state: 'attached' });
+    await says('denoise', /Stopped after/);
     const level = async () =>
       Number(/[\d.]+/.exec((await fact('denoise', 'Noise found').textContent())!));
     expect(await level()).toBeGreaterThan(15);
