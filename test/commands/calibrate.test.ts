@@ -81,7 +81,9 @@ describe('calibrate', () => {
     for (const row of calibration!.rows) {
       expect(row).toMatchObject({ guaranteed: true, n: 2000 });
       expect(row.bound).toBeGreaterThan(0.95);
-      expect(Math.abs(row.threshold! - 0.5)).toBeLessThan(0.1);
+      // Which of the thresholds that decide alike is the cheapest depends on measured times.
+      expect(row.threshold).toBeGreaterThan(0);
+      expect(row.threshold).toBeLessThan(1);
       expect(row.mean_depth).toBeGreaterThan(1);
       expect(row.mean_depth).toBeLessThan(2);
     }
