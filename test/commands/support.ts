@@ -108,11 +108,12 @@ async function writeClasses(place: string): Promise<void> {
 async function writeImages(place: string): Promise<void> {
   await mkdir(join(place, 'empty'));
   await mkdir(join(place, 'images'));
+  // Images are dealt to training and selection by their content: the same ones each time.
+  const random = new Random(1);
   for (let i = 0; i < 3; i++) {
-    const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const;
-    await sharp({
-      create: { width: 32, height: 24, channels: 3, background: '#888', noise },
-    }).toFile(join(place, 'images', `${i}.png`));
+    const raw = { width: 32, height: 24, channels: 3 } as const;
+    const pixels = Uint8Array.from({ length: 32 * 24 * 3 }, () => random.integer(256));
+    await sharp(pixels, { raw }).toFile(join(place, 'images', `${i}.png`));
   }
   await mkdir(join(place, 'broken'));
   await writeFile(join(place, 'broken', 'a.png'), 'no image');

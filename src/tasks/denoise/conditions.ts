@@ -133,7 +133,12 @@ const afterJpeg =
     return { clean, noisy: await savedAsJpeg(noisy, options) };
   };
 
-const cameraOf = (electrons: number, demosaic: CameraSettings['demosaic'], smoothing = 0): Noise =>
+const cameraOf = (
+  electrons: number,
+  demosaic: CameraSettings['demosaic'],
+  smoothing = 0,
+  chroma = 0,
+): Noise =>
   camera({
     electrons,
     readNoise: 2,
@@ -143,6 +148,8 @@ const cameraOf = (electrons: number, demosaic: CameraSettings['demosaic'], smoot
     phase: 0,
     lensBlur: 0,
     smoothing,
+    chromaSmoothing: chroma,
+    chromaLeft: 0.6,
   });
 
 /** The conditions of the reports beside the tables of published figures. */
@@ -163,5 +170,6 @@ export const noiseConditions: readonly NoiseCondition[] = [
   { name: 'camera, 2,000 electrons, bilinear', apply: cameraOf(2000, 'bilinear') },
   { name: 'camera, 500 electrons, Malvar', apply: cameraOf(500, 'malvar') },
   { name: 'camera, 150 electrons, Malvar, smoothed', apply: cameraOf(150, 'malvar', 0.6) },
+  { name: 'camera, 500 electrons, chroma smoothed', apply: cameraOf(500, 'malvar', 0.6, 2.5) },
   { name: 'film grain, σ 12', apply: grain({ sigma: 12, radius: 0.8, common: 0.8 }) },
 ];

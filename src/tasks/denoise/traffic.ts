@@ -62,7 +62,7 @@ const plainKinds = [
     name: 'camera',
     weight: 0.15,
     source: 'photograph',
-    margin: 8,
+    margin: 16,
     draw: (image, random) => camera(drawCamera(random))(image, random),
   },
 ] as const satisfies readonly Kind[];
