@@ -17,6 +17,7 @@ const Environment = Type.Object({
   MAX_QUEUE_SECONDS: Type.Number({ minimum: 0.05, maximum: 3600, default: 2 }),
   MAX_MEMORY_BYTES: Type.Integer({ minimum: 16_777_216, default: 1_073_741_824 }),
   SHED_DEPTH: Type.Boolean({ default: true }),
+  SHADOW_SHARE: Type.Number({ minimum: 0, maximum: 1, default: 0 }),
   TRUST_PROXY: Type.String({ default: '' }),
   MAX_BODY_BYTES: Type.Integer({ minimum: 1024, default: 67_108_864 }),
   MAX_PIXELS: Type.Integer({ minimum: 1024, default: 40_000_000 }),
@@ -51,6 +52,8 @@ export interface Config {
   /** Whose `X-Forwarded-For` is believed: nobody's, everybody's, or that of these addresses. */
   readonly trustProxy: boolean | string;
   readonly shed: boolean;
+  /** The share of requests whose early answers are compared with full depth in idle time. */
+  readonly shadowShare: number;
   readonly maxBodyBytes: number;
   readonly maxPixels: number;
   /** Seconds between `ready` turning 503 and the end of listening. */
@@ -105,6 +108,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     maxMemoryBytes: values.MAX_MEMORY_BYTES,
     trustProxy: trustedProxies(values.TRUST_PROXY),
     shed: values.SHED_DEPTH,
+    shadowShare: values.SHADOW_SHARE,
     maxBodyBytes: values.MAX_BODY_BYTES,
     maxPixels: values.MAX_PIXELS,
     drainDelay: values.DRAIN_DELAY,

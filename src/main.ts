@@ -1,7 +1,8 @@
 /** Starts the service: configuration, engine, HTTP. On SIGTERM it drains and exits. */
 import { readFileSync } from 'node:fs';
 import { readConfig, type Config } from './config.ts';
-import { Engine, type EngineEvents } from './engine/engine.ts';
+import { Engine } from './engine/engine.ts';
+import type { EngineEvents } from './engine/types.ts';
 import { buildApp } from './server/app.ts';
 import type { GrpcOptions, GrpcServer } from './server/grpc/server.ts';
 import { buildManagement } from './server/management.ts';
@@ -23,7 +24,7 @@ async function start(config: Config): Promise<void> {
   let stuck = (): void => undefined;
   const engine = await startEngine(config, {
     log: (message) => log(message),
-    events: { segment: metrics.segment, stuck: () => stuck() },
+    events: { segment: metrics.segment, shadow: metrics.shadow, stuck: () => stuck() },
   });
   metrics.serve(engine);
   let draining = false;
@@ -66,7 +67,17 @@ async function start(config: Config): Promise<void> {
 }
 
 const startEngine = (
-  { modelsDir, maxPixels, provider, workers, threads, isolation, shed, ...limits }: Config,
+  {
+    modelsDir,
+    maxPixels,
+    provider,
+    workers,
+    threads,
+    isolation,
+    shed,
+    shadowShare,
+    ...limits
+  }: Config,
   { log, events }: { log: (message: string) => void; events: EngineEvents },
 ): Promise<Engine> =>
   Engine.start(
@@ -83,6 +94,7 @@ const startEngine = (
       maxQueueSeconds: limits.maxQueueSeconds,
       maxMemoryBytes: limits.maxMemoryBytes,
       shed,
+      shadowShare,
       openOnFirstUse: true,
       log,
     },

@@ -37,6 +37,7 @@ describe('the configuration', () => {
     ['EXECUTION_PROVIDER', 'tpu'],
     ['MAX_PENDING', '0'],
     ['DRAIN_DELAY', '-1'],
+    ['SHADOW_SHARE', '1.5'],
     ['LOG_LEVEL', 'loud'],
   ])('refuses %s=%s with a sentence that names it', (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(new RegExp(`not valid: .*${name}`));

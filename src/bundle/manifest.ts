@@ -81,7 +81,7 @@ const Calibration = Type.Object({
   /** The traffic that was certified on. */
   data: Type.String(),
   rows: Type.Array(CalibrationRow, { minItems: 1 }),
-  /** 95 % quantile of the distance between early answers and full depth on that traffic, in the unit. */
+  /** What 5 % of the early answers of that traffic exceed in distance to full depth, ‖early − full‖ / ‖full‖. */
   shadow_distance: Type.Optional(Type.Number()),
 });
 /** A bundle's calibration table, with the unit (dB or points) of its tolerances. */

@@ -10,16 +10,9 @@ import { InFlight, type Pending } from './in-flight.ts';
 import { Memory } from './memory.ts';
 import { addRefusal, startPool, type EngineOptions, type Pool } from './pool.ts';
 import { NO_WORKER, Supervisor, type WorkerSlot } from './supervisor.ts';
-import type { FromWorker, SegmentRun, Summary, ToWorker } from './transport/messages.ts';
-import type { CallOptions, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
+import type { FromWorker, Summary, ToWorker } from './transport/messages.ts';
+import type { CallOptions, EngineEvents, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
 import { isDecodingStuck, PING_INTERVAL_MS, Watchdog } from './watchdog.ts';
-
-/** Measurements and events, reported while requests run. */
-export interface EngineEvents {
-  segment: (run: SegmentRun) => void;
-  /** A thread is stuck and cannot be ended: the process should drain and be replaced. */
-  stuck: () => void;
-}
 
 const MAX_PENDING = 1024;
 const MAX_MEMORY_BYTES = 2 ** 30;
@@ -177,6 +170,9 @@ export class Engine {
     switch (message.type) {
       case 'segments':
         if (this.events.segment) message.runs.forEach(this.events.segment);
+        break;
+      case 'shadow':
+        this.events.shadow?.(message);
         break;
       case 'running':
         this.watchdog.running(slot, message.ids, message.ms);

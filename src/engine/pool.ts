@@ -32,6 +32,8 @@ export interface EngineOptions {
   readonly maxMemoryBytes?: number;
   /** Lower the depth under load, before requests are refused. */
   readonly shed?: boolean;
+  /** The share of requests whose early answers are compared with full depth in idle time; default: 0. */
+  readonly shadowShare?: number;
   /** Batch samples of different requests where that is faster. */
   readonly regroup?: boolean;
   /** Open the sessions of bundles that are not a default with their first request; default: all at start. */
@@ -55,11 +57,11 @@ export interface Pool {
  */
 export async function startPool(options: EngineOptions): Promise<Pool> {
   const { modelsDir, entry, settings, only, isolation = 'thread' } = options;
-  const { provider = 'auto', threads = 1, regroup = true, log } = options;
+  const { provider = 'auto', threads = 1, regroup = true, shadowShare, log } = options;
   const found = await loadBundles(modelsDir, options.check);
   const bundles = found.bundles.filter(({ manifest }) => only?.includes(manifest.name) ?? true);
   const onFirstUse = options.openOnFirstUse ? notDefault(bundles) : [];
-  const common = { threads, regroup, onFirstUse };
+  const common = { threads, regroup, onFirstUse, ...(shadowShare && { shadowShare }) };
   const first = await startWorker(isolation, entry, {
     options: { ...common, bundles, provider },
     settings,

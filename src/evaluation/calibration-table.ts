@@ -4,7 +4,7 @@ import { certify, criterionFor, type Certificate } from './certify.ts';
 import { adaptivityGain, type AdaptivityGain } from './gain.ts';
 import type { Metric } from './metrics.ts';
 import { harmShare, type Outcome } from './regret.ts';
-import { exitOutcome, fixedRule, type Rule } from './rules.ts';
+import { exitOf, exitOutcome, fixedRule, type Rule } from './rules.ts';
 import type { TracedKind } from './trace-traffic.ts';
 
 /** Requests at every exit: to choose rules on, to certify them on and, where there is data, to report on. */
@@ -70,6 +70,7 @@ export function calibrationReport(
       default: defaultTolerance,
       data,
       rows: certificates.map((certificate) => rowOf(certificate, exits)),
+      ...(usual && shadowDistance(usual, certification)),
     },
     gain: test
       ? tolerances.map((tolerance) => adaptivityGain({ ...parts, test }, tolerance, options))
@@ -87,6 +88,26 @@ export function calibrationReport(
     ],
     exits: exits.map((depth, exit) => figures(String(depth), fixedRule(exit), measuredOn)),
   };
+}
+
+/** The share of early answers that shadow runs expect beyond the distance that calibration stores. */
+const BEYOND = 0.05;
+
+/**
+ * The distance to full depth that a further early answer of the same traffic exceeds with a probability of 5 % (a conformal
+ * quantile); empty where there are too few early answers for one, or where they are all alike.
+ */
+function shadowDistance(
+  rule: Rule,
+  requests: readonly TracedKind[],
+): Pick<Calibration, 'shadow_distance'> {
+  const early = requests.flatMap((request) => {
+    const exit = exitOf(rule, request);
+    return exit < request.distance.length - 1 ? [request.distance[exit]!] : [];
+  });
+  const sorted = early.sort((a, b) => a - b);
+  const quantile = sorted[Math.ceil((1 - BEYOND) * (sorted.length + 1)) - 1] ?? 0;
+  return quantile > 0 ? { shadow_distance: digits(quantile) } : {};
 }
 
 /**

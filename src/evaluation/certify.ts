@@ -4,7 +4,8 @@
  * another part of the data, each rule is tested at the full level, and the first that does not pass ends the sequence. No
  * loss is assumed to fall with depth.
  */
-import { bettingPValue, bettingUpper, binomialTail, binomialUpper, LEVEL } from './bounds.ts';
+import { binomialTail } from '../util/binomial.ts';
+import { bettingPValue, bettingUpper, binomialUpper, LEVEL } from './bounds.ts';
 import type { Metric } from './metrics.ts';
 import {
   accuracyCriterion,

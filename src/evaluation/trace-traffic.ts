@@ -10,6 +10,8 @@ import type { CalibrationTraffic, Traffic } from './traffic.ts';
 /** A request with its class of the mix. */
 export interface TracedKind extends TracedRequest {
   readonly kind: string;
+  /** Distance of the answer at every exit to that at the last one, relative. */
+  readonly distance: readonly number[];
 }
 
 /** How requests are run and timed. */
@@ -52,11 +54,12 @@ export async function traceTraffic(
         ),
       );
     requests.forEach((request, i) => {
-      const { parts, pi } = runs[0]![i]!;
+      const { parts, pi, distance } = runs[0]![i]!;
       traced.push({
         kind: request.kind,
         source: request.source,
         quality: parts.map(([value]) => value),
+        distance,
         ms: manifest.exits.map((_, exit) => median(runs.map((run) => run[i]!.ms[exit]!))),
         // An exit 0 without a segment has no π, so that no threshold stops there.
         pi: pi.map((value) => (Number.isNaN(value) ? 0 : value)),

@@ -1,6 +1,7 @@
 /** Every case at every exit: quality and depth of any stop rule follow from it without running the rule. */
 import type { Manifest } from '../bundle/manifest.ts';
 import type { Engine } from '../engine/engine.ts';
+import { relativeDistance, squaredSums } from '../stopping/distance.ts';
 import type { Case } from './data.ts';
 import type { Contribution, Metric } from './metrics.ts';
 
@@ -16,6 +17,8 @@ export interface Judged {
 export interface Traced extends Judged {
   /** Compute up to every exit, ms; samples of one request share it equally. */
   readonly ms: readonly number[];
+  /** Distance of the answer at every exit to that at the last one, relative. */
+  readonly distance: readonly number[];
 }
 
 /** Samples of one request: enough to fill the engine's batches, few enough to hold at every exit in memory. */
@@ -47,19 +50,26 @@ export async function trace(
     const some = cases.slice(from, from + together);
     const samples = some.map(({ sample }) => sample);
     const parts = some.map(() => [] as Contribution[]);
+    const distance = some.map(() => [] as number[]);
     const ms: number[] = [];
-    for (const depth of manifest.exits) {
+    let full: Float32Array[] | undefined;
+    // The last exit first: the others are compared with it.
+    for (const depth of manifest.exits.toReversed()) {
       const result = await engine.run(manifest.name, samples, { rule: 'fixed', depth });
-      result.samples.forEach(({ outputs }, i) =>
-        parts[i]!.push(metric.sample(outputs[output]!.data, some[i]!.truth)),
-      );
-      ms.push(result.timing.computeMs / some.length);
+      const answers = result.samples.map(({ outputs }) => outputs[output]!.data);
+      full ??= answers;
+      answers.forEach((answer, i) => {
+        parts[i]!.unshift(metric.sample(answer, some[i]!.truth));
+        distance[i]!.unshift(relativeDistance([squaredSums(answer, full![i]!)]));
+      });
+      ms.unshift(result.timing.computeMs / some.length);
     }
     // π never exceeds 1, so every exit is evaluated.
     const { samples: asked } = await engine.run(manifest.name, samples, { rule, threshold: 1 });
     const pi = asked.map((sample) => sample.pi);
     parts.forEach((list, i) => {
-      traced.push({ pi: pi[i]!.slice(0, manifest.exits.length - 1), parts: list, ms });
+      const untilLast = pi[i]!.slice(0, manifest.exits.length - 1);
+      traced.push({ pi: untilLast, parts: list, ms, distance: distance[i]! });
       onSample?.();
     });
   }

@@ -10,6 +10,8 @@ import {
 import type { SegmentRun, Summary } from '../engine/transport/messages.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonNames } from '../stopping/reasons.ts';
+import type { ShadowReport } from '../engine/worker/shadows.ts';
+import { Drift } from './drift.ts';
 import { Statistics } from './v2/statistics.ts';
 
 const outcomes = ['ok', 'rejected', 'overloaded', 'cancelled', 'failed'] as const;
@@ -35,6 +37,9 @@ export class Metrics {
   private readonly skipped;
   private readonly provider;
   private readonly restarts;
+  private readonly shadowDistance;
+  private readonly shadowsDropped;
+  private readonly drifts = new Map<string, Drift>();
   private readonly open = new Registry<OpenMetricsContentType>();
 
   constructor(version: string) {
@@ -86,6 +91,18 @@ export class Metrics {
       'Workers that ended unasked and were replaced.',
       [],
     );
+    this.shadowDistance = histogram(
+      'stopwise_shadow_distance',
+      'Distance of early answers to full depth, over what 5 % exceeded at calibration.',
+      ['model'],
+      [0.25, 0.5, 1, 2, 4],
+    );
+    this.shadowsDropped = counter(
+      'stopwise_shadow_dropped_total',
+      'Shadow runs that were dropped for want of memory.',
+      ['model'],
+    );
+    this.showDrift();
     this.provider = new Gauge({
       name: 'stopwise_execution_provider_info',
       help: 'The execution provider in use.',
@@ -178,6 +195,30 @@ export class Metrics {
   restarted(): void {
     this.restarts.inc();
   }
+
+  private showDrift(): void {
+    const { drifts } = this;
+    new Gauge({
+      name: 'stopwise_shadow_p_value',
+      help: 'Chance of so many distant early answers if the traffic is as at calibration; small: it has changed.',
+      labelNames: ['model'],
+      registers: [this.registry],
+      collect() {
+        for (const [model, { pValue }] of drifts) this.set({ model }, pValue);
+      },
+    });
+  }
+
+  readonly shadow = ({ model, distance }: ShadowReport): void => {
+    if (distance === undefined) {
+      this.shadowsDropped.inc({ model });
+      return;
+    }
+    this.shadowDistance.observe({ model }, distance);
+    const drift = this.drifts.get(model) ?? new Drift();
+    this.drifts.set(model, drift);
+    drift.add(distance);
+  };
 
   readonly segment = (run: SegmentRun): void => {
     const { model, layer, batch, seconds: duration } = run;

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import {
   bettingPValue,
   bettingUpper,
-  binomialTail,
   binomialUpper,
   type Units,
 } from '../../src/evaluation/bounds.ts';
+import { binomialTail } from '../../src/util/binomial.ts';
 
 /** Equal to so many relative digits. */
 const expectClose = (value: number, known: number, digits = 9): void =>

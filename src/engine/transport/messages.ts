@@ -4,6 +4,7 @@ import type { ProblemCode } from '../../errors.ts';
 import type { Provider } from '../../runtime/session.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
+import type { ShadowReport } from '../worker/shadows.ts';
 import type { RunResult, Sample, TaskAnswer, TaskExit } from '../types.ts';
 
 /** The bundles that a worker loads and how it runs them, as plain data. */
@@ -18,6 +19,8 @@ export interface WorkerOptions {
   readonly onFirstUse?: readonly string[];
   /** What the warm-up of another worker has measured; it is not measured again. */
   readonly measured?: readonly Measured[];
+  /** The share of requests whose early answers are compared with full depth in idle time; default: 0. */
+  readonly shadowShare?: number;
 }
 
 /** What a warm-up finds out about a model. */
@@ -85,6 +88,7 @@ export type FromWorker =
       readonly detail: string;
     }
   | { readonly type: 'segments'; readonly runs: readonly SegmentRun[] }
+  | ({ readonly type: 'shadow' } & ShadowReport)
   /** A run of these requests begins; predicted ms. Short runs of requests that have run before are left out. */
   | { readonly type: 'running'; readonly ids: readonly number[]; readonly ms: number }
   | { readonly type: 'pong' };

@@ -35,6 +35,8 @@ export class Job {
   settled = false;
   /** Whether it found the worker idle: its first run may then end after the deadline. */
   foundIdle = false;
+  /** Whether it runs only while nothing else waits, and counts nowhere. */
+  onlyWhenIdle = false;
   /** Compute that the request has had, ms: of each run its share of the batch. */
   attained = 0;
   /** Time in which a segment or decoder ran with one of its samples, ms. */

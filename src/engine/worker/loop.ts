@@ -6,7 +6,7 @@ import { readOut, release, runSegment, runWhole, segmentAt, sharesOf } from './e
 import { tellExits } from './exits.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
 import { givesInputBack, type LoadedModel, type LoadedPath } from './models.ts';
-import { pick, type Queue } from './scheduler.ts';
+import { Queues, removeWhere } from './queues.ts';
 
 /** The longest a whole path may take in one run, ms: cancellation and other requests wait that long. */
 const MAX_PATH_MS = 20;
@@ -19,17 +19,15 @@ const DEVIATIONS = 4;
 /** Shorter runs are not announced, unless they are the first of a request, ms. */
 const ANNOUNCED_MS = 2;
 
-interface DepthQueue extends Queue<Item> {
-  readonly model: LoadedModel;
-  readonly waiting: Item[];
-}
-
 /** Runs the samples of all jobs batch by batch, and reports the measured runs in groups. */
 export class Loop {
   /** The share of its exits that each model may use; 1 while the service is not loaded. */
   share = 1;
-  private readonly queues = new Map<string, DepthQueue>();
+  private readonly queues = new Queues();
+  /** Of the jobs that run while these are empty. */
+  private readonly idleQueues = new Queues();
   private isRunning = false;
+  private isIdleRun = false;
   private runs: SegmentRun[] = [];
   private reportedAt = clock();
   /** Measured time of reading out, ms per element: running means. */
@@ -45,7 +43,7 @@ export class Loop {
 
   /** Queues the samples of a job; its `result` resolves when all of them have stopped. */
   add(job: Job): void {
-    job.foundIdle = !this.isRunning;
+    job.foundIdle = !this.isRunning || this.isIdleRun;
     if (Number.isFinite(job.deadline)) this.timed.add(job);
     for (const item of job.items) this.enqueue(item);
     if (!this.isRunning) void this.run();
@@ -54,41 +52,35 @@ export class Loop {
   /** Removes the samples of a cancelled job. Those inside a run are dropped when it ends. */
   remove(job: Job): void {
     this.timed.delete(job);
-    for (const { waiting } of this.queues.values())
-      removeWhere(waiting, (item) => item.job === job).forEach(drop);
+    this.queues.remove(job).forEach(drop);
+  }
+
+  /** Drops the jobs that run only while nothing else waits. */
+  dropIdle(): void {
+    this.idleQueues.clear();
   }
 
   private enqueue(item: Item): void {
-    const { model } = item.job;
-    const key = `${model.manifest.name}#${item.next}#${item.shape}`;
-    let queue = this.queues.get(key);
-    if (!queue) {
-      const { limit } = segmentAt(model, item.next);
-      queue = { model, waiting: [], limit, segment: item.next };
-      this.queues.set(key, queue);
-    }
-    queue.waiting.push(item);
+    (item.job.onlyWhenIdle ? this.idleQueues : this.queues).add(item);
   }
 
   private async run(): Promise<void> {
     this.isRunning = true;
     try {
       for (;;) {
-        const queues = [...this.queues.values()];
-        const decision = pick(queues, clock());
-        if (!decision) break;
-        const queue = at(queues, decision.queue);
-        const batch = new Set(decision.batch);
-        removeWhere(queue.waiting, (item) => batch.has(item));
-        await this.leaveInTime(() => clock() + this.expectedMs(queue.model, [...batch]));
-        await this.advance(queue.model, [...batch]);
+        const next = this.queues.take() ?? this.idleQueues.take();
+        if (!next) break;
+        const { model, batch } = next;
+        this.isIdleRun = at(batch, 0).job.onlyWhenIdle;
+        await this.leaveInTime(() => clock() + this.expectedMs(model, batch));
+        await this.advance(model, batch);
         if (clock() - this.reportedAt >= REPORT_INTERVAL_MS) this.reportRuns();
       }
     } finally {
       this.isRunning = false;
+      this.isIdleRun = false;
       this.reportRuns();
-      for (const [key, { waiting }] of this.queues)
-        if (waiting.length === 0) this.queues.delete(key);
+      this.queues.prune();
     }
   }
 
@@ -100,7 +92,7 @@ export class Loop {
   private async leaveInTime(end: () => number): Promise<void> {
     for (const job of this.timed) if (job.settled) this.timed.delete(job);
     if (this.timed.size === 0) return;
-    for (const { model, waiting } of this.queues.values()) {
+    for (const { model, waiting } of this.queues.all) {
       for (const item of waiting.filter(({ job }) => this.timed.has(job))) {
         const { job, hasResult, passed } = item;
         const after = end() + this.readOutMs(model, [item]);
@@ -159,6 +151,7 @@ export class Loop {
       item.next === 0 &&
       this.share >= 1 &&
       !item.job.watch &&
+      !item.job.onlyWhenIdle &&
       item.job.stopping.deadlineMs === undefined;
     return fits && path.msPerElement * item.elements <= MAX_PATH_MS ? path : undefined;
   }
@@ -231,6 +224,7 @@ export class Loop {
   }
 
   private account(model: LoadedModel, exit: number, batch: readonly Item[], ms: number): void {
+    if (at(batch, 0).job.onlyWhenIdle) return;
     const segment = segmentAt(model, exit);
     const perElement = ms / elementsOf(batch);
     const deviation = Math.abs(perElement - segment.msPerElement);
@@ -279,12 +273,4 @@ const elementsOf = (batch: readonly Item[]): number =>
 
 function drop(item: Item): void {
   for (const row of Object.values(item.values)) release(row);
-}
-
-/** Removes the values that match from `list`, in place, and returns them. */
-function removeWhere<T>(list: T[], matches: (value: T) => boolean): T[] {
-  const removed = list.filter(matches);
-  if (removed.length === list.length) list.length = 0;
-  else if (removed.length > 0) list.splice(0, list.length, ...list.filter((it) => !matches(it)));
-  return removed;
 }

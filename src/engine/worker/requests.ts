@@ -15,6 +15,7 @@ import { Loop } from './loop.ts';
 import type { LoadedModel } from './models.ts';
 import { Predictor } from './predictor.ts';
 import { loadModels, openModel, type Loaded } from './providers.ts';
+import { Shadows } from './shadows.ts';
 import { Shelf } from './shelf.ts';
 
 /** Loads the models and serves requests until told to close. Where no model can be loaded it reports `unfit` and ends. */
@@ -38,7 +39,7 @@ export async function serve(
     (bundle) => openModel(bundle, { ...options, provider }),
     (refusal) => line.post({ type: 'refused', refusal }),
   );
-  const requests = new Requests(line, shelf, decode);
+  const requests = new Requests(line, shelf, decode, options.shadowShare ?? 0);
   line.onMessage((message) => requests.receive(message));
   line.post({ type: 'ready', provider, notes, refused, measured });
 }
@@ -50,6 +51,7 @@ class Requests {
   private readonly loop: Loop;
   private readonly outbox: Outbox;
   private readonly predictor = new Predictor();
+  private readonly shadows: Shadows;
   private readonly jobs = new Map<number, Job>();
   /** Of the requests being decoded. */
   private readonly decoding = new Map<number, AbortController>();
@@ -62,11 +64,17 @@ class Requests {
     private readonly line: WorkerLine,
     private readonly models: Shelf,
     private readonly decode: Decoder,
+    shadowShare: number,
   ) {
     this.outbox = new Outbox(line);
     this.loop = new Loop(
       (runs) => this.outbox.post({ type: 'segments', runs }),
       (ids, ms) => this.outbox.post({ type: 'running', ids, ms }),
+    );
+    this.shadows = new Shadows(
+      shadowShare,
+      (job) => this.loop.add(job),
+      (report) => this.outbox.post({ type: 'shadow', ...report }),
     );
   }
 
@@ -95,6 +103,7 @@ class Requests {
         this.outbox.post({ type: 'pong' });
         break;
       case 'close':
+        this.loop.dropIdle();
         this.outbox.flush();
         this.line.close();
         break;
@@ -223,6 +232,7 @@ class Requests {
     const result = await job.result;
     const depths = result.samples.map(({ depth }) => depth);
     this.predictor.observe(model.manifest, depths);
+    if (this.shadows.draws(id)) this.shadows.take(model, samples, result);
     return result;
   }
 

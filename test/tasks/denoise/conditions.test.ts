@@ -91,6 +91,8 @@ describe('the camera', () => {
     phase: 0,
     lensBlur: 0,
     smoothing: 0,
+    chromaSmoothing: 0,
+    chromaLeft: 1,
   };
   const noise = (changes: Partial<CameraSettings> = {}, image = gray) => {
     const { clean, noisy } = takePhoto(image, { ...settings, ...changes }, new Random(2));
@@ -123,6 +125,22 @@ describe('the camera', () => {
     const level = (changes: Partial<CameraSettings>) => moments(noise(changes).data).deviation;
     expect(level({ electrons: 5000 })).toBeLessThan(0.4 * level({}));
     expect(level({ smoothing: 0.8 })).toBeLessThan(0.7 * level({}));
+  });
+
+  it('has blotchy chroma noise of the share that is left, and the same luminance noise', () => {
+    const smooth = noise({ chromaSmoothing: 2.5, chromaLeft: 0.5 });
+    const chroma = (of: typeof smooth) => {
+      const [r, g, b] = planesOf(of) as [Float32Array, Float32Array, Float32Array];
+      const luma = r.map((red, i) => 0.299 * red + 0.587 * g[i]! + 0.114 * b[i]!);
+      return { luma, cr: r.map((red, i) => red - luma[i]!) };
+    };
+    const [before, after] = [chroma(noise()), chroma(smooth)];
+    const level = (values: Float32Array) => moments(values).deviation;
+    expect(level(after.cr) / level(before.cr)).toBeCloseTo(0.5, 1);
+    expect(level(after.luma) / level(before.luma)).toBeCloseTo(1, 1);
+    const { width, height } = gray;
+    const correlation = neighbourCorrelation({ channels: 1, width, height, data: after.cr });
+    expect(correlation).toBeGreaterThan(0.9);
   });
 
   it('keeps the image as the clean one, but for the blur of its lens', () => {
