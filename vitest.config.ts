@@ -1,11 +1,26 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that replace modules, start workers whose threads outlive a test, or change the process: each file in a process of its own. */
+const apart = [
+  'test/{commands,engine,examples,scripts,service}/**/*.test.ts',
+  'test/server/page-browser.test.ts',
+  'test/tasks/few-shot/cancel.test.ts',
+  'test/models.test.ts',
+];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // The tests start workers of their own: more than two files at once only slow each other down.
     maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: 'apart', include: apart } },
+      // The others share their modules: loading them for each file would take a third of the time.
+      {
+        extends: true,
+        test: { name: 'together', include: ['test/**/*.test.ts'], exclude: apart, isolate: false },
+      },
+    ],
   },
 });

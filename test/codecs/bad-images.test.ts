@@ -7,6 +7,7 @@ import { decodeImage, encodeImage } from '../../src/codecs/images.ts';
 import { Problem, type ProblemCode } from '../../src/errors.ts';
 import { chunk } from './metadata-files.ts';
 import { metadata, MOST, picture } from './pictures.ts';
+import { cpuMs } from '../support/cpu-ms.ts';
 
 async function problem(
   work: Promise<unknown>,
@@ -37,11 +38,11 @@ describe('bad images', () => {
   });
 
   it('a header that claims 40,000×40,000 is refused before anything is decoded', async () => {
-    const started = performance.now();
+    const started = cpuMs();
     const { code, status, message } = await problem(decodeImage(bomb(40_000, 40_000), MOST));
     expect([code, status]).toEqual(['too-large', 413]);
     expect(message).toMatch(/40000×40000.*at most 40000000/);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(cpuMs() - started).toBeLessThan(1000);
     expect(process.memoryUsage().rss).toBeLessThan(1e9);
   });
 
@@ -126,9 +127,9 @@ describe('formats that are not taken', () => {
         : `<g id="a${i}"><use href="#a${i - 1}"/><use href="#a${i - 1}" x="1"/></g>`,
     );
     const svg = `<svg xmlns="http://www.w3.org/2000/svg"><defs>${levels.join('')}</defs><use href="#a17"/></svg>`;
-    const started = performance.now();
+    const started = cpuMs();
     expect((await problem(decodeImage(Buffer.from(svg), MOST))).code).toBe('bad-image');
-    expect(performance.now() - started).toBeLessThan(50);
+    expect(cpuMs() - started).toBeLessThan(50);
   });
 
   it('libvips itself reads them no more, should the first bytes deceive', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readNpy, writeNpy } from '../../src/codecs/npy.ts';
+import { cpuMs } from '../support/cpu-ms.ts';
 
 const arrays = fc
   .tuple(
@@ -158,9 +159,9 @@ describe('npy', () => {
   it('refuses headers of many dimensions at once', () => {
     const dims = (count: number): string => header('<f4', true, `(${'1, '.repeat(count)})`);
     for (const bytes of [file(1, dims(20_000), new Float32Array(1)), longHeader(400_000)]) {
-      const started = performance.now();
+      const started = cpuMs();
       expect(() => readNpy(bytes)).toThrow(RangeError);
-      expect(performance.now() - started).toBeLessThan(20);
+      expect(cpuMs() - started).toBeLessThan(20);
     }
   });
 
