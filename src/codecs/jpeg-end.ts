@@ -5,7 +5,7 @@ import { unreadable } from './unreadable.ts';
 const START_OF_SCAN = 0xda;
 const END = [0xff, 0xd9];
 
-/** Bits that begin otherwise than the zeros that a decoder puts in the place of missing ones. */
+/** Padding that differs from the zeros with which decoders replace missing bytes. */
 const OTHER_BITS = Array.from({ length: 32 }, (_, i) => 0x80 | ((i * 37) % 127));
 
 /** A file with the end marker that it lacked. */

@@ -6,7 +6,7 @@ export const MAX_DECODING = 2;
 const AHEAD_S = 0.25;
 /** One request counts for at most half of that, so that a large one does not keep the next from being decoded. */
 const MAX_COUNTED_S = AHEAD_S / 2;
-/** After this time a request that needs much memory is no longer overtaken by others, but for small ones, ms. */
+/** After it has waited this long, ms, only small requests overtake a request that needs much memory. */
 const PATIENCE_MS = 1000;
 /** What is small beside a request that waits for memory. */
 const SMALL_SHARE = 1 / 16;

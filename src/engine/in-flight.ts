@@ -36,7 +36,7 @@ export interface Pending {
   readonly ask: () => readonly [message: ToWorker, transfer: readonly ArrayBuffer[]];
   /** Is told of the exits that its samples reach. */
   readonly onExit?: ((exit: TaskExit) => void) | undefined;
-  /** The last depth that it was told of, by sample. */
+  /** The last depth that was reported to `onExit`, by sample. */
   readonly told: Map<number, number>;
   resolve(message: FromWorker): void;
   reject(error: unknown): void;
@@ -93,7 +93,7 @@ export class InFlight {
     return [...this.requests.values()].filter((request) => request.slot === slot);
   }
 
-  /** The requests that a stuck worker is stuck in: those of its last run; where it has ended, the first not yet decoded. */
+  /** The requests that a stuck worker was working on: those of its last run, else the first that is not decoded yet. */
   suspects(slot: WorkerSlot, run: readonly number[]): Pending[] {
     const held = this.heldBy(slot);
     const running = held.filter(({ id }) => run.includes(id));

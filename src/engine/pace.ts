@@ -2,7 +2,7 @@
 
 /** How fast what was measured loses weight, s: about the time in which the load of a machine changes. */
 const MEMORY_S = 5;
-/** A worker with little to do mostly waits, which says nothing of its speed. */
+/** Upper bound of the pace: a worker that mostly waits for requests is not slow. */
 const MAX_PACE = 4;
 
 /** Compares predicted compute with the time in which busy workers got it done. Times are given, in ms. */

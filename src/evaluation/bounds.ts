@@ -69,7 +69,7 @@ function plugInStakes({ lost, weight }: Units): Float64Array {
   });
 }
 
-/** The smallest rate from `low` to 1 whose p-value is at most `level`, where p-values fall with the rate; 1 if there is none. */
+/** Smallest rate from `low` on that is rejected at `level`, by bisection: p-values fall with the rate. 1 if none is. */
 function smallestRejected(low: number, pValue: (rate: number) => number, level: number): number {
   let high = 1;
   while (high - low > 1e-9) {

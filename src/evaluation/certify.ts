@@ -20,7 +20,7 @@ import { checkDisjoint, unitsOf, type UnitIndex } from './units.ts';
 export interface CalibrationRow {
   /** dB, or points of accuracy. */
   readonly tolerance: number;
-  /** Of π; null where no rule passed, or where a fixed depth between the first exit and the last is the cheapest that did. */
+  /** Threshold on π; null where no rule passed or a fixed depth is the cheapest that did. */
   readonly threshold: number | null;
   /** That fixed depth, layers. */
   readonly depth?: number;

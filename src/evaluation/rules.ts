@@ -126,7 +126,7 @@ function score<R extends TracedRequest>(
   return { rule, loss: loss / requests.length, ms: ms / requests.length };
 }
 
-/** Drops the point whose neighbours are closest until `count` are left, both ends among them; time and loss are scaled to their ranges. */
+/** Thins the front to `count` points: keeps both ends, and repeatedly drops the point with the closest neighbours (time and loss scaled to their ranges). */
 function spread(front: readonly Scored[], count: number): Scored[] {
   const [first, last] = [front[0]!, front.at(-1)!];
   const along = ({ loss, ms }: Scored): number =>

@@ -61,7 +61,7 @@ const SHARED_FROM = 6;
 
 /** The least positive normal float32: the zero vector is divided by it, and stays zero. */
 const LEAST = 1.2e-38;
-/** An entry that the signals never use is measured with an error of 10¹² times its variance. */
+/** Least slope of the denoiser: entries that no signal uses get an error of 10¹² times their variance. */
 const LEAST_SLOPE = 1e-12;
 /** The sparsity that the first layer starts from. */
 const FIRST_SPARSITY = 0.05;

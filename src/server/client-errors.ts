@@ -1,4 +1,4 @@
-/** Answers what Node's HTTP parser refuses, which never becomes a request, as a Problem too. */
+/** Answers requests that Node's HTTP parser refuses with a problem document, like all other errors. */
 import type { ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';

@@ -218,7 +218,7 @@ export class Item implements Waiting {
     return this.next - 1;
   }
 
-  /** Whether it has a result other than its own input. */
+  /** Whether it has reached an exit that computes. */
   get hasResult(): boolean {
     return this.passed >= this.job.firstComputing;
   }

@@ -24,7 +24,7 @@ export class Loop {
   /** The share of its exits that each model may use; 1 while the service is not loaded. */
   share = 1;
   private readonly queues = new Queues();
-  /** Of the jobs that run while these are empty. */
+  /** Samples that run only while `queues` is empty. */
   private readonly idleQueues = new Queues();
   private isRunning = false;
   private isIdleRun = false;
@@ -142,7 +142,7 @@ export class Loop {
     }
   }
 
-  /** The path in one graph: for one sample at its start, where that is faster, short, and nothing may stop it in between. */
+  /** The whole path as one graph, if the batch is one sample at its start, the graph is faster and short, and nothing may stop it midway. */
   private wholePathFor({ path }: LoadedModel, batch: readonly Item[]): LoadedPath | undefined {
     const item = at(batch, 0);
     const fits =
@@ -193,9 +193,9 @@ export class Loop {
   }
 
   /**
-   * Samples that stop before the segment runs, at a fixed depth of 0 or because the deadline would pass during it, and
-   * the jobs that cannot be answered at all before their deadline. A job that found the worker idle may end its first
-   * run late where that answers it: so a short deadline still gets the best depth reached.
+   * Samples to stop before this run, because their depth is 0 or their deadline would pass during it, and jobs to refuse
+   * because they can reach no exit in time. A job that found the worker idle may finish its first run late: so a short
+   * deadline still gets the best depth reached.
    */
   private leavingBefore(
     model: LoadedModel,

@@ -115,7 +115,7 @@ export async function checkModel({ directory, manifest }: Bundle): Promise<void>
  */
 const MAX_PATH_FLOPS = 5e8;
 
-/** Networks with more work than this for a sample give the memory of a run back, FLOPs: it is much, and the time is not. */
+/** Above this many FLOPs per sample a network's memory is freed after each run: it is large, and allocating it again takes little of the time. */
 const MAX_KEPT_FLOPS = 5e7;
 
 /** Whether a sample takes at most `most` FLOPs; never where they are counted by the pixel. */

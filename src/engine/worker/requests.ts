@@ -223,7 +223,7 @@ class Requests {
       samples: samples.length,
       ...this.predict(model, elements, stopping, arrivedAt),
     };
-    // Alone, it is answered before anybody could make use of these messages.
+    // A short request that is alone sends these messages with its answer.
     const isAlone = this.jobs.size === 0 && this.decoding.size === 0 && !watch;
     if (isAlone && work.ms < SHORT_MS) this.outbox.hold();
     this.outbox.post({ type: 'decoded', id, work });

@@ -191,7 +191,7 @@ function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImpleme
   };
 }
 
-/** Writes messages to a stream; those that may be left out are, while too much waits for the client. */
+/** Writes messages to a stream, and drops the optional ones while the client reads too slowly. */
 function writer(call: ServerDuplexStream<Buffer, Buffer>) {
   let waiting = 0;
   return (message: Buffer, isOptional = false): void => {

@@ -94,7 +94,7 @@ interface Validator {
   Errors(value: unknown): readonly { readonly instancePath: string; readonly message: string }[];
 }
 
-/** What is wrong with the first part of a long array that is not valid beside the array's first element, or with all fields where none is long. */
+/** Validates long arrays in parts, each with the array's first element, and returns the first error; fields without a long array at once. */
 function explainPart(fields: Readonly<Record<string, unknown>>, validator: Validator): string {
   const parts = { ...fields };
   for (const [name, array] of Object.entries(fields))

@@ -38,7 +38,7 @@ function sources(alpha: Float32Array, nearest: Int32Array, width: number): Int32
   return source;
 }
 
-/** The pixel as far behind the nearest visible one as this is before it, or that one. */
+/** The hidden pixel's mirror image at its nearest visible pixel; that pixel itself where the mirror image is hidden or outside. */
 function mirrored(alpha: Float32Array, at: number, nearest: number, width: number): number {
   const x = 2 * (nearest % width) - (at % width);
   const y = 2 * Math.floor(nearest / width) - Math.floor(at / width);

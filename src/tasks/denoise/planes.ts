@@ -20,7 +20,7 @@ export function toRgb(image: Planes): Planes {
   return { ...image, channels: 3, data };
 }
 
-/** How far apart channels may be that mean gray: chroma of JPEG is rounded. Of 255. */
+/** Largest difference between the channels of a gray pixel, of 255: JPEG rounds chroma. */
 const GRAY_TOLERANCE = 2.5;
 
 /** A colour image whose channels agree as the gray image that it is; nothing where they do not. */
