@@ -4,6 +4,9 @@ import envSchema from 'env-schema';
 import Type, { type Static } from 'typebox';
 import { AccessEnvironment, readAccess, type Access } from './config/access.ts';
 
+/** Pixels of the largest image that is taken, where nothing else is set. */
+export const DEFAULT_MAX_PIXELS = 40_000_000;
+
 const Environment = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 8080 }),
   GRPC_PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 0 }),
@@ -20,7 +23,7 @@ const Environment = Type.Object({
   SHADOW_SHARE: Type.Number({ minimum: 0, maximum: 1, default: 0 }),
   TRUST_PROXY: Type.String({ default: '' }),
   MAX_BODY_BYTES: Type.Integer({ minimum: 1024, default: 67_108_864 }),
-  MAX_PIXELS: Type.Integer({ minimum: 1024, default: 40_000_000 }),
+  MAX_PIXELS: Type.Integer({ minimum: 1024, default: DEFAULT_MAX_PIXELS }),
   DRAIN_DELAY: Type.Number({ minimum: 0, maximum: 600, default: 0 }),
   DRAIN_TIMEOUT: Type.Number({ minimum: 1, maximum: 3600, default: 30 }),
   LOG_LEVEL: Type.String({

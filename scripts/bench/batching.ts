@@ -5,6 +5,7 @@ import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import { defaultBundle, mixedMeasurements } from './material.ts';
 import { alternate, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { startService } from './service.ts';
+import { DEFAULT_MAX_PIXELS } from '../../src/config.ts';
 
 const SAMPLES = 64;
 
@@ -61,7 +62,7 @@ async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
       modelsDir,
       only: [manifest.name],
       entry: workerEntry,
-      settings: { maxPixels: 40e6 },
+      settings: { maxPixels: DEFAULT_MAX_PIXELS },
       provider: 'cpu',
       workers: 1,
       shed: false,

@@ -13,6 +13,7 @@ import {
 } from './material.ts';
 import { alternate, round, type Bench, type Row } from './row.ts';
 import { startService } from './service.ts';
+import { DEFAULT_MAX_PIXELS } from '../../src/config.ts';
 
 export const isolation: Bench = {
   name: 'isolation',
@@ -29,7 +30,7 @@ export const isolation: Bench = {
         modelsDir,
         only: [recovery.manifest.name, denoise.manifest.name],
         entry: workerEntry,
-        settings: { maxPixels: 40e6 },
+        settings: { maxPixels: DEFAULT_MAX_PIXELS },
         provider: 'cpu',
         workers: 1,
         shed: false,

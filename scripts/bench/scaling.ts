@@ -17,6 +17,7 @@ import {
 } from './material.ts';
 import { round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { load, startService } from './service.ts';
+import { DEFAULT_MAX_PIXELS } from '../../src/config.ts';
 
 const WORKERS = [...new Set([1, availableParallelism()])];
 const SIDES = [64, 128, 256, 512, 1024, 2048];
@@ -105,7 +106,7 @@ const start = ({ modelsDir }: BenchOptions, name: string, workers: number): Prom
     modelsDir,
     only: [name],
     entry: workerEntry,
-    settings: { maxPixels: 40e6 },
+    settings: { maxPixels: DEFAULT_MAX_PIXELS },
     provider: 'cpu',
     workers,
     threads: 1,

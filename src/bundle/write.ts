@@ -31,7 +31,7 @@ export async function writeBundle(
 }
 
 /** Replaces the manifest of a bundle, its files left as they are. */
-export async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
+export async function writeManifest(directory: string, manifest: object): Promise<void> {
   const file = join(directory, 'manifest.json');
   await writeFile(`${file}.new`, `${JSON.stringify(manifest, null, 2)}\n`);
   await rename(`${file}.new`, file);

@@ -1,4 +1,4 @@
-/** The image formats that are read and written: one row each, used by decoding, encoding, negotiation and folder reading. */
+/** The image formats that are read and written: one row each, used by recognition, decoding, encoding, negotiation and folder reading. */
 import type { Sharp } from 'sharp';
 
 /** Settings for lossy encoders; a format without the setting ignores it. */
@@ -19,6 +19,10 @@ export type ChromaSubsampling = '4:2:0' | '4:4:4';
 interface FormatRow {
   /** Endings of file names. */
   readonly endings: readonly string[];
+  /** The bytes that its files have at an offset; where several kinds of files share those, `kinds.ts` tells them apart. */
+  readonly signature?: readonly [offset: number, bytes: string];
+  /** Its loader in libvips; no other one is allowed. */
+  readonly loader: string;
   /** Whether it holds 16 bits a channel, one channel instead of three, and an alpha channel. */
   readonly deep: boolean;
   readonly gray: boolean;
@@ -31,6 +35,8 @@ interface FormatRow {
 const rows = {
   png: {
     endings: ['png'],
+    signature: [0, '\x89PNG\r\n\x1a\n'],
+    loader: 'Png',
     deep: true,
     gray: true,
     alpha: true,
@@ -40,6 +46,8 @@ const rows = {
   },
   jpeg: {
     endings: ['jpg', 'jpeg'],
+    signature: [0, '\xff\xd8\xff'],
+    loader: 'Jpeg',
     deep: false,
     gray: true,
     alpha: false,
@@ -49,6 +57,8 @@ const rows = {
   },
   webp: {
     endings: ['webp'],
+    signature: [8, 'WEBP'],
+    loader: 'Webp',
     deep: false,
     gray: false,
     alpha: true,
@@ -57,6 +67,7 @@ const rows = {
   },
   avif: {
     endings: ['avif'],
+    loader: 'Heif',
     deep: false,
     gray: false,
     alpha: true,
@@ -66,6 +77,7 @@ const rows = {
   },
   tiff: {
     endings: ['tif', 'tiff'],
+    loader: 'Tiff',
     deep: true,
     gray: true,
     alpha: true,

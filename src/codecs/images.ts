@@ -21,10 +21,10 @@ import { unreadable } from './unreadable.ts';
 // Every request has a new image, so sharp's cache is of no use.
 sharp.cache(false);
 
-// libvips may use these five loaders only, whatever the bytes are: an SVG of 4 KB can cost 19 s.
+// libvips may use the loaders of these formats only, whatever the bytes are: an SVG of 4 KB can cost 19 s.
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({
-  operation: ['Png', 'Jpeg', 'Webp', 'Heif', 'Tiff'].map((name) => `VipsForeignLoad${name}Buffer`),
+  operation: Object.values(imageFormats).map(({ loader }) => `VipsForeignLoad${loader}Buffer`),
 });
 
 /** An image as planes: [C,H,W] in [0,1]. */

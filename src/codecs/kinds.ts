@@ -1,4 +1,5 @@
 /** What a file is by its first bytes, before any decoder sees it: only kinds that are taken are ever parsed. */
+import { formats, imageFormats } from './formats.ts';
 import { isTiff } from './ifd.ts';
 import { tiffFault } from './tiff.ts';
 
@@ -7,12 +8,11 @@ const TEXT_BYTES = 1024;
 
 type Signature = readonly [name: string, at: number, bytes: string];
 
-/** The beginnings of the formats that are taken, and of AVIF's family, whose brands tell the rest. */
-const taken: readonly Signature[] = [
-  ['png', 0, '\x89PNG\r\n\x1a\n'],
-  ['jpeg', 0, '\xff\xd8\xff'],
-  ['webp', 8, 'WEBP'],
-];
+/** The beginnings of the formats that are taken, but for TIFF and AVIF, which share theirs with camera raw and video. */
+const taken: readonly Signature[] = formats.flatMap((name) => {
+  const { signature } = imageFormats[name];
+  return signature ? [[name, ...signature] as const] : [];
+});
 
 /** Formats with a beginning of their own that are not taken. */
 const refused: readonly Signature[] = [

@@ -7,6 +7,7 @@ import { writeManifest } from '../bundle/write.ts';
 import { startEngine } from '../evaluation/measure.ts';
 import { checkTask } from '../tasks/by-name.ts';
 import { messageOf } from '../util/message-of.ts';
+import { DEFAULT_THRESHOLD } from '../stopping/rules.ts';
 
 /** Help text of `bundle`. */
 export const usage = `npm run bundle -- check DIR    checks a bundle as the service does at start, and runs each of its files once
@@ -27,10 +28,10 @@ export async function bundleCommand([
 
 async function check(directory: string): Promise<void> {
   const { manifest } = await loadBundle(directory, checkTask).catch((error: unknown) => {
-    throw withFix(messageOf(error));
+    throw withFix(messageOf(error), error);
   });
   const engine = await startEngine(dirname(directory), [manifest.name]).catch((error: unknown) => {
-    throw withFix(messageOf(error));
+    throw withFix(messageOf(error), error);
   });
   try {
     const refused = engine.refused.find(({ name }) => name === manifest.name);
@@ -46,7 +47,7 @@ const summaryOf = ({ name, task, depth, exits, inputs, outputs, ...rest }: Manif
     list.map((port) => `${port.name} [${port.shape.join(', ')}]`).join(', ');
   const rule = rest.calibration
     ? 'certified tolerances'
-    : `threshold ${rest.threshold ?? '0.5 (not calibrated)'}`;
+    : `threshold ${rest.threshold ?? `${DEFAULT_THRESHOLD} (not calibrated)`}`;
   return [
     `${name} can be served: task ${task}, ${depth} layers, exits ${exits.join(', ')}, ${rule}.`,
     `inputs: ${ports(inputs)}; outputs: ${ports(outputs)}`,
@@ -72,9 +73,9 @@ const fixes: readonly (readonly [RegExp, string])[] = [
   [/names the model/, 'Rename the folder, or change name in manifest.json.'],
 ];
 
-function withFix(reason: string): Error {
+function withFix(reason: string, cause?: unknown): Error {
   const fix = fixes.find(([pattern]) => pattern.test(reason))?.[1];
-  return new Error(fix ? `${reason}\n${fix}` : reason);
+  return new Error(fix ? `${reason}\n${fix}` : reason, { cause });
 }
 
 async function seal(directory: string): Promise<void> {
@@ -83,7 +84,9 @@ async function seal(directory: string): Promise<void> {
     await readFile(file, 'utf8').catch((error: unknown) => {
       throw new Error(`${file} is missing.`, { cause: error });
     }),
-  ) as Manifest;
+  ) as unknown;
+  if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
+    throw new Error(`${file} is no JSON object.`);
   const files: Manifest['files'] = {};
   for (const name of (await readdir(directory)).sort()) {
     if (name === basename(file) || name.startsWith('.')) continue;

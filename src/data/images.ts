@@ -5,6 +5,7 @@ import { imageFile } from '../codecs/formats.ts';
 import { readImage, type Planes } from '../codecs/images.ts';
 import { folderError } from './folder-error.ts';
 import type { Random } from './random.ts';
+import { messageOf } from '../util/message-of.ts';
 
 /**
  * Reads all images below a folder, sorted by name, as planes in [0,1].
@@ -30,7 +31,9 @@ export async function readImageFolder(
     for (const name of names) {
       images.push(
         await readImage(join(folder, name), wanted).catch((error: unknown) => {
-          throw new Error(`${join(folder, name)} cannot be read as an image: ${String(error)}`);
+          throw new Error(`${join(folder, name)} cannot be read as an image: ${messageOf(error)}`, {
+            cause: error,
+          });
         }),
       );
     }

@@ -2,6 +2,13 @@
 import type { LabelledImages } from './class-folders.ts';
 import { cut } from './cut.ts';
 import { Random } from './random.ts';
+import Type from 'typebox';
+import Value from 'typebox/value';
+
+const State = Type.Object({
+  drawn: Type.Integer({ minimum: 0 }),
+  random: Type.Array(Type.Integer()),
+});
 
 /** Random crops and mirroring of training images, and smoothing of their labels. */
 export interface Augmentation {
@@ -73,9 +80,11 @@ export class LabelledSampler {
     return { drawn: this.drawn, random: this.random.state() };
   }
 
-  restore({ drawn, random }: { drawn: number; random: readonly number[] }): void {
-    this.drawn = drawn;
-    this.random.restore(random);
+  /** @throws RangeError where this is no state of a sampler */
+  restore(state: unknown): void {
+    if (!Value.Check(State, state)) throw new RangeError('this is no state of a sampler');
+    this.drawn = state.drawn;
+    this.random.restore(state.random);
   }
 
   /** The next image; each epoch has its own order, determined by the seed. */

@@ -83,7 +83,10 @@ export class Random {
     return [...this.generator.getState()];
   }
 
-  restore(state: readonly number[]): void {
+  /** @throws RangeError where this is no state of a generator */
+  restore(state: unknown): void {
+    if (!Array.isArray(state) || !state.every((word) => Number.isInteger(word)))
+      throw new RangeError('this is no state of a random generator');
     this.generator = xoroshiro128plusFromState(state);
   }
 }

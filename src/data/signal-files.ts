@@ -23,8 +23,8 @@ async function readTable(
   expected: string,
   columns?: number,
 ): Promise<Signals> {
-  await access(file).catch(() => {
-    throw new Error(`There is no file ${file}.`);
+  await access(file).catch((error: unknown) => {
+    throw new Error(`There is no file ${file}.`, { cause: error });
   });
   try {
     const { shape, data } = readNpy(await readFile(file));

@@ -66,8 +66,8 @@ export interface Parts<R extends TracedRequest> {
 
 /** What the tests need to know of the task, the model and the traffic. */
 export interface CertifyOptions<R extends TracedRequest> {
-  /** `accuracy` stands for classification, the others for regression. */
-  readonly metric: Pick<Metric, 'name' | 'loss'>;
+  /** In `points` the mean accuracy is promised, in dB the share of requests with a small regret. */
+  readonly metric: Pick<Metric, 'unit' | 'loss' | 'tolerances'>;
   /** Layers up to every exit. */
   readonly depths: readonly number[];
   /** Where requests do not leave whole at one exit: images whose tiles stop at different depths. */
@@ -75,9 +75,6 @@ export interface CertifyOptions<R extends TracedRequest> {
   /** Fewest independent units of a regression task; below, nothing is guaranteed. */
   readonly minUnits?: number;
 }
-
-/** Tolerances that are certified by default: dB for regression, points of accuracy for classification. */
-export const TOLERANCES = { regression: [0.05, 0.1, 0.2, 0.5], classification: [0.5, 1, 2] };
 
 /** Fewest requests where all are independent, and fewest sources where some gave several. */
 const MIN_REQUESTS = 2_000;
@@ -96,9 +93,8 @@ export function certify<R extends TracedRequest>(
     readonly thresholds?: readonly number[];
   },
 ): Certificate[] {
-  const task = options.metric.name === 'accuracy' ? 'classification' : 'regression';
   const pool = policyRules(selection, options.thresholds);
-  return (options.tolerances ?? TOLERANCES[task]).map((tolerance) =>
+  return (options.tolerances ?? options.metric.tolerances).map((tolerance) =>
     certifyRules(
       pool,
       { selection, certification },
@@ -108,13 +104,13 @@ export function certify<R extends TracedRequest>(
   );
 }
 
-/** The promise of a tolerance: on mean accuracy for `accuracy`, else on the share of small regrets. */
+/** The promise of a tolerance: on mean accuracy for a metric in points, else on the share of small regrets. */
 export const criterionFor = (
   tolerance: number,
   selection: readonly TracedRequest[],
-  metric: Pick<Metric, 'name' | 'loss'>,
+  metric: Pick<Metric, 'unit' | 'loss'>,
 ): Criterion =>
-  metric.name === 'accuracy'
+  metric.unit === 'points'
     ? accuracyCriterion(tolerance, selection)
     : regretCriterion(tolerance, metric);
 

@@ -7,6 +7,7 @@ import { calibrate } from './calibrate.ts';
 import type { Condition, TestData } from './data.ts';
 import { evaluate } from './evaluate.ts';
 import type { Metric } from './metrics.ts';
+import { DEFAULT_MAX_PIXELS } from '../config.ts';
 
 const SEEDS = { calibration: 9_001, measurement: 77_001 };
 
@@ -65,7 +66,7 @@ export function startEngine(
     modelsDir,
     ...(only && { only }),
     entry: workerEntry,
-    settings: { maxPixels: 40e6 },
+    settings: { maxPixels: DEFAULT_MAX_PIXELS },
     provider,
     workers: 1,
     threads,

@@ -69,7 +69,7 @@ export const psnr = defineMetric({
   pooling: 'mean',
   interval: false,
   tolerances: decibelTolerances,
-  defaultTolerance: 0.1,
+  defaultTolerance: 0.2,
   sample(output, truth) {
     let sum = 0;
     for (let i = 0; i < truth.length; i++)

@@ -61,7 +61,9 @@ export async function installModels(
         );
       const content = await read(manifest, file).catch((error: unknown) => {
         app.log.warn({ err: error }, `the file ${file} of ${name} cannot be served`);
-        throw new Problem('bundle-refused', `${name}: ${file} is not what its manifest says.`);
+        throw new Problem('bundle-refused', `${name}: ${file} is not what its manifest says.`, {
+          cause: error,
+        });
       });
       return reply
         .type(file.endsWith('.json') ? 'application/json' : 'application/octet-stream')

@@ -1,3 +1,7 @@
+/**
+ * Which of the offered types an Accept header prefers. `negotiator` and @fastify/accepts rank types of equal quality by their
+ * order in the header; here all of them are kept, so that a task may answer with an image where JSON and any type are accepted.
+ */
 import { Problem, shortened } from '../errors.ts';
 
 interface Range {
@@ -42,7 +46,7 @@ function toRange(text: string): Range {
   const [type = '', ...parameters] = text.split(';').map((word) => word.trim().toLowerCase());
   const q = parameters.find((word) => word.startsWith('q='));
   const quality = q === undefined ? 1 : Number(q.slice(2));
-  return { type, quality: Number.isFinite(quality) ? quality : 0 };
+  return { type, quality: Number.isFinite(quality) ? Math.min(1, Math.max(0, quality)) : 0 };
 }
 
 function qualityOf(type: string, ranges: readonly Range[]): number {

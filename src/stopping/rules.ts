@@ -22,7 +22,7 @@ interface RuleRow {
 
 const NEVER = Number.POSITIVE_INFINITY;
 /** The threshold of a model that was not calibrated: π > 1/2 means that stopping is more likely than going on. */
-const DEFAULT_THRESHOLD = 0.5;
+export const DEFAULT_THRESHOLD = 0.5;
 
 /** What each rule compares, the parameters it takes and its threshold. */
 export const stopRules: Readonly<Record<RuleName, RuleRow>> = {

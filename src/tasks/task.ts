@@ -25,8 +25,6 @@ export interface Task {
   readonly query: TProperties;
   /** The media type that its query parameters ask for; they count more than the Accept header. */
   readonly wanted?: (query: Options) => string | undefined;
-  /** The tolerance that calibration makes the default, in the unit of its metric. */
-  readonly defaultTolerance: number;
   /** @throws a sentence where a bundle that names this task does not fit it */
   check(manifest: Manifest, read: (file: string) => Promise<Uint8Array>): Promise<void> | void;
   /** Bytes to samples, inside a worker. @throws Problem where the request is at fault */

@@ -17,8 +17,8 @@ export async function writeCheckpoint(file: string, { tensors, meta }: Checkpoin
 
 /** @throws Error where the file is missing or is not a checkpoint of this project */
 export async function readCheckpoint(file: string): Promise<Checkpoint> {
-  const bytes = await readFile(file).catch(() => {
-    throw new Error(`There is no checkpoint ${file}; train without --resume.`);
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw new Error(`There is no checkpoint ${file}; train without --resume.`, { cause: error });
   });
   let decoded;
   try {

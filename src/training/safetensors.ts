@@ -2,6 +2,12 @@
  * Named float32 arrays in the safetensors format: eight bytes of header length, a JSON header, the values. Other tools can
  * read the files, and ONNX files can refer to the values by offset.
  */
+import Type from 'typebox';
+import Value from 'typebox/value';
+
+const Metadata = Type.Record(Type.String(), Type.String());
+const Entry = Type.Object({ data_offsets: Type.Tuple([Type.Integer(), Type.Integer()]) });
+const Entries = Type.Record(Type.String(), Entry);
 
 /** A safetensors file in memory, with the byte offset of each array. */
 export interface Encoded {
@@ -50,17 +56,23 @@ export function decodeTensors(bytes: Buffer): {
 } {
   const length = bytes.length >= 8 ? Number(bytes.readBigUInt64LE(0)) : 0;
   if (length === 0 || 8 + length > bytes.length) throw new RangeError('it is no safetensors file');
-  const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<
-    string,
-    { data_offsets: [number, number] }
-  >;
-  const { __metadata__: metadata = {}, ...entries } = header as typeof header & {
-    __metadata__?: Record<string, string>;
-  };
+  const { __metadata__: metadata = {}, ...entries } = parseHeader(
+    bytes.toString('utf8', 8, 8 + length),
+  );
+  if (!Value.Check(Metadata, metadata) || !Value.Check(Entries, entries))
+    throw new RangeError('its header is not that of a safetensors file');
   const tensors = new Map<string, Float32Array>();
-  for (const [name, { data_offsets: range }] of Object.entries(entries as typeof header)) {
+  for (const [name, { data_offsets: range }] of Object.entries(entries)) {
     const slice = bytes.subarray(8 + length + range[0], 8 + length + range[1]);
     tensors.set(name, new Float32Array(Uint8Array.from(slice).buffer));
   }
   return { tensors, metadata };
+}
+
+function parseHeader(text: string): Record<string, unknown> {
+  try {
+    return { ...(JSON.parse(text) as object) };
+  } catch (error) {
+    throw new RangeError('its header is no JSON', { cause: error });
+  }
 }

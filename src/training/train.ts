@@ -57,5 +57,5 @@ function startingWeights(family: Family, random: Random, from: Weights = new Map
 
 const sourceOf = (random: Random): Source => ({
   state: () => random.state(),
-  restore: (state) => random.restore(state as number[]),
+  restore: (state) => random.restore(state),
 });

@@ -5,6 +5,7 @@ import { exitAt, qualityAt, trace, type Traced } from '../../../src/evaluation/t
 import { histograms } from '../../plots/histograms.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
 import { loadModels, shotsName, testTasks } from './setting.ts';
+import { DEFAULT_THRESHOLD } from '../../../src/stopping/rules.ts';
 
 export const steps: Part = {
   name: 'steps',
@@ -33,7 +34,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
       traced.push(await trace(engine, stop, cases, accuracy));
     }
     const names = settings.map(({ shots }) => shotsName(shots[0]));
-    return [await section(ways, names, traced, stop.threshold ?? 0.5)];
+    return [await section(ways, names, traced, stop.threshold ?? DEFAULT_THRESHOLD)];
   } finally {
     await engine.close();
   }

@@ -29,6 +29,7 @@ import {
   testSet,
   traceAll,
 } from './setting.ts';
+import { DEFAULT_THRESHOLD } from '../../../src/stopping/rules.ts';
 
 export const robustness: Part = {
   name: 'robustness',
@@ -67,7 +68,8 @@ async function otherSignals({ modelsDir, quick, onProgress }: ReproduceOptions):
       onProgress(words, (0.5 * i) / signals.length);
       const conditions = testSet(matrix, quick ? 10 : 500, signal);
       const traced = await traceAll(engine, manifest, conditions);
-      const pick = (sample: Traced): number => exitAt(sample, manifest.threshold ?? 0.5);
+      const pick = (sample: Traced): number =>
+        exitAt(sample, manifest.threshold ?? DEFAULT_THRESHOLD);
       rows.push([
         words,
         qualities(traced, pick)[0]!,

@@ -22,6 +22,7 @@ import {
   testSet,
   traceAll,
 } from './setting.ts';
+import { DEFAULT_THRESHOLD } from '../../../src/stopping/rules.ts';
 
 export const table: Part = {
   name: 'table',
@@ -101,7 +102,7 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       const { manifest, samples } = found;
       const pick =
         depth === 'policy'
-          ? (sample: Traced) => exitAt(sample, manifest.threshold ?? 0.5)
+          ? (sample: Traced) => exitAt(sample, manifest.threshold ?? DEFAULT_THRESHOLD)
           : () => manifest.exits.indexOf(depth);
       return [
         words,

@@ -6,6 +6,7 @@ import { MAX_SAMPLES } from '../../tasks/tensor/inputs.ts';
 import { modelNamed } from '../../tasks/open-inference/protocol.ts';
 import { STOP_TENSORS } from '../../tasks/tensor/outputs.ts';
 import type { Statistics } from './statistics.ts';
+import { DEFAULT_THRESHOLD } from '../../stopping/rules.ts';
 
 /** The part of an engine that is described. */
 export type Served = Pick<Engine, 'manifests' | 'refused'>;
@@ -91,7 +92,7 @@ export function modelConfig(manifest: Manifest) {
       family: text(family),
       depth: text(depth),
       exits: text(exits.join(',')),
-      threshold: text(manifest.threshold ?? 0.5),
+      threshold: text(manifest.threshold ?? DEFAULT_THRESHOLD),
     },
   };
 }

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { readImage, type Planes } from '../../codecs/images.ts';
 import { imageFile } from '../../codecs/formats.ts';
 import { roundTo8Bits } from './planes.ts';
+import { folderError } from '../../data/folder-error.ts';
+import { messageOf } from '../../util/message-of.ts';
 
 /** Where requests are used. `test` is a folder of its own; the others share one and have no image in common. */
 export const parts = ['training', 'selection', 'certification', 'test'] as const;
@@ -33,15 +35,15 @@ export function partOf(content: Uint8Array): Exclude<Part, 'test'> {
  * @throws a sentence where the folder is missing, has no image of this part, or holds one that cannot be read
  */
 export async function readPhotographs(folder: string, part: Part): Promise<Photograph[]> {
-  const entries = await readdir(folder, { recursive: true }).catch(() => {
-    throw new Error(`There is no folder ${folder}.`);
+  const entries = await readdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw folderError(folder, error, 'Give a folder of images.');
   });
   const photographs: Photograph[] = [];
   for (const name of entries.filter((entry) => imageFile.test(entry)).sort()) {
     const file = join(folder, name);
     if (part !== 'test' && partOf(await readFile(file)) !== part) continue;
     const { channels, width, height, data } = await readImage(file).catch((error: unknown) => {
-      throw new Error(`${file} cannot be read as an image: ${String(error)}`);
+      throw new Error(`${file} cannot be read as an image: ${messageOf(error)}`, { cause: error });
     });
     photographs.push({ name, image: { channels, width, height, data: roundTo8Bits(data) } });
   }

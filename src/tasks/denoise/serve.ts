@@ -45,7 +45,6 @@ export const denoise: Task = {
   headers: { 'x-noise-level': 'The noise found in the image: its standard deviation, of 255.' },
   form: imageForm,
   query,
-  defaultTolerance: 0.2,
   wanted: wantedType,
   check: (manifest) => checkPorts(manifest, { inputs: { image: 4 }, outputs: { denoised: 4 } }),
 

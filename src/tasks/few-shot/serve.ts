@@ -80,7 +80,6 @@ export const fewShot: Task = {
   gives: { [JSON_TYPE]: Answer },
   form: { files: ['support', 'query'], text: ['label'], maxParts: 2048 },
   query: {},
-  defaultTolerance: 1,
   check: (manifest) =>
     checkPorts(manifest, {
       inputs: { support: 5, labels: 3, query: 5 },

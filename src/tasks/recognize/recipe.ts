@@ -155,10 +155,10 @@ function setUp(config: RecognizeConfig, data: LabelledImages): TrainingSetup {
   });
   const source: Source = {
     state: () => samplers.map((sampler) => sampler.state()),
-    restore: (state) =>
-      samplers.forEach((sampler, i) =>
-        sampler.restore((state as ReturnType<LabelledSampler['state']>[])[i]!),
-      ),
+    restore: (states) =>
+      samplers.forEach((sampler, i) => {
+        sampler.restore(Array.isArray(states) ? states[i] : undefined);
+      }),
   };
   return {
     ...recognizeStages(config, classes, {

@@ -33,7 +33,6 @@ export const recognize: Task = {
   gives: { [JSON_TYPE]: Answer },
   form: imageForm,
   query: {},
-  defaultTolerance: 1,
   async check(manifest, read) {
     checkPorts(manifest, { inputs: { image: 4 }, outputs: { logits: 2 } });
     if (!manifest.task_files.includes(LABELS))

@@ -49,7 +49,6 @@ export const sparseRecovery: Task = {
   },
   exits: Type.Array(Type.Number(), { description: 'The signal at the exit.' }),
   query: {},
-  defaultTolerance: 0.2,
   async check(manifest, read) {
     checkPorts(manifest, { inputs: { measurements: 2 }, outputs: { signal: 2 } });
     if (!manifest.task_files.includes(MATRIX))

@@ -57,7 +57,6 @@ export const tensor: Task = {
       }),
     ),
   },
-  defaultTolerance: 0.2,
   check({ name, outputs }) {
     const taken = STOP_TENSORS.find((tensor) => outputs.some((port) => port.name === tensor.name));
     if (taken)

@@ -17,7 +17,6 @@ export const halve: Task = {
   takes: { [JSON_TYPE]: reader.schema },
   gives: { [JSON_TYPE]: answerSchema({ halves: Type.Array(Type.Number()), ...Stop }) },
   query: {},
-  defaultTolerance: 1,
   check: (manifest) => checkPorts(manifest, { inputs: { numbers: 2 }, outputs: { halves: 2 } }),
   decode(request, { models }) {
     const { fields, model, stopping } = reader.read(request);
