@@ -19,7 +19,7 @@ async function start(config: Config): Promise<void> {
   // The app brings the logger and needs the engine, so messages of the start are kept until it is there.
   const early: string[] = [];
   let log = (message: string): void => void early.push(message);
-  const metrics = new Metrics(version);
+  const metrics = new Metrics(version, wantsTraces(process.env));
   let stuck = (): void => undefined;
   const engine = await startEngine(config, {
     log: (message) => log(message),
