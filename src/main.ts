@@ -1,7 +1,8 @@
 /** Starts the service: configuration, engine, HTTP. On SIGTERM it drains and exits. */
 import { readFileSync } from 'node:fs';
 import { readConfig, type Config } from './config.ts';
-import { Engine, type EngineEvents } from './engine/engine.ts';
+import { Engine } from './engine/engine.ts';
+import type { EngineEvents } from './engine/pool.ts';
 import { buildApp } from './server/app.ts';
 import type { GrpcOptions, GrpcServer } from './server/grpc/server.ts';
 import { buildManagement } from './server/management.ts';
@@ -23,7 +24,11 @@ async function start(config: Config): Promise<void> {
   let stuck = (): void => undefined;
   const engine = await startEngine(config, {
     log: (message) => log(message),
-    events: { segment: metrics.segment, stuck: () => stuck() },
+    events: {
+      segment: metrics.segment,
+      stuck: () => stuck(),
+      restarted: () => metrics.restarted(),
+    },
   });
   metrics.serve(engine);
   let draining = false;
@@ -34,10 +39,7 @@ async function start(config: Config): Promise<void> {
   const management = managementPort > 0 ? await buildManagement(app, options) : undefined;
   const isRefusal = (message: string): boolean => / is refused: /.test(message);
   for (const message of early) app.log[isRefusal(message) ? 'warn' : 'info'](message);
-  log = (message) => {
-    if (message === 'the worker was restarted') metrics.restarted();
-    app.log.warn(message);
-  };
+  log = (message) => app.log.warn(message);
   const names = [...engine.manifests.keys()];
   if (names.length === 0) app.log.warn(`no model in ${config.modelsDir}; train one: npm run train`);
   const grpc = await grpcServer({
