@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fromDebian } from './tools.ts';
 
 /** Part of the contract in docs/operations.md, but not given by the service yet: their queries may have no result. */
-const PLANNED = /stopwise(_pending_seconds|:pending_seconds|_shadow_distance|:shadow_)/;
+const PLANNED = /stopwise(_shadow_distance|:shadow_)/;
 /** Results that a healthy service does not have, or not in its first hour. */
 const MAY_BE_EMPTY = [/stopwise_bundle_refused.* == 1$/, /stopwise:stop_depth:mean1d/];
 /** What Grafana fills in. */
