@@ -81,11 +81,8 @@ async function colourJpeg(options: BenchOptions, side: number): Promise<Buffer> 
   for (const channel of [0, 1, 2])
     data.set(noisySquare(clean, side, SIGMA, channel + 1).data, channel * side * side);
   const image = { channels: 3, width: side, height: side, data } as const;
-  const whole = {
-    ...image,
-    ...{ format: 'jpeg', bits: 8, alpha: undefined, source: undefined },
-  } as const;
-  return Buffer.from(await encodeImage(whole, 'jpeg'));
+  const file = { format: 'jpeg', bits: 8, alpha: undefined, source: undefined } as const;
+  return Buffer.from(await encodeImage({ ...image, ...file }, 'jpeg'));
 }
 
 const serve = (folder: string, workers: number): Promise<Service> =>
