@@ -49,6 +49,8 @@ const run = {
     }
   },
   RUN(words, env, stage) {
+    // System packages are this machine's own.
+    if (words.startsWith('apt-get ')) return;
     const { status } = spawnSync('sh', ['-ec', words], {
       cwd: stage.folder,
       env: { ...process.env, ...env },
@@ -64,7 +66,7 @@ const run = {
 };
 
 function assign(words, env) {
-  const [name, value = ''] = words.split('=');
+  const [, name, value = ''] = /^(\w+)(?:=(.*))?$/.exec(words);
   env[name] = process.env[`BUILD_${name}`] ?? value;
 }
 

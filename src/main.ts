@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { readConfig, type Config } from './config.ts';
 import { Engine } from './engine/engine.ts';
-import type { EngineEvents } from './engine/types.ts';
+import type { EngineEvents } from './engine/pool.ts';
 import { buildApp } from './server/app.ts';
 import type { GrpcOptions, GrpcServer } from './server/grpc/server.ts';
 import { buildManagement } from './server/management.ts';
@@ -20,11 +20,16 @@ async function start(config: Config): Promise<void> {
   // The app brings the logger and needs the engine, so messages of the start are kept until it is there.
   const early: string[] = [];
   let log = (message: string): void => void early.push(message);
-  const metrics = new Metrics(version);
+  const metrics = new Metrics(version, wantsTraces(process.env));
   let stuck = (): void => undefined;
   const engine = await startEngine(config, {
     log: (message) => log(message),
-    events: { segment: metrics.segment, shadow: metrics.shadow, stuck: () => stuck() },
+    events: {
+      segment: metrics.segment,
+      shadow: metrics.shadow,
+      stuck: () => stuck(),
+      restarted: () => metrics.restarted(),
+    },
   });
   metrics.serve(engine);
   let draining = false;
@@ -35,10 +40,7 @@ async function start(config: Config): Promise<void> {
   const management = managementPort > 0 ? await buildManagement(app, options) : undefined;
   const isRefusal = (message: string): boolean => / is refused: /.test(message);
   for (const message of early) app.log[isRefusal(message) ? 'warn' : 'info'](message);
-  log = (message) => {
-    if (message === 'the worker was restarted') metrics.restarted();
-    app.log.warn(message);
-  };
+  log = (message) => app.log.warn(message);
   const names = [...engine.manifests.keys()];
   if (names.length === 0) app.log.warn(`no model in ${config.modelsDir}; train one: npm run train`);
   const grpc = await grpcServer({

@@ -3,7 +3,7 @@ import { Engine } from '../../src/engine/engine.ts';
 import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { workerEntry } from '../../src/tasks/worker-entry.ts';
 import { defaultBundle, mixedMeasurements } from './material.ts';
-import { alternate, round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { alternate, fewer, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { startService } from './service.ts';
 import { DEFAULT_MAX_PIXELS } from '../../src/config.ts';
 
@@ -16,7 +16,7 @@ export const batching: Bench = {
   run: async (options) => [await requests(options), ...(await regrouping(options))],
 };
 
-async function requests({ modelsDir }: BenchOptions): Promise<Row> {
+async function requests({ modelsDir, quick }: BenchOptions): Promise<Row> {
   const { manifest } = await defaultBundle(modelsDir, 'sparse-recovery');
   const matrix = await matrixOf(manifest, modelsDir);
   const all = Buffer.from(mixedMeasurements(matrix, SAMPLES).buffer);
@@ -37,7 +37,7 @@ async function requests({ modelsDir }: BenchOptions): Promise<Row> {
       async () => {
         for (let i = 0; i < SAMPLES; i++) await send(all.subarray(i * bytes, (i + 1) * bytes));
       },
-      15,
+      fewer(15, quick),
     );
     const what = `${SAMPLES} samples in one request against ${SAMPLES} requests: samples a second`;
     return {
@@ -53,7 +53,7 @@ async function requests({ modelsDir }: BenchOptions): Promise<Row> {
 }
 
 /** Concurrent callers that each send one sample at a time. */
-async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
+async function regrouping({ modelsDir, quick }: BenchOptions): Promise<Row[]> {
   const { manifest } = await defaultBundle(modelsDir, 'sparse-recovery');
   const matrix = await matrixOf(manifest, modelsDir);
   const measurements = mixedMeasurements(matrix, SAMPLES);
@@ -70,7 +70,7 @@ async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
     });
   const engines = { on: await start(true), off: await start(false) };
   const latencies: Record<keyof typeof engines, number[]> = { on: [], off: [] };
-  const each = 30;
+  const each = fewer(30, quick);
   const concurrentCallers = (side: keyof typeof engines) => async (): Promise<void> => {
     const caller = async (i: number): Promise<void> => {
       const data = measurements.slice(i * matrix.rows, (i + 1) * matrix.rows);
@@ -82,7 +82,7 @@ async function regrouping({ modelsDir }: BenchOptions): Promise<Row[]> {
     };
     await Promise.all(Array.from({ length: SAMPLES }, (_, i) => caller(i)));
   };
-  const time = await alternate(concurrentCallers('on'), concurrentCallers('off'), 3);
+  const time = await alternate(concurrentCallers('on'), concurrentCallers('off'), fewer(3, quick));
   await Promise.all(Object.values(engines).map((engine) => engine.close()));
   const p99 = (values: number[]): number =>
     values.sort((a, b) => a - b)[Math.floor(0.99 * values.length)]!;

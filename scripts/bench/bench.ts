@@ -12,6 +12,7 @@ import { peersBench } from './peers/peers.ts';
 import { providers } from './providers.ts';
 import type { Bench, Row } from './row.ts';
 import { scaling } from './scaling.ts';
+import { sizing } from './sizing.ts';
 import { trainingStep } from './training-step.ts';
 import { underLoad } from './under-load.ts';
 
@@ -24,6 +25,7 @@ const benches: readonly Bench[] = [
   isolation,
   scaling,
   day,
+  sizing,
   providers,
   peersBench,
   trainingStep,
@@ -32,7 +34,7 @@ const benches: readonly Bench[] = [
 export const usage = `npm run bench [-- NAME …] [--data DIR] [--plots DIR] [--quick] [--json]
   --data DIR    clean images for the denoising rows (default: the sample image)
   --plots DIR   folder for plots
-  --quick       fewer and shorter rounds, where a benchmark has them (peers)
+  --quick       fewer and shorter rounds, where a benchmark has them
 ${benches.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}`;
 
 export async function bench(args: string[]): Promise<void> {

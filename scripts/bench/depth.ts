@@ -10,7 +10,7 @@ import type { Metric } from '../../src/evaluation/metrics.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { StoppingParameters } from '../../src/stopping/parameters.ts';
 import { cleanImages, defaultBundle, syntheticTasks } from './material.ts';
-import { alternate, round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { alternate, fewer, round, type Bench, type BenchOptions, type Row } from './row.ts';
 
 const SIGMAS = [15, 25, 35, 45, 55, 65, 75];
 const IMAGES = 6;
@@ -26,9 +26,9 @@ export const depth: Bench = {
     const signals = freshSignals(
       await matrixOf(recovery.manifest, options.modelsDir),
       { sparsity: 0.1, snr: [20, 30, 40] },
-      256,
+      fewer(256, options.quick),
     );
-    const images = (await cleanImages(options)).slice(0, IMAGES);
+    const images = (await cleanImages(options)).slice(0, fewer(IMAGES, options.quick));
     return [
       ...(await compareDepths(options, recovery, signals.conditions(recovery.manifest, 1), 1)),
       ...(await compareDepths(options, recovery, signals.conditions(recovery.manifest, 1), 64)),
@@ -41,7 +41,7 @@ export const depth: Bench = {
       ...(await compareDepths(
         options,
         fewShot,
-        syntheticTasks(fewShot.manifest).conditions(fewShot.manifest, 1),
+        syntheticTasks(fewShot.manifest, fewer(24, options.quick)).conditions(fewShot.manifest, 1),
         1,
       )),
       ...[recovery, denoise, fewShot].map(overhead),
@@ -51,7 +51,7 @@ export const depth: Bench = {
 
 /** Runs all samples, `batch` per request, with each rule in turn. */
 async function compareDepths(
-  { modelsDir }: BenchOptions,
+  { modelsDir, quick }: BenchOptions,
   { manifest }: Bundle,
   conditions: readonly Condition[],
   batch: number,
@@ -72,7 +72,7 @@ async function compareDepths(
       runAll(engine, name, requests, stopping, metric);
     const [adaptive, full] = [pass({}), pass({ rule: 'fixed', depth: manifest.depth })];
     const seen = { adaptive: await adaptive(), full: await full() };
-    const time = await alternate(adaptive, full, 3);
+    const time = await alternate(adaptive, full, fewer(3, quick));
     const lost = metric.loss(metric.total(seen.full.parts), metric.total(seen.adaptive.parts));
     const what = `${name}, ${batch === 1 ? 'one sample' : `${batch} samples`} a request`;
     const meanDepth = seen.adaptive.depths.reduce((a, b) => a + b, 0) / seen.adaptive.depths.length;

@@ -25,7 +25,7 @@ import {
   toPng,
   perform,
 } from './material.ts';
-import { alternate, round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { alternate, fewer, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { startService } from './service.ts';
 import { median } from '../../src/util/median.ts';
 
@@ -37,7 +37,7 @@ export const engine: Bench = {
   about:
     'Full depth through the engine against one graph of the same layers, and against the published network; tiles; HTTP and codecs.',
   async run(options) {
-    const { modelsDir } = options;
+    const { modelsDir, quick } = options;
     const recovery = await defaultBundle(modelsDir, 'sparse-recovery');
     const denoise = await defaultBundle(modelsDir, 'denoise');
     const data = mixedMeasurements(await matrixOf(recovery.manifest, modelsDir), 1);
@@ -50,12 +50,12 @@ export const engine: Bench = {
           engines,
           recovery,
           { measurements: { data, dims: [data.length] } },
-          100,
+          fewer(100, quick),
           '≤ 1.25',
         ),
-        await againstGraph(engines, denoise, { image: square }, 12, '≤ 1.1'),
-        await againstPublished(engines, denoise, square),
-        await tiles(engines, denoise, clean),
+        await againstGraph(engines, denoise, { image: square }, fewer(12, quick), '≤ 1.1'),
+        await againstPublished(engines, denoise, square, fewer(6, quick)),
+        await tiles(engines, denoise, clean, fewer(3, quick)),
         await serving(options),
       ];
     } finally {
@@ -110,13 +110,18 @@ async function againstGraph(
 }
 
 /** The published network: 20 convolutions at full resolution. Random weights, since only time is measured. */
-async function againstPublished(running: Engine, bundle: Bundle, image: Array32): Promise<Row> {
+async function againstPublished(
+  running: Engine,
+  bundle: Bundle,
+  image: Array32,
+  rounds: number,
+): Promise<Row> {
   const { family } = definePublishedDncnn({ ...defaultPublishedDncnn, channels: 1 });
   const session = await wholeGraph(family, initialWeights(family, new Random(1).normal), false);
   const time = await alternate(
     fullDepth(bundle, running, { image }),
     () => session.run({ image: tensor(image.data, [1, ...image.dims]) }),
-    6,
+    rounds,
   );
   await session.release();
   const what = `${bundle.manifest.name}: published network of 20 convolutions over ours at full depth, 256×256`;
@@ -130,14 +135,19 @@ async function againstPublished(running: Engine, bundle: Bundle, image: Array32)
 }
 
 /** Compute time of a large image in tiles against the same image as one sample. */
-async function tiles(running: Engine, { manifest }: Bundle, clean: Planes): Promise<Row> {
+async function tiles(
+  running: Engine,
+  { manifest }: Bundle,
+  clean: Planes,
+  rounds: number,
+): Promise<Row> {
   const side = 3 * defaultTiles.size;
   const image = noisySquare(clean, side, 35);
   const stopping = { rule: 'fixed', depth: manifest.depth } as const;
   const body = await toPng(image);
   const tiled: number[] = [];
   const untiled: number[] = [];
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < rounds; i++) {
     tiled.push(
       (await perform(running, 'denoise', 'image/png', body, stopping)).summary.timing.computeMs,
     );

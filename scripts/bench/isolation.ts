@@ -11,7 +11,7 @@ import {
   perform,
   toPng,
 } from './material.ts';
-import { alternate, round, type Bench, type Row } from './row.ts';
+import { alternate, fewer, round, type Bench, type Row } from './row.ts';
 import { startService } from './service.ts';
 import { DEFAULT_MAX_PIXELS } from '../../src/config.ts';
 
@@ -20,7 +20,7 @@ export const isolation: Bench = {
   about:
     'Workers as child processes against threads: one recovery, one 512×512 image, 64 recoveries at once; the start; memory.',
   async run(options) {
-    const { modelsDir } = options;
+    const { modelsDir, quick } = options;
     const recovery = await defaultBundle(modelsDir, 'sparse-recovery');
     const denoise = await defaultBundle(modelsDir, 'denoise');
     const vector = mixedMeasurements(await matrixOf(recovery.manifest, modelsDir), 1);
@@ -63,9 +63,9 @@ export const isolation: Bench = {
         };
       };
       return [
-        await row('one recovery', recover, 200),
-        await row('64 recoveries at once', concurrentCallers, 20),
-        await row('one image of 512×512', image, 8),
+        await row('one recovery', recover, fewer(200, quick)),
+        await row('64 recoveries at once', concurrentCallers, fewer(20, quick)),
+        await row('one image of 512×512', image, fewer(8, quick)),
         {
           benchmark: 'isolation',
           what: 'start of a worker, processes over threads',

@@ -7,6 +7,8 @@ export interface Shot {
   readonly path: string;
   readonly body: Buffer;
   readonly contentType: string;
+  /** What an answer is waited for, ms; default: a minute. */
+  readonly patienceMs?: number;
 }
 
 /** An answer: its status, when it came (ms after it was due) and its headers. */
@@ -18,7 +20,7 @@ export interface Answer {
 
 /** How often requests that are due are sent, ms. */
 const STEP_MS = 5;
-/** What an answer is waited for, ms; a real client gives up as well. */
+/** A real client gives up as well. */
 const PATIENCE_MS = 60_000;
 
 /** One request over kept connections; status 0 where the connection fails. */
@@ -49,7 +51,7 @@ export function send(
         response.resume();
       },
     );
-    sent.setTimeout(PATIENCE_MS, () => sent.destroy());
+    sent.setTimeout(shot.patienceMs ?? PATIENCE_MS, () => sent.destroy());
     sent.on('error', failed);
     sent.end(shot.body);
   });

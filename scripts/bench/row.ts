@@ -45,4 +45,8 @@ export async function alternate(
   return { first: median(times[0]), second: median(times[1]) };
 }
 
+/** Rounds, signals or the like of a usual or a quick run. */
+export const fewer = (usual: number, quick = false): number =>
+  quick ? Math.ceil(usual / 5) : usual;
+
 export const round = (value: number, digits = 3): number => Number(value.toPrecision(digits));

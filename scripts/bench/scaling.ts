@@ -15,14 +15,19 @@ import {
   toPng,
   perform,
 } from './material.ts';
-import { round, type Bench, type BenchOptions, type Row } from './row.ts';
+import { fewer, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { load, startService } from './service.ts';
 import { DEFAULT_MAX_PIXELS } from '../../src/config.ts';
 
 const WORKERS = [...new Set([1, availableParallelism()])];
 const SIDES = [64, 128, 256, 512, 1024, 2048];
+/** In a quick run larger ones are left out. */
+const QUICK_SIDE = 512;
 const SAMPLES = [1, 4, 16, 64, 256];
 const CONNECTIONS = [1, 4, 16, 64];
+
+const sidesOf = ({ quick }: BenchOptions): number[] =>
+  SIDES.filter((side) => !quick || side <= QUICK_SIDE);
 
 /** The measured curve for each number of workers. */
 type ByWorkers = ReadonlyMap<number, Curve['points']>;
@@ -60,10 +65,11 @@ export const scaling: Bench = {
     }
     const most = WORKERS.at(-1)!;
     const first = (all: ByWorkers, at: number): number => all.get(1)!.find(({ x }) => x === at)!.y;
-    const [low, high] = [256 ** 2, SIDES.at(-1)! ** 2];
+    const side = sidesOf(options).at(-1)!;
+    const [low, high] = [256 ** 2, side ** 2];
     return [
       row(
-        `${SIDES.at(-1)}×${SIDES.at(-1)} over 256×256: time of a pixel`,
+        `${side}×${side} over 256×256: time of a pixel`,
         first(pixels, high) / high / (first(pixels, low) / low),
       ),
       row(
@@ -132,13 +138,14 @@ async function timed(workers: number, request: () => Promise<unknown>): Promise<
 async function overPixels(options: BenchOptions): Promise<ByWorkers> {
   const { manifest } = await defaultBundle(options.modelsDir, 'denoise');
   const clean = (await cleanImages(options))[0]!;
-  const images = await Promise.all(SIDES.map((side) => toPng(noisySquare(clean, side, 35))));
+  const sides = sidesOf(options);
+  const images = await Promise.all(sides.map((side) => toPng(noisySquare(clean, side, 35))));
   return byWorkers(async (workers) => {
     const engine = await start(options, manifest.name, workers);
     const points = [];
     for (const [i, body] of images.entries()) {
       const ms = await timed(workers, () => perform(engine, 'denoise', 'image/png', body));
-      points.push({ x: SIDES[i]! ** 2, y: ms });
+      points.push({ x: sides[i]! ** 2, y: ms });
     }
     await engine.close();
     return points;
@@ -164,7 +171,7 @@ async function overSamples(options: BenchOptions): Promise<ByWorkers> {
   });
 }
 
-async function overConnections({ modelsDir }: BenchOptions): Promise<ByWorkers> {
+async function overConnections({ modelsDir, quick }: BenchOptions): Promise<ByWorkers> {
   const { manifest } = await defaultBundle(modelsDir, 'sparse-recovery');
   const body = Buffer.from(mixedMeasurements(await matrixOf(manifest, modelsDir), 1).buffer);
   return byWorkers(async (workers) => {
@@ -179,7 +186,7 @@ async function overConnections({ modelsDir }: BenchOptions): Promise<ByWorkers> 
         body,
         contentType: 'application/octet-stream',
         connections,
-        seconds: 3,
+        seconds: fewer(3, quick),
       });
       points.push({ x: connections, y: rate });
     }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 export interface Service {
   readonly url: string;
+  readonly pid: number;
   /** Value of the first series of a metric. */
   metric(name: string): Promise<number>;
   /** Resident memory of its process and worker processes, bytes, from /proc. */
@@ -55,6 +56,7 @@ export async function startService(
   });
   return {
     url,
+    pid: child.pid!,
     async metric(name) {
       const text = await (await fetch(`${url}/metrics`)).text();
       const line = text

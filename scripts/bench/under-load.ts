@@ -1,7 +1,7 @@
 /** The service under load over a socket: event loop delay and memory growth. */
 import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } from './material.ts';
-import { round, type Bench, type Row } from './row.ts';
+import { fewer, round, type Bench, type Row } from './row.ts';
 import { load, startService, type Load, type Service } from './service.ts';
 
 const LAG = 'nodejs_eventloop_lag_p99_seconds';
@@ -17,20 +17,20 @@ export const underLoad: Bench = {
     );
     const clean = (await cleanImages(options))[0]!;
     const image = Buffer.from(await toPng(noisySquare(clean, 256, 35)));
-    const large = Buffer.from(await toPng(noisySquare(clean, 3464, 35)));
+    const large = Buffer.from(await toPng(noisySquare(clean, options.quick ? 1024 : 3464, 35)));
     const recover: Load = {
       path: '/v1/recover',
       body: vector,
       contentType: 'application/octet-stream',
       connections: 16,
-      seconds: 8,
+      seconds: fewer(8, options.quick),
     };
     const denoise: Load = {
       path: '/v1/denoise',
       body: image,
       contentType: 'image/png',
       connections: 16,
-      seconds: 12,
+      seconds: fewer(12, options.quick),
     };
     const service = await startService(options.modelsDir);
     try {
@@ -39,7 +39,7 @@ export const underLoad: Bench = {
         await lag(service, '16 connections of 256×256 images', () => load(service, denoise)),
         await lag(
           service,
-          '16 connections of recovery beside an image of 12 megapixels',
+          `16 connections of recovery beside an image of ${options.quick ? 1 : 12} megapixels`,
           async () => {
             const [answer] = await Promise.all([
               fetch(`${service.url}/v1/denoise`, {
@@ -53,7 +53,12 @@ export const underLoad: Bench = {
             await answer.arrayBuffer();
           },
         ),
-        await memory(service, recover, Buffer.from(await toPng(noisySquare(clean, 64, 35)))),
+        await memory(
+          service,
+          recover,
+          Buffer.from(await toPng(noisySquare(clean, 64, 35))),
+          fewer(10_000, options.quick),
+        ),
       ];
     } finally {
       await service.close();
@@ -79,6 +84,7 @@ async function memory(
   service: Service,
   { path, body, contentType }: Load,
   image: Buffer,
+  count: number,
 ): Promise<Row> {
   const send = async (from: number, to: number): Promise<void> => {
     for (let i = from; i < to; i += 8) {
@@ -98,10 +104,10 @@ async function memory(
   const resident = (): Promise<number> => service.metric('process_resident_memory_bytes');
   await send(0, 1000);
   const early = await resident();
-  await send(1000, 10_000);
+  await send(1000, count);
   const late = await resident();
   const detail = `${Math.round(early / 2 ** 20)} MiB, ${Math.round(late / 2 ** 20)} MiB`;
-  const what = 'resident memory after 10,000 mixed requests over that after 1,000';
+  const what = `resident memory after ${count.toLocaleString('en')} mixed requests over that after 1,000`;
   return {
     benchmark: 'under-load',
     what,

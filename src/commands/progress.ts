@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import type { Progress } from '../training/stage-run.ts';
+import type { RunProgress } from '../training/loop.ts';
 
 /** Progress of a training: a bar on a terminal, a line every 30 s elsewhere. */
 export class ProgressBar {
@@ -7,19 +7,21 @@ export class ProgressBar {
   private stage = '';
   private printedAt = 0;
 
-  update({ stage, step, progress, loss, stepsPerSecond, secondsLeft }: Progress): void {
+  update(state: RunProgress): void {
+    const { stage, step, progress, loss, stepsPerSecond, secondsLeft, totalSecondsLeft } = state;
     const words = {
       stage,
       step,
       loss: Number.isNaN(loss) ? '–' : loss.toPrecision(4),
       rate: stepsPerSecond.toPrecision(3),
       left: duration(secondsLeft),
+      total: duration(totalSecondsLeft),
     };
     if (!process.stderr.isTTY) {
       if (performance.now() - this.printedAt < 30_000 && progress < 1) return;
       this.printedAt = performance.now();
       console.error(
-        `${stage} ${(100 * progress).toFixed(1)} %, step ${step}, loss ${words.loss}, ${words.rate} steps/s, ${words.left} left`,
+        `${stage} ${(100 * progress).toFixed(1)} %, step ${step}, loss ${words.loss}, ${words.rate} steps/s, ${words.left} left, ${words.total} in all`,
       );
       return;
     }
@@ -27,7 +29,7 @@ export class ProgressBar {
       this.stop();
       this.stage = stage;
       const format =
-        '{stage} [{bar}] {percentage} % | step {step} | loss {loss} | {rate} steps/s | {left} left';
+        '{stage} [{bar}] {percentage} % | step {step} | loss {loss} | {rate} steps/s | {left} left, {total} in all';
       this.bar = new SingleBar({ format, hideCursor: true, stream: process.stderr });
       this.bar.start(1000, 0, words);
     }

@@ -3,9 +3,10 @@ import { access } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import Value from 'typebox/value';
-import { Manifest, SCHEMA_VERSION } from '../bundle/manifest.ts';
+import { Manifest, SCHEMA_VERSION, type Measurement } from '../bundle/manifest.ts';
 import { loadBundles, readManifest } from '../bundle/read.ts';
 import { writeBundle, writeManifest } from '../bundle/write.ts';
+import { FEW_SAMPLES } from '../evaluation/evaluate.ts';
 import { measure } from '../evaluation/measure.ts';
 import { providers, requireProvider, type Provider } from '../runtime/session.ts';
 import { ConfigFile } from '../training/config.ts';
@@ -15,6 +16,7 @@ import type { Recipe, TrainingPlan } from '../training/recipe.ts';
 import { checkpointFile } from '../training/stage-run.ts';
 import { train, type Trained, type TrainOptions } from '../training/train.ts';
 import type { Weights } from '../training/weights.ts';
+import { CurvePage } from './curve-page.ts';
 import { ProgressBar, WorkBar } from './progress.ts';
 import { parseTask, usageFor, usualFolders, type Folders, type TaskCommand } from './tasks.ts';
 
@@ -86,6 +88,8 @@ export async function trainCommand(
   console.table(
     measured.measured.threshold.map(({ condition, ...row }) => ({ ...condition, ...row })),
   );
+  const doubt = doubtOf(measured.measured.threshold);
+  if (doubt !== undefined) console.error(doubt);
   const failure = job.recipe.failure?.(measured.measured.threshold);
   if (failure !== undefined) console.error(`${job.name} is of no use: ${failure}`);
   else
@@ -184,8 +188,10 @@ async function readStart(
 }
 
 /** Trains with a progress bar; SIGINT and SIGTERM stop the run after a checkpoint. */
-async function trainWithProgress({ recipe, plan, options }: TrainingJob): Promise<Trained> {
+async function trainWithProgress({ recipe, plan, name, options }: TrainingJob): Promise<Trained> {
   const bar = new ProgressBar();
+  const page = new CurvePage(name, options.folder);
+  console.log(`The learning curve: ${page.file}`);
   let interrupted = false;
   const interrupt = (): void => void (interrupted = true);
   const signals = ['SIGINT', 'SIGTERM'] as const;
@@ -193,11 +199,15 @@ async function trainWithProgress({ recipe, plan, options }: TrainingJob): Promis
   try {
     return await train(recipe, plan.config, plan.data, {
       ...options,
-      onProgress: (progress) => bar.update(progress),
+      onProgress: (progress) => {
+        bar.update(progress);
+        page.update(progress);
+      },
       interrupted: () => interrupted,
     });
   } finally {
     bar.stop();
+    page.close();
     for (const signal of signals) process.removeListener(signal, interrupt);
   }
 }
@@ -238,6 +248,15 @@ async function measureWithProgress(
   } finally {
     bar.stop();
   }
+}
+
+/** What a measurement on few samples cannot tell, in a sentence; undefined where there are enough. */
+function doubtOf(rows: readonly Measurement[]): string | undefined {
+  const fewest = Math.min(...rows.map(({ n }) => n));
+  if (fewest >= FEW_SAMPLES) return undefined;
+  const widest = Math.max(...rows.map(({ half_width: half = Number.NaN }) => half));
+  const known = Number.isFinite(widest) ? `known to ± ${widest} (95 %)` : 'not known';
+  return `Measured on ${fewest} samples: the quality is ${known}, and the threshold no better. Add data, or name some by --validate.`;
 }
 
 /** Ends the `default` of the models that the chosen one takes the place of. */

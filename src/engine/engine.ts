@@ -8,10 +8,10 @@ import { clock } from '../util/clock.ts';
 import type { Origin } from './accounts.ts';
 import { InFlight, type Pending } from './in-flight.ts';
 import { Memory } from './memory.ts';
-import { addRefusal, startPool, type EngineOptions, type Pool } from './pool.ts';
+import { addRefusal, startPool, type EngineEvents, type EngineOptions, type Pool } from './pool.ts';
 import { NO_WORKER, Supervisor, type WorkerSlot } from './supervisor.ts';
 import type { FromWorker, Summary, ToWorker } from './transport/messages.ts';
-import type { CallOptions, EngineEvents, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
+import type { CallOptions, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
 import { isDecodingStuck, PING_INTERVAL_MS, Watchdog } from './watchdog.ts';
 
 const MAX_PENDING = 1024;
@@ -287,6 +287,7 @@ export class Engine {
   private resend(slot: WorkerSlot): void {
     slot.handle.post({ type: 'cap', share: this.share });
     this.inFlight.heldBy(slot).forEach(dispatch);
+    this.events.restarted?.();
   }
 }
 

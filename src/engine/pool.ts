@@ -4,7 +4,9 @@ import { loadBundles, type Bundle, type CheckBundle, type Refusal } from '../bun
 import type { Provider } from '../runtime/session.ts';
 import { startAll } from './supervisor.ts';
 import type { Isolation, WorkerHandle } from './transport/handle.ts';
+import type { SegmentRun } from './transport/messages.ts';
 import { startWorker } from './transport/start.ts';
+import type { ShadowReport } from './worker/shadows.ts';
 
 /** Which models an engine serves, and how its workers run them. */
 export interface EngineOptions {
@@ -39,6 +41,17 @@ export interface EngineOptions {
   /** Open the sessions of bundles that are not a default with their first request; default: all at start. */
   readonly openOnFirstUse?: boolean;
   log?: (message: string) => void;
+}
+
+/** Measurements and events, reported while requests run. */
+export interface EngineEvents {
+  segment: (run: SegmentRun) => void;
+  /** A shadow run ended, or was dropped. */
+  shadow: (report: ShadowReport) => void;
+  /** A thread is stuck and cannot be ended: the process should drain and be replaced. */
+  stuck: () => void;
+  /** A worker that ended unasked was replaced. */
+  restarted: () => void;
 }
 
 /** The workers that were started, and what they serve. */

@@ -2,8 +2,6 @@
 import type { Manifest } from '../bundle/manifest.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import type { StopReason } from '../stopping/reasons.ts';
-import type { SegmentRun } from './transport/messages.ts';
-import type { ShadowReport } from './worker/shadows.ts';
 
 /** A float32 array with its dimensions, without the batch dimension. */
 export interface Array32 {
@@ -146,12 +144,3 @@ export type Decoder = (
 
 /** Reads a task file of a model, such as `labels.json`. */
 export type TaskFiles = (model: string, file: string) => Promise<Uint8Array>;
-
-/** Measurements and events, reported while requests run. */
-export interface EngineEvents {
-  segment: (run: SegmentRun) => void;
-  /** A shadow run ended, or was dropped. */
-  shadow: (report: ShadowReport) => void;
-  /** A thread is stuck and cannot be ended: the process should drain and be replaced. */
-  stuck: () => void;
-}

@@ -6,6 +6,9 @@ import type { StoppingParameters } from '../stopping/parameters.ts';
 import type { Condition } from './data.ts';
 import type { Contribution, Metric } from './metrics.ts';
 
+/** Figures of fewer samples have an interval, whatever the metric. */
+export const FEW_SAMPLES = 30;
+
 /**
  * One row for each condition, and one over all of them where the metric is a ratio of sums. Every sample is a request of
  * its own, once with the given rule and once at full depth, in turn, so that the two times are comparable.
@@ -49,9 +52,7 @@ export async function evaluate(
     condition: { ...label },
     metric: metric.name,
     quality: round(metric.total(adaptive.map(({ part }) => part))),
-    ...(metric.halfWidth && {
-      half_width: round(metric.halfWidth(adaptive.map(({ part }) => part))),
-    }),
+    ...halfWidthOf(adaptive, metric),
     full_depth_quality: round(metric.total(full.map(({ part }) => part))),
     mean_depth: round(mean(adaptive.map(({ depth }) => depth))),
     max_depth: manifest.depth,
@@ -59,6 +60,13 @@ export async function evaluate(
     full_depth_ms_per_sample: round(mean(full.map(({ ms }) => ms))),
     n: adaptive.length,
   }));
+}
+
+function halfWidthOf(figures: readonly Figure[], metric: Metric): { half_width?: number } {
+  if (!metric.interval && figures.length >= FEW_SAMPLES) return {};
+  const value = metric.halfWidth(figures.map(({ part }) => part));
+  // One sample has none.
+  return Number.isFinite(value) ? { half_width: round(value) } : {};
 }
 
 interface Figure {

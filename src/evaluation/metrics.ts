@@ -13,7 +13,7 @@ interface MetricRow {
   readonly direction: 'higher' | 'lower';
   /** `mean` of the samples' figures, or 10 log₁₀ of a ratio of sums over the samples. */
   readonly pooling: 'mean' | 'ratio-of-sums';
-  /** Whether the mean is given with a 95 % confidence interval: where samples are drawn and independent. */
+  /** Whether the figure is always given with a 95 % confidence interval: where samples are drawn and independent. */
   readonly interval: boolean;
   /** Losses that calibration tables have a row for. */
   readonly tolerances: readonly number[];
@@ -33,8 +33,8 @@ export interface Metric extends Omit<MetricRow, 'request'> {
   total(parts: readonly Contribution[]): number;
   /** The quality lost from `reference` to `value`, in the metric's unit; negative where `value` is better. */
   loss(reference: number, value: number): number;
-  /** Half the width of the 95 % confidence interval, for metrics that have one. */
-  halfWidth?(parts: readonly Contribution[]): number;
+  /** Half the width of the figure's 95 % confidence interval, for independent samples. */
+  halfWidth(parts: readonly Contribution[]): number;
 }
 
 const pooled: Record<MetricRow['pooling'], Metric['total']> = {
@@ -45,12 +45,22 @@ const pooled: Record<MetricRow['pooling'], Metric['total']> = {
   },
 };
 
+const halfWidths: Record<MetricRow['pooling'], Metric['halfWidth']> = {
+  mean: (parts) => halfWidth95(parts.map(([value]) => value)),
+  // Delta method: Σa/Σb varies as the mean of (a − r b)/b̄, r being the ratio.
+  'ratio-of-sums'(parts) {
+    const mean = (k: 0 | 1): number => parts.reduce((sum, part) => sum + part[k], 0) / parts.length;
+    const ratio = mean(0) / mean(1);
+    return (10 / Math.LN10) * halfWidth95(parts.map(([a, b]) => (a - ratio * b) / mean(0)));
+  },
+};
+
 const defineMetric = (row: MetricRow): Metric => ({
   request: (output, truth) => pooled[row.pooling]([row.sample(output, truth)]),
   ...row,
   total: pooled[row.pooling],
   loss: (reference, value) => (row.direction === 'higher' ? reference - value : value - reference),
-  ...(row.interval && { halfWidth: (parts) => halfWidth95(parts.map(([value]) => value)) }),
+  halfWidth: halfWidths[row.pooling],
 });
 
 const decibelTolerances = [0.05, 0.1, 0.2, 0.5];

@@ -42,11 +42,23 @@ export class Metrics {
   private readonly drifts = new Map<string, Drift>();
   private readonly open = new Registry<OpenMetricsContentType>();
 
-  constructor(version: string) {
+  /** @param exemplars whether latencies name a trace, in OpenMetrics */
+  constructor(
+    version: string,
+    private readonly exemplars = false,
+  ) {
     this.open.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     const registers = [this.registry];
     const histogram = (name: string, help: string, labelNames: string[], buckets: number[]) =>
       new Histogram({ name, help, labelNames, buckets, registers });
+    const latency = (name: string, help: string): Histogram => {
+      const config = { name, help, labelNames: ['model'], buckets: seconds };
+      if (!exemplars) return new Histogram({ ...config, registers });
+      // prom-client takes exemplars in an OpenMetrics registry alone.
+      const made = new Histogram({ ...config, registers: [this.open], enableExemplars: true });
+      this.registry.registerMetric(made);
+      return made;
+    };
     const counter = (name: string, help: string, labelNames: string[]) =>
       new Counter({ name, help, labelNames, registers });
     this.requests = counter('stopwise_requests_total', 'Requests to models, by how they ended.', [
@@ -57,17 +69,13 @@ export class Metrics {
       'model',
       'reason',
     ]);
-    this.duration = histogram(
+    this.duration = latency(
       'stopwise_request_duration_seconds',
       'From arrival to the end of compute.',
-      ['model'],
-      seconds,
     );
-    this.queue = histogram(
+    this.queue = latency(
       'stopwise_queue_duration_seconds',
       'From arrival until the first segment ran.',
-      ['model'],
-      seconds,
     );
     const short = [0.00005, 0.0001, 0.00025, ...seconds];
     this.layer = histogram(
@@ -227,7 +235,8 @@ export class Metrics {
     this.batch.observe({ model, layer: String(layer) }, batch);
   };
 
-  answered(summary: Summary): void {
+  /** @param traceId names the trace of the request, where it is sampled */
+  answered(summary: Summary, traceId?: string): void {
     const { model, maxDepth, depths, reasons: why, timing } = summary;
     this.statistics.answered(summary);
     this.requests.inc({ model, outcome: 'ok' });
@@ -239,8 +248,15 @@ export class Metrics {
     }
     this.run.inc({ model }, layers);
     this.skipped.inc({ model }, depths.length * maxDepth - layers);
-    this.duration.observe({ model }, timing.totalMs / 1000);
-    this.queue.observe({ model }, timing.queueMs / 1000);
+    this.observe(this.duration, model, timing.totalMs / 1000, traceId);
+    this.observe(this.queue, model, timing.queueMs / 1000, traceId);
+  }
+
+  private observe(histogram: Histogram, model: string, value: number, traceId?: string): void {
+    if (!this.exemplars) return histogram.observe({ model }, value);
+    const exemplarLabels: { trace_id?: string } =
+      traceId === undefined ? {} : { trace_id: traceId };
+    histogram.observe({ labels: { model }, value, exemplarLabels });
   }
 
   /** Counts a request that got no answer after `ms`; `model` is empty where none was named. */

@@ -10,6 +10,8 @@ export interface Notes {
   /** When the engine was asked and when it had answered, ms since the epoch. */
   arrivedAt?: number;
   answeredAt?: number;
+  /** The trace of the request, where it is sampled. */
+  traceId?: string;
 }
 
 /** The time, ms since the epoch, with fractions. */

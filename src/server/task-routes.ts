@@ -77,7 +77,7 @@ export function installTask(
       const perform = async (onExit?: (exit: TaskExit) => void): Promise<TaskAnswer> => {
         const caller = { client: request.ip, signal, ...(onExit && { onExit }) };
         const { answer, summary } = await performTask(engine, task.name, asked, caller);
-        metrics.answered(summary);
+        metrics.answered(summary, notes.traceId);
         Object.assign(notes, { summary, answeredAt: epochMs() });
         return answer;
       };

@@ -72,6 +72,8 @@ function installSpans(app: FastifyInstance, api: Api, tracer: Tracer): void {
       parent,
     );
     spans.set(request, span);
+    const { traceId, traceFlags } = span.spanContext();
+    if (traceFlags & api.TraceFlags.SAMPLED) notesOf(request).traceId = traceId;
     done();
   });
   app.addHook('onResponse', async (request, reply) => {

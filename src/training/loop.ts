@@ -6,6 +6,7 @@ import {
   checkpointFile,
   savedRunSchema,
   StageRun,
+  type Progress,
   type Resumed,
   type Stage,
   type StageReport,
@@ -13,11 +14,17 @@ import {
 } from './stage-run.ts';
 
 /** Options of a run of all stages: whether it resumes, and its time limit. */
-export interface LoopOptions extends StageRunOptions {
+export interface LoopOptions extends Omit<StageRunOptions, 'onProgress'> {
   /** Continue from the checkpoint in `folder`. */
   readonly resume: boolean;
   /** Time limit of all stages together; time before a resume counts. */
   readonly minutes?: number;
+  onProgress(progress: RunProgress): void;
+}
+
+/** Progress of a stage, and the time that it and the stages after it will take. */
+export interface RunProgress extends Progress {
+  readonly totalSecondsLeft: number;
 }
 
 /**
@@ -39,7 +46,14 @@ export async function runStages(
   for (const [i, stage] of stages.entries()) {
     if (i < first || stage.steps === 0) continue;
     const limit = options.minutes === undefined ? undefined : deadlines[i]! - elapsed;
-    const run = new StageRun(stage, options, reports, limit, i === at ? resumed : undefined);
+    const onProgress = (progress: Progress): void =>
+      options.onProgress({
+        ...progress,
+        totalSecondsLeft:
+          progress.secondsLeft + secondsAfter(stages, i, deadlines, progress.stepsPerSecond),
+      });
+    const own = { ...options, onProgress };
+    const run = new StageRun(stage, own, reports, limit, i === at ? resumed : undefined);
     reports[stage.name] = await run.run();
     elapsed += run.seconds;
   }
@@ -58,6 +72,27 @@ export function deadlinesOf(
   const total = shares.reduce((a, b) => a + b, 0);
   let until = 0;
   return shares.map((share) => (seconds * (until += share)) / total);
+}
+
+/**
+ * What the stages after stage `i` will take, s: their time in a limited run, or their steps as fast as those of now.
+ * @param deadlines see {@link deadlinesOf}
+ */
+export function secondsAfter(
+  stages: readonly Pick<Stage, 'steps' | 'minutes' | 'fillsTime'>[],
+  i: number,
+  deadlines: readonly number[],
+  stepsPerSecond: number,
+): number {
+  let seconds = 0;
+  for (const [j, { steps, minutes, fillsTime }] of stages.entries()) {
+    if (j <= i || steps === 0) continue;
+    const limit = deadlines[j]! - deadlines[j - 1]!;
+    const isLimited = Number.isFinite(limit);
+    const needed = minutes === undefined ? steps / stepsPerSecond : 60 * minutes;
+    seconds += isLimited && fillsTime ? limit : isLimited ? Math.min(limit, needed) : needed;
+  }
+  return seconds;
 }
 
 async function restore(

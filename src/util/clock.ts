@@ -1,2 +1,5 @@
-/** Milliseconds since the epoch, finer than Date.now() and the same in every thread and process. */
-export const clock = (): number => performance.timeOrigin + performance.now();
+// hrtime counts from the same moment, such as the start of the machine, in every process; performance.now() is cheaper.
+const origin = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/** Milliseconds, the same in every thread and process of a machine. It does not follow the wall clock where that is set. */
+export const clock = (): number => origin + performance.now();

@@ -61,7 +61,7 @@ describe('accuracy', () => {
 
   it('has the interval of a mean: p(1 − p)/n for shares', () => {
     const parts = Array.from({ length: 10_000 }, (_, i) => [i % 10 < 6 ? 100 : 0, 1] as const);
-    expect(accuracy.halfWidth!(parts)).toBeCloseTo(196 * Math.sqrt((0.6 * 0.4) / 10_000), 3);
+    expect(accuracy.halfWidth(parts)).toBeCloseTo(196 * Math.sqrt((0.6 * 0.4) / 10_000), 3);
     expect(halfWidth95([2, 2, 2])).toBe(0);
     expect(halfWidth95([2])).toBe(Number.POSITIVE_INFINITY);
   });

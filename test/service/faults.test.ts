@@ -1,9 +1,8 @@
-/** Faults around the service: killed workers and replicas, slow bodies at shutdown, no place to write. */
-import { spawn, type ChildProcess } from 'node:child_process';
+/** Faults around the service: killed workers, slow bodies at shutdown, no place to write. proxies.test.ts kills replicas. */
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -135,68 +134,3 @@ describe('without a place to write', () => {
     }
   });
 });
-
-const HAPROXY = '/usr/sbin/haproxy';
-if (!existsSync(HAPROXY)) console.log('haproxy is not installed: its test is skipped.');
-
-describe.skipIf(!existsSync(HAPROXY))('two replicas behind haproxy', () => {
-  it('lose no request that may be retried where one of them is killed', async () => {
-    const replicas = await Promise.all([start(), start()]);
-    const { url, ready } = await startBalancer(replicas.map((replica) => replica.url));
-    await ready;
-    const stop = load(url);
-    await sleep(500);
-    replicas[0].child.kill('SIGKILL');
-    await sleep(1_500);
-    const endings = await stop();
-    expect(Object.keys(endings)).toEqual(['200']);
-    expect(endings['200']).toBeGreaterThan(20);
-  }, 90_000);
-
-  it('lose no request in a rolling restart', async () => {
-    const env = { DRAIN_DELAY: '1' };
-    const replicas = await Promise.all([start(env), start(env)]);
-    const { url, ready } = await startBalancer(replicas.map((replica) => replica.url));
-    await ready;
-    const stop = load(url);
-    await sleep(500);
-    replicas[0].child.kill('SIGTERM');
-    expect(await replicas[0].ended).toBe(0);
-    await sleep(300);
-    expect(Object.keys(await stop())).toEqual(['200']);
-  }, 90_000);
-
-  async function startBalancer(urls: readonly string[]) {
-    const port = await freePort();
-    const servers = urls.map((url, i) => `  server s${i} ${new URL(url).host} check inter 200ms`);
-    const file = join(await mkdtemp(join(tmpdir(), 'stopwise-haproxy-')), 'haproxy.cfg');
-    const lines = [
-      'defaults',
-      '  mode http',
-      '  timeout connect 1s',
-      '  timeout client 30s',
-      '  timeout server 30s',
-      '  retries 3',
-      '  option redispatch 1',
-      '  retry-on conn-failure empty-response',
-      'frontend f',
-      `  bind 127.0.0.1:${port}`,
-      '  default_backend b',
-      'backend b',
-      '  option httpchk GET /health/ready',
-      ...servers,
-    ];
-    await writeFile(file, `${lines.join('\n')}\n`);
-    running.push(spawn(HAPROXY, ['-db', '-f', file], { stdio: 'ignore' }));
-    const url = `http://127.0.0.1:${port}`;
-    return { url, ready: until(async () => (await recover(url).catch(() => 0)) === 200, 10) };
-  }
-});
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}

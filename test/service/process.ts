@@ -11,6 +11,10 @@ export interface Process {
   readonly ended: Promise<number | null>;
 }
 
+const started = new Set<ChildProcessWithoutNullStreams>();
+// A test that runs out of time may start a service after its clean-up.
+process.once('exit', () => started.forEach((child) => child.kill('SIGKILL')));
+
 /** `dist/main.js` as a process of its own, once it answers. */
 export async function startProcess(
   env: Record<string, string>,
@@ -27,6 +31,8 @@ export async function startProcess(
       ...env,
     },
   });
+  started.add(child);
+  child.once('exit', () => started.delete(child));
   let words = '';
   const ended = new Promise<number | null>((resolve) =>
     child.once('exit', (code) => resolve(code)),

@@ -116,7 +116,7 @@ function installModel(v2: FastifyInstance, options: V2Options, versioned: boolea
       notes.arrivedAt = epochMs();
       const caller = { client: request.ip, signal };
       const { answer, summary } = await performTask(engine, `v2 ${name}`, asked, caller);
-      metrics.answered(summary);
+      metrics.answered(summary, notes.traceId);
       Object.assign(notes, { summary, answeredAt: epochMs() });
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },

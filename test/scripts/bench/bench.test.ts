@@ -5,7 +5,7 @@ it('npm run bench -- --help lists the benchmarks', async () => {
   const { code, out } = await npmRun('bench', '--help');
   expect(code).toBe(0);
   expect(out).toMatch(/^npm run bench \[-- NAME …\]/);
-  for (const name of ['depth', 'engine', 'batching', 'under-load', 'training-step'])
+  for (const name of ['depth', 'engine', 'batching', 'under-load', 'sizing', 'training-step'])
     expect(out).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
 }, 120_000);
 
