@@ -12,6 +12,8 @@ import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.t
 export interface Bundle {
   readonly directory: string;
   readonly manifest: Manifest;
+  /** Tells it from those that were loaded from the same folder before; absent for one that was read at the start. */
+  readonly generation?: number;
 }
 
 /** A bundle that is not served, by the name of its folder or model. */
@@ -19,6 +21,8 @@ export interface Refusal {
   readonly name: string;
   /** What is wrong, in a sentence. */
   readonly reason: string;
+  /** It was to replace a bundle of the name, which is still served. */
+  readonly isReplacement?: boolean;
 }
 
 /** A further check of a bundle, such as its task's; throws a sentence where it is to be refused. */

@@ -2,11 +2,12 @@
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import type { SegmentRun } from '../transport/messages.ts';
-import { readOut, release, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
+import { readOut, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
 import { tellExits } from './exits.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
 import { givesInputBack, type LoadedModel, type LoadedPath } from './models.ts';
-import { pick, type Queue } from './scheduler.ts';
+import { drop, Queues, removeWhere } from './queues.ts';
+import { pick } from './scheduler.ts';
 
 /** The longest a whole path may take in one run, ms: cancellation and other requests wait that long. */
 const MAX_PATH_MS = 20;
@@ -19,21 +20,16 @@ const DEVIATIONS = 4;
 /** Shorter runs are not announced, unless they are the first of a request, ms. */
 const ANNOUNCED_MS = 2;
 
-interface DepthQueue extends Queue<Item> {
-  readonly model: LoadedModel;
-  readonly waiting: Item[];
-}
-
 /** Runs the samples of all jobs batch by batch, and reports the measured runs in groups. */
 export class Loop {
   /** The share of its exits that each model may use; 1 while the service is not loaded. */
   share = 1;
-  private readonly queues = new Map<string, DepthQueue>();
+  private readonly queues = new Queues();
   private isRunning = false;
   private runs: SegmentRun[] = [];
   private reportedAt = clock();
   /** Measured time of reading out, ms per element: running means. */
-  private readonly readOuts = new Map<LoadedModel, number>();
+  private readonly readOuts = new WeakMap<LoadedModel, number>();
   /** Jobs with a deadline that are not settled. */
   private readonly timed = new Set<Job>();
 
@@ -47,34 +43,27 @@ export class Loop {
   add(job: Job): void {
     job.foundIdle = !this.isRunning;
     if (Number.isFinite(job.deadline)) this.timed.add(job);
-    for (const item of job.items) this.enqueue(item);
+    for (const item of job.items) this.queues.add(item);
     if (!this.isRunning) void this.run();
   }
 
   /** Removes the samples of a cancelled job. Those inside a run are dropped when it ends. */
   remove(job: Job): void {
     this.timed.delete(job);
-    for (const { waiting } of this.queues.values())
-      removeWhere(waiting, (item) => item.job === job).forEach(drop);
+    this.queues.remove(job);
   }
 
-  private enqueue(item: Item): void {
-    const { model } = item.job;
-    const key = `${model.manifest.name}#${item.next}#${item.shape}`;
-    let queue = this.queues.get(key);
-    if (!queue) {
-      const { limit } = segmentAt(model, item.next);
-      queue = { model, waiting: [], limit, segment: item.next };
-      this.queues.set(key, queue);
-    }
-    queue.waiting.push(item);
+  /** Frees a model that gets no more jobs, between two runs. */
+  retire(model: LoadedModel): void {
+    this.queues.retire(model);
+    if (!this.isRunning) this.queues.releaseRetired();
   }
 
   private async run(): Promise<void> {
     this.isRunning = true;
     try {
       for (;;) {
-        const queues = [...this.queues.values()];
+        const queues = this.queues.all();
         const decision = pick(queues, clock());
         if (!decision) break;
         const queue = at(queues, decision.queue);
@@ -82,13 +71,14 @@ export class Loop {
         removeWhere(queue.waiting, (item) => batch.has(item));
         await this.leaveInTime(() => clock() + this.expectedMs(queue.model, [...batch]));
         await this.advance(queue.model, [...batch]);
+        this.queues.releaseRetired();
         if (clock() - this.reportedAt >= REPORT_INTERVAL_MS) this.reportRuns();
       }
     } finally {
       this.isRunning = false;
+      this.queues.dropEmpty();
+      this.queues.releaseRetired();
       this.reportRuns();
-      for (const [key, { waiting }] of this.queues)
-        if (waiting.length === 0) this.queues.delete(key);
     }
   }
 
@@ -100,7 +90,7 @@ export class Loop {
   private async leaveInTime(end: () => number): Promise<void> {
     for (const job of this.timed) if (job.settled) this.timed.delete(job);
     if (this.timed.size === 0) return;
-    for (const { model, waiting } of this.queues.values()) {
+    for (const { model, waiting } of this.queues.all()) {
       for (const item of waiting.filter(({ job }) => this.timed.has(job))) {
         const { job, hasResult, passed } = item;
         const after = end() + this.readOutMs(model, [item]);
@@ -195,7 +185,7 @@ export class Loop {
     if (watched.length > 0) await tellExits(model, exit, watched);
     for (const item of going) {
       if (item.job.cancelled) drop(item);
-      else this.enqueue(item);
+      else this.queues.add(item);
     }
   }
 
@@ -276,15 +266,3 @@ const runningMean = (mean: number, newest: number): number =>
 
 const elementsOf = (batch: readonly Item[]): number =>
   batch.reduce((sum, { elements }) => sum + elements, 0);
-
-function drop(item: Item): void {
-  for (const row of Object.values(item.values)) release(row);
-}
-
-/** Removes the values that match from `list`, in place, and returns them. */
-function removeWhere<T>(list: T[], matches: (value: T) => boolean): T[] {
-  const removed = list.filter(matches);
-  if (removed.length === list.length) list.length = 0;
-  else if (removed.length > 0) list.splice(0, list.length, ...list.filter((it) => !matches(it)));
-  return removed;
-}

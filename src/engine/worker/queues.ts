@@ -1,0 +1,83 @@
+/** The queues of a worker: one per model, exit and shape. A model that is replaced keeps its own until they are empty. */
+import { release, segmentAt } from './executor.ts';
+import type { Item, Job } from './jobs.ts';
+import { releaseModel, type LoadedModel } from './models.ts';
+import type { Queue } from './scheduler.ts';
+
+/** Samples that wait for one segment of a model and could share a batch. */
+export interface DepthQueue extends Queue<Item> {
+  readonly model: LoadedModel;
+  readonly waiting: Item[];
+}
+
+/** Samples that wait, by what they wait for. */
+export class Queues {
+  private readonly queues = new Map<string, DepthQueue>();
+  /** Tells the queues of a model from those of another of its name, which may replace it. */
+  private readonly serials = new WeakMap<LoadedModel, number>();
+  private serial = 0;
+  private readonly retired = new Set<LoadedModel>();
+
+  all(): DepthQueue[] {
+    return [...this.queues.values()];
+  }
+
+  add(item: Item): void {
+    const { model } = item.job;
+    const key = `${this.serialOf(model)}#${item.next}#${item.shape}`;
+    let queue = this.queues.get(key);
+    if (!queue) {
+      const { limit } = segmentAt(model, item.next);
+      queue = { model, waiting: [], limit, segment: item.next };
+      this.queues.set(key, queue);
+    }
+    queue.waiting.push(item);
+  }
+
+  /** Drops the waiting samples of a job. */
+  remove(job: Job): void {
+    for (const { waiting } of this.queues.values())
+      removeWhere(waiting, (item) => item.job === job).forEach(drop);
+  }
+
+  dropEmpty(): void {
+    for (const [key, { waiting }] of this.queues) if (waiting.length === 0) this.queues.delete(key);
+  }
+
+  /** Marks a model that gets no more jobs. */
+  retire(model: LoadedModel): void {
+    this.retired.add(model);
+  }
+
+  /** Frees the marked models that no sample waits for; not to be called during a run. */
+  releaseRetired(): void {
+    if (this.retired.size === 0) return;
+    this.dropEmpty();
+    const inUse = new Set(this.all().map(({ model }) => model));
+    for (const model of this.retired) {
+      if (inUse.has(model)) continue;
+      this.retired.delete(model);
+      void releaseModel(model);
+    }
+  }
+
+  private serialOf(model: LoadedModel): number {
+    const known = this.serials.get(model);
+    if (known !== undefined) return known;
+    this.serials.set(model, this.serial);
+    return this.serial++;
+  }
+}
+
+/** Frees the values of a sample that is not run further. */
+export function drop(item: Item): void {
+  for (const row of Object.values(item.values)) release(row);
+}
+
+/** Removes the values that match from `list`, in place, and returns them. */
+export function removeWhere<T>(list: T[], matches: (value: T) => boolean): T[] {
+  const removed = list.filter(matches);
+  if (removed.length === list.length) list.length = 0;
+  else if (removed.length > 0) list.splice(0, list.length, ...list.filter((it) => !matches(it)));
+  return removed;
+}
