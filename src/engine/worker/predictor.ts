@@ -15,8 +15,8 @@ export type Predictable = Pick<LoadedModel, 'firstExit'> & {
 
 /** Keeps, for each model, how deep its samples go. */
 export class Predictor {
-  /** For each exit the share of samples that run on to it; 1 before any was answered. A replaced model begins anew. */
-  private readonly reached = new WeakMap<Predictable['manifest'], number[]>();
+  /** By model and its exits: for each exit the share of samples that run on to it; 1 before any was answered. */
+  private readonly reached = new Map<string, number[]>();
 
   /** Records the depths at which samples of a model stopped. */
   observe(manifest: Predictable['manifest'], depths: readonly number[]): void {
@@ -50,11 +50,13 @@ export class Predictor {
     return perElement * elements;
   }
 
-  private sharesOf(manifest: Predictable['manifest']): number[] {
-    const known = this.reached.get(manifest);
+  private sharesOf({ name, exits }: Predictable['manifest']): number[] {
+    // Another bundle of the name may have other exits.
+    const key = `${name} ${exits.join()}`;
+    const known = this.reached.get(key);
     if (known) return known;
-    const shares = new Array<number>(manifest.exits.length).fill(1);
-    this.reached.set(manifest, shares);
+    const shares = new Array<number>(exits.length).fill(1);
+    this.reached.set(key, shares);
     return shares;
   }
 }

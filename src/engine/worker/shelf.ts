@@ -31,8 +31,8 @@ class Book {
   }
 
   /** Reads the task files now: the folder may be replaced while the bundle is served. */
-  keepFiles(): Promise<Uint8Array>[] {
-    return this.bundle.manifest.task_files.map((file) => this.file(file));
+  async keepFiles(): Promise<void> {
+    await Promise.all(this.bundle.manifest.task_files.map((file) => this.file(file)));
   }
 
   file(name: string): Promise<Uint8Array> {
@@ -45,9 +45,9 @@ class Book {
   }
 
   /** The files are read first: a model that was opened is always kept. */
-  async open({ open }: ShelfActions, measured?: Measured): Promise<LoadedModel> {
-    await Promise.all(this.keepFiles());
-    return open(this.bundle, measured);
+  async open(actions: ShelfActions, measured?: Measured): Promise<LoadedModel> {
+    await this.keepFiles();
+    return actions.open(this.bundle, measured);
   }
 }
 
@@ -109,7 +109,7 @@ export class Shelf {
       const { name } = bundle.manifest;
       const model = loaded.get(name);
       const book = new Book(bundle, model && Promise.resolve(model));
-      if (model) book.keepFiles();
+      if (model) book.keepFiles().catch(() => undefined);
       return [name, book];
     });
     this.present = new ModelSet(new Map(books), bundles, actions);
