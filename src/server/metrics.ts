@@ -111,8 +111,8 @@ export class Metrics {
   serve(
     engine: Pick<
       Engine,
-      'manifests' | 'provider' | 'pending' | 'pendingSeconds' | 'workers' | 'refused' | 'repository'
-    >,
+      'manifests' | 'provider' | 'pending' | 'pendingSeconds' | 'workers' | 'refused'
+    > & { readonly repository?: Pick<Engine['repository'], 'onChange'> },
   ): void {
     const registers = [this.registry];
     this.provider.set({ provider: engine.provider }, 1);
