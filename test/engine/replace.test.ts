@@ -61,4 +61,4 @@ it('a restarted process serves what was loaded, and not what was unloaded', asyn
   } finally {
     await engine.close();
   }
-}, 60_000);
+}, 120_000);
