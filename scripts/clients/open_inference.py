@@ -83,7 +83,6 @@ def over_http():
             "depth=77 is not an exit",
             "a depth that is no exit",
         )
-        refused(lambda: client.load_model(MODEL), "does not load", "load")
         return binary
 
 
