@@ -15,6 +15,7 @@ describe('settings of access', () => {
     expect(access).toEqual({
       apiTokens: ['aaaaaaaaaaaaaaaa', 'bbbbbbbbbbbbbbbb'],
       managementTokens: [],
+      allowRepository: false,
       managementPort: 9090,
       corsOrigins: ['https://lab.example:8443'],
       allowedHosts: ['a.example', '[::1]'],

@@ -12,6 +12,7 @@ from tritonclient.utils import InferenceServerException
 
 http_url, grpc_url = sys.argv[1:]
 MODEL = "sparse-recovery"
+OTHER = "sparse-recovery-lista"
 with urllib.request.urlopen(f"http://{http_url}/v1/models/{MODEL}") as answer:
     EXITS = json.load(answer)["exits"]
 rng = np.random.default_rng(1)
@@ -39,6 +40,11 @@ def refused(call, words, what):
         raise AssertionError(f"{what} was not refused")
 
 
+def state_of(client, name):
+    index = {model["name"]: model for model in client.get_model_repository_index()}
+    return index[name]["state"], index[name].get("reason")
+
+
 def over_http():
     with triton_http.InferenceServerClient(http_url) as client:
         assert client.is_server_live() and client.is_server_ready() and client.is_model_ready(MODEL)
@@ -46,6 +52,11 @@ def over_http():
         assert client.get_model_metadata(MODEL)["inputs"][0]["shape"] == [-1, 250]
         assert client.get_model_config(MODEL)["max_batch_size"] > 0
         assert MODEL in [model["name"] for model in client.get_model_repository_index()]
+        client.unload_model(OTHER)
+        assert state_of(client, OTHER) == ("UNAVAILABLE", "unloaded") and not client.is_model_ready(OTHER)
+        client.load_model(OTHER)
+        assert state_of(client, OTHER)[0] == "READY" and client.is_model_ready(OTHER)
+        refused(lambda: client.load_model("no-such-folder"), "no folder no-such-folder", "an unknown folder")
         binary = client.infer(MODEL, inputs(triton_http))
         assert binary.as_numpy("depth").dtype == np.int32 and binary.as_numpy("pi").shape == (5, len(EXITS))
         assert set(binary.as_numpy("reason")) <= {b"policy", b"max_depth", b"load"}
@@ -72,7 +83,6 @@ def over_http():
             "depth=77 is not an exit",
             "a depth that is no exit",
         )
-        refused(lambda: client.load_model(MODEL), "does not load", "load")
         return binary
 
 

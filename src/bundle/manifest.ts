@@ -216,6 +216,9 @@ export type Segment = Static<typeof Segment>;
 /** A decoder or a policy in a file of its own, run at one exit. */
 export type ExitFile = Static<typeof ExitFile>;
 
+/** The model that a bundle is a version of: its name, without the version of a folder NAME@VERSION. */
+export const modelOf = (name: string): string => name.replace(/@.*$/, '');
+
 /** The exits at which a segment ends: all of them, but for an exit 0 that has no segment of its own. */
 export const segmentExits = ({ exits, segments }: Pick<Manifest, 'exits' | 'segments'>): number[] =>
   exits.slice(exits.length - segments.length);

@@ -12,6 +12,8 @@ import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.t
 export interface Bundle {
   readonly directory: string;
   readonly manifest: Manifest;
+  /** Tells it from those that were loaded from the same folder before; absent for one that was read at the start. */
+  readonly generation?: number;
 }
 
 /** A bundle that is not served, by the name of its folder or model. */
@@ -19,6 +21,8 @@ export interface Refusal {
   readonly name: string;
   /** What is wrong, in a sentence. */
   readonly reason: string;
+  /** It was to replace a bundle of the name, which is still served. */
+  readonly isReplacement?: boolean;
 }
 
 /** A further check of a bundle, such as its task's; throws a sentence where it is to be refused. */
@@ -28,6 +32,8 @@ export type CheckBundle = (
 ) => Promise<void>;
 
 const MANIFEST = 'manifest.json';
+/** Names of folders that may hold a bundle: NAME, or NAME@VERSION. */
+export const FOLDER_NAME = /^[a-z0-9][a-z0-9._-]*(@[A-Za-z0-9][A-Za-z0-9._-]*)?$/;
 /** The longest file name: it must fit into a part of a URL. */
 const MAX_FILE_NAME = 100;
 const schema = Compile(Manifest);
@@ -57,9 +63,14 @@ export async function loadBundles(
   return { bundles, refused };
 }
 
-/** @throws where the manifest, a file or a checksum does not fit */
+/**
+ * A bundle whose files match. One in a folder NAME@VERSION goes by that name, beside the others of NAME, and is no default.
+ * @throws where the manifest, a file or a checksum does not fit
+ */
 export async function loadBundle(directory: string, check?: CheckBundle): Promise<Bundle> {
-  const manifest = await readManifest(directory);
+  const read = await readManifest(directory);
+  const folder = basename(directory);
+  const manifest = folder === read.name ? read : { ...read, name: folder, default: false };
   checkPath(manifest);
   await checkFiles(directory, manifest);
   await check?.(manifest, (file) => readFile(join(directory, file)));
@@ -84,9 +95,10 @@ export async function readManifest(directory: string): Promise<Manifest> {
       `${file} does not fit the schema at ${first?.instancePath || '/'}: ${first?.message ?? 'it is not a manifest'}.`,
     );
   }
-  if (value.name !== basename(directory))
+  const folder = basename(directory);
+  if (folder !== value.name && folder !== `${value.name}@${value.version}`)
     throw new Error(
-      `${file} names the model ${value.name}, but its folder is ${basename(directory)}.`,
+      `${file} names the model ${value.name}, version ${value.version}, but its folder is ${folder}; it must be ${value.name} or ${value.name}@${value.version}.`,
     );
   return { ...value, schema_version: SCHEMA_VERSION };
 }

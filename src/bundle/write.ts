@@ -1,6 +1,6 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Manifest } from './manifest.ts';
+import { modelOf, type Manifest } from './manifest.ts';
 import { checksum } from './read.ts';
 
 /**
@@ -31,8 +31,12 @@ export async function writeBundle(
 }
 
 /** Replaces the manifest of a bundle, its files left as they are. */
-export async function writeManifest(directory: string, manifest: object): Promise<void> {
+export async function writeManifest(
+  directory: string,
+  manifest: { readonly name: string; readonly [field: string]: unknown },
+): Promise<void> {
   const file = join(directory, 'manifest.json');
-  await writeFile(`${file}.new`, `${JSON.stringify(manifest, null, 2)}\n`);
+  const content = { ...manifest, name: modelOf(manifest.name) };
+  await writeFile(`${file}.new`, `${JSON.stringify(content, null, 2)}\n`);
   await rename(`${file}.new`, file);
 }

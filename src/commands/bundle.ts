@@ -1,6 +1,8 @@
 /** `bundle`: checks a bundle as the service does, and writes the checksums of one that was made by hand. */
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import Type from 'typebox';
+import Value from 'typebox/value';
 import type { Manifest } from '../bundle/manifest.ts';
 import { checksum, loadBundle } from '../bundle/read.ts';
 import { writeManifest } from '../bundle/write.ts';
@@ -78,6 +80,9 @@ function withFix(reason: string, cause?: unknown): Error {
   return new Error(fix ? `${reason}\n${fix}` : reason, { cause });
 }
 
+/** What a manifest must have before it lists its files. */
+const Named = Type.Object({ name: Type.String() });
+
 async function seal(directory: string): Promise<void> {
   const file = join(directory, 'manifest.json');
   const manifest = JSON.parse(
@@ -85,8 +90,7 @@ async function seal(directory: string): Promise<void> {
       throw new Error(`${file} is missing.`, { cause: error });
     }),
   ) as unknown;
-  if (typeof manifest !== 'object' || manifest === null || Array.isArray(manifest))
-    throw new Error(`${file} is no JSON object.`);
+  if (!Value.Check(Named, manifest)) throw new Error(`${file} is no JSON object with a name.`);
   const files: Manifest['files'] = {};
   for (const name of (await readdir(directory)).sort()) {
     if (name === basename(file) || name.startsWith('.')) continue;

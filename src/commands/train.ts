@@ -18,6 +18,7 @@ import { train, type Trained, type TrainOptions } from '../training/train.ts';
 import type { Weights } from '../training/weights.ts';
 import { CurvePage } from './curve-page.ts';
 import { ProgressBar, WorkBar } from './progress.ts';
+import { policyUsage, trainPolicyCommand } from './train-policy.ts';
 import { parseTask, usageFor, usualFolders, type Folders, type TaskCommand } from './tasks.ts';
 
 const common = {
@@ -55,7 +56,7 @@ const command: TaskCommand<typeof common> = {
 };
 
 /** Help text of `train`: the flags of each task, then those of all. */
-export const usage = usageFor(command);
+export const usage = `${usageFor(command)}\n\n${policyUsage}`;
 
 /** A training run with its bundle's place, checked before any work. */
 interface TrainingJob {
@@ -77,6 +78,7 @@ export async function trainCommand(
   args: readonly string[],
   folders: Folders = usualFolders(),
 ): Promise<void> {
+  if (args[0] === 'policy') return trainPolicyCommand(args.slice(1));
   const job = await prepare(args, folders);
   const trained = await trainWithProgress(job);
   const directory = join(folders.models, job.name);

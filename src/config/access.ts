@@ -5,6 +5,7 @@ import Type, { type Static } from 'typebox';
 export const AccessEnvironment = {
   API_TOKENS: Type.String({ default: '' }),
   MANAGEMENT_TOKENS: Type.String({ default: '' }),
+  ALLOW_REPOSITORY: Type.Boolean({ default: false }),
   MANAGEMENT_PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 0 }),
   CORS_ORIGINS: Type.String({ default: '' }),
   ALLOWED_HOSTS: Type.String({ default: '' }),
@@ -17,6 +18,8 @@ export interface Access {
   readonly apiTokens: readonly string[];
   /** Bearer tokens for metrics and documentation; where empty, `apiTokens` count there too. */
   readonly managementTokens: readonly string[];
+  /** Whether models may be loaded and unloaded without management tokens. */
+  readonly allowRepository: boolean;
   /** Port of metrics and documentation; 0: that of the service. */
   readonly managementPort: number;
   /** Origins whose pages may read answers, or `*`. */
@@ -31,6 +34,7 @@ export interface Access {
 export const OPEN_ACCESS: Access = {
   apiTokens: [],
   managementTokens: [],
+  allowRepository: false,
   managementPort: 0,
   corsOrigins: [],
   allowedHosts: [],
@@ -49,6 +53,7 @@ export function readAccess(values: {
   return {
     apiTokens: tokens('API_TOKENS', values.API_TOKENS),
     managementTokens: tokens('MANAGEMENT_TOKENS', values.MANAGEMENT_TOKENS),
+    allowRepository: values.ALLOW_REPOSITORY,
     managementPort: values.MANAGEMENT_PORT,
     corsOrigins: list(values.CORS_ORIGINS).map(origin),
     allowedHosts: list(values.ALLOWED_HOSTS).map(hostName),

@@ -6,22 +6,25 @@ import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import { clock } from '../util/clock.ts';
 import type { Origin } from './accounts.ts';
-import { InFlight, type Pending } from './in-flight.ts';
+import { dispatch, InFlight, type Pending } from './in-flight.ts';
 import { Memory } from './memory.ts';
-import { addRefusal, startPool, type EngineEvents, type EngineOptions, type Pool } from './pool.ts';
+import { startPool, type EngineEvents, type EngineOptions, type Pool } from './pool.ts';
+import { Repository } from './repository.ts';
 import { NO_WORKER, Supervisor, type WorkerSlot } from './supervisor.ts';
 import type { FromWorker, Summary, ToWorker } from './transport/messages.ts';
 import type { CallOptions, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
-import { isDecodingStuck, PING_INTERVAL_MS, Watchdog } from './watchdog.ts';
+import { PING_INTERVAL_MS, Watchdog } from './watchdog.ts';
 
 const MAX_PENDING = 1024;
 const MAX_MEMORY_BYTES = 2 ** 30;
 
 /** Runs models in a pool of supervised workers, with bounds on the compute and the memory in flight. */
 export class Engine {
+  /** The bundles that are served; it loads and unloads them. */
+  readonly repository: Repository;
   readonly manifests: ReadonlyMap<string, Manifest>;
+  readonly refused: readonly Refusal[];
   readonly provider: Provider;
-  readonly refused: Refusal[];
   /** The memory that requests hold. */
   readonly memory: Memory;
   private readonly supervisor: Supervisor;
@@ -42,8 +45,8 @@ export class Engine {
   ) {
     const { maxPending = MAX_PENDING, maxQueueSeconds = Number.POSITIVE_INFINITY } = options;
     this.provider = pool.provider;
-    this.refused = [...pool.refused];
-    this.manifests = new Map(pool.bundles.map(({ manifest }) => [manifest.name, manifest]));
+    this.repository = new Repository(pool, options, () => this.supervisor.alive);
+    ({ manifests: this.manifests, refused: this.refused } = this.repository);
     this.memory = new Memory(options.maxMemoryBytes ?? MAX_MEMORY_BYTES);
     const workers = pool.handles.length;
     this.inFlight = new InFlight(
@@ -51,7 +54,7 @@ export class Engine {
       this.memory,
       (id, problem) => this.cancel(id, problem),
     );
-    this.supervisor = new Supervisor(pool.handles, pool.start, {
+    this.supervisor = new Supervisor(pool.handles, () => pool.start(this.repository.present), {
       message: (slot, message) => slot.alive && this.receive(slot, message),
       ended: (slot, reason) => this.ended(slot, reason),
       restarted: (slot) => this.resend(slot),
@@ -178,7 +181,9 @@ export class Engine {
         this.watchdog.running(slot, message.ids, message.ms);
         break;
       case 'refused':
-        addRefusal(this.refused, message.refusal, this.options.log);
+      case 'opened':
+      case 'unopened':
+        this.repository.receive(slot, message);
         break;
       case 'claim':
       case 'decoded': {
@@ -241,9 +246,7 @@ export class Engine {
       this.giveUp(slot, this.inFlight.suspects(slot, this.watchdog.runOf(slot)));
     this.watchedAt = now;
     for (const slot of this.supervisor.alive) {
-      const stuck = this.inFlight
-        .heldBy(slot)
-        .filter(({ decodingSince: since }) => since !== undefined && isDecodingStuck(since, now));
+      const stuck = this.inFlight.stuckIn(slot, now);
       if (stuck.length > 0) this.giveUp(slot, stuck);
       else slot.handle.post({ type: 'ping' });
     }
@@ -264,6 +267,7 @@ export class Engine {
   /** A worker ended: its requests are repeated once, by another worker or by its replacement. */
   private ended(slot: WorkerSlot, reason: string): void {
     this.watchdog.forget(slot);
+    this.repository.ended(slot, reason);
     for (const request of this.inFlight.heldBy(slot)) {
       if (request.repeated)
         this.take(request.id)?.reject(
@@ -283,15 +287,11 @@ export class Engine {
     dispatch(request);
   }
 
-  /** Tells a restarted worker the load, and sends it the requests that waited for it. */
+  /** Tells a restarted worker the load and the bundles, and sends it the requests that waited for it. */
   private resend(slot: WorkerSlot): void {
     slot.handle.post({ type: 'cap', share: this.share });
+    this.repository.update(slot);
     this.inFlight.heldBy(slot).forEach(dispatch);
     this.events.restarted?.();
   }
-}
-
-/** Sends a request to its worker; where that is being restarted, `resend` does it later. */
-function dispatch({ slot, ask }: Pending): void {
-  if (slot.alive) slot.handle.post(...ask());
 }

@@ -6,6 +6,7 @@ import { countedAhead, nextGrant } from './grants.ts';
 import type { Memory } from './memory.ts';
 import { Pace } from './pace.ts';
 import type { WorkerSlot } from './supervisor.ts';
+import { isDecodingStuck } from './watchdog.ts';
 import type { FromWorker, ToWorker, Work } from './transport/messages.ts';
 import type { TaskExit } from './types.ts';
 import type { Problem } from '../errors.ts';
@@ -91,6 +92,13 @@ export class InFlight {
 
   heldBy(slot: WorkerSlot): Pending[] {
     return [...this.requests.values()].filter((request) => request.slot === slot);
+  }
+
+  /** Those of a worker whose decoding has not ended for too long. */
+  stuckIn(slot: WorkerSlot, now: number): Pending[] {
+    return this.heldBy(slot).filter(
+      ({ decodingSince: since }) => since !== undefined && isDecodingStuck(since, now),
+    );
   }
 
   /** The requests that a stuck worker was working on: those of its last run, else the first that is not decoded yet. */
@@ -268,4 +276,9 @@ export class InFlight {
     request.slot.ahead -= request.ahead;
     Object.assign(request, { granted: 0, ahead: 0 });
   }
+}
+
+/** Sends a request to its worker; where that is being restarted, `resend` does it later. */
+export function dispatch({ slot, ask }: Pending): void {
+  if (slot.alive) slot.handle.post(...ask());
 }

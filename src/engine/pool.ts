@@ -4,7 +4,7 @@ import { loadBundles, type Bundle, type CheckBundle, type Refusal } from '../bun
 import type { Provider } from '../runtime/session.ts';
 import { startAll } from './supervisor.ts';
 import type { Isolation, WorkerHandle } from './transport/handle.ts';
-import type { SegmentRun } from './transport/messages.ts';
+import type { Measured, SegmentRun } from './transport/messages.ts';
 import { startWorker } from './transport/start.ts';
 import type { ShadowReport } from './worker/shadows.ts';
 
@@ -54,13 +54,18 @@ export interface EngineEvents {
   restarted: () => void;
 }
 
+/** What a worker has to serve, and what warm-ups have measured of it. */
+export interface Present {
+  readonly bundles: readonly Bundle[];
+  readonly measured: readonly Measured[];
+}
+
 /** The workers that were started, and what they serve. */
-export interface Pool {
+export interface Pool extends Present {
   readonly handles: readonly WorkerHandle[];
   /** Starts one more worker. */
-  readonly start: () => Promise<WorkerHandle>;
+  readonly start: (present: Present) => Promise<WorkerHandle>;
   readonly provider: Provider;
-  readonly bundles: readonly Bundle[];
   readonly refused: readonly Refusal[];
 }
 
@@ -72,11 +77,13 @@ export async function startPool(options: EngineOptions): Promise<Pool> {
   const { modelsDir, entry, settings, only, isolation = 'thread' } = options;
   const { provider = 'auto', threads = 1, regroup = true, shadowShare, log } = options;
   const found = await loadBundles(modelsDir, options.check);
-  const bundles = found.bundles.filter(({ manifest }) => only?.includes(manifest.name) ?? true);
-  const onFirstUse = options.openOnFirstUse ? notDefault(bundles) : [];
-  const common = { threads, regroup, onFirstUse, ...(shadowShare && { shadowShare }) };
+  const all = found.bundles.filter(({ manifest }) => only?.includes(manifest.name) ?? true);
+  const bundles = withDefaults(all, log);
+  const common = { threads, regroup, ...(shadowShare && { shadowShare }) };
+  const onFirstUse = (served: readonly Bundle[]): string[] =>
+    options.openOnFirstUse ? notDefault(served) : [];
   const first = await startWorker(isolation, entry, {
-    options: { ...common, bundles, provider },
+    options: { ...common, bundles, provider, onFirstUse: onFirstUse(bundles) },
     settings,
   });
   const { ready } = first;
@@ -84,25 +91,30 @@ export async function startPool(options: EngineOptions): Promise<Pool> {
   const refused = [...found.refused, ...ready.refused];
   for (const { name, reason } of refused) log?.(`the model ${name} is refused: ${reason}`);
   const refusedNames = new Set(refused.map(({ name }) => name));
-  const served = bundles.filter(({ manifest }) => !refusedNames.has(manifest.name));
+  const served = all.filter(({ manifest }) => !refusedNames.has(manifest.name));
   const perCore = Math.max(1, Math.floor(availableParallelism() / threads));
   const count = ready.provider === 'cpu' ? (options.workers ?? perCore) : 1;
+  const start = async (present: Present): Promise<WorkerHandle> => {
+    const opened = { ...common, provider: ready.provider, onFirstUse: onFirstUse(present.bundles) };
+    const workerOptions = { ...opened, ...present };
+    return (await startWorker(isolation, entry, { options: workerOptions, settings })).handle;
+  };
   const { measured } = ready;
-  const workerOptions = { ...common, bundles: served, provider: ready.provider, measured };
-  const start = async (): Promise<WorkerHandle> =>
-    (await startWorker(isolation, entry, { options: workerOptions, settings })).handle;
-  const handles = await startAll([first.handle], count - 1, start);
-  return { handles, start, provider: ready.provider, bundles: served, refused };
+  const handles = await startAll([first.handle], count - 1, () =>
+    start({ bundles: withDefaults(served), measured }),
+  );
+  return { handles, start, provider: ready.provider, bundles: served, measured, refused };
 }
 
 /** Lists and logs a bundle that its first request could not open; each worker finds out for itself. */
 export function addRefusal(
   refused: Refusal[],
-  { name, reason }: Refusal,
+  refusal: Refusal,
   log?: (message: string) => void,
 ): void {
+  const { name, reason } = refusal;
   if (refused.some((one) => one.name === name)) return;
-  refused.push({ name, reason });
+  refused.push(refusal);
   log?.(`the model ${name} is refused: ${reason}`);
 }
 
@@ -115,4 +127,24 @@ function notDefault(bundles: readonly Bundle[]): string[] {
       return !isDefault && others.length > 1;
     })
     .map(({ name }) => name);
+}
+
+/** Of several defaults for the same task and inputs the first one counts; the others are none while it is there. */
+export function withDefaults(
+  bundles: readonly Bundle[],
+  log?: (message: string) => void,
+): Bundle[] {
+  const taken = new Map<string, string>();
+  return bundles.map((bundle) => {
+    const { name, task, inputs, default: isDefault } = bundle.manifest;
+    if (!isDefault) return bundle;
+    const place = JSON.stringify([task, inputs.map(({ shape }) => shape)]);
+    const before = taken.get(place);
+    if (before === undefined) {
+      taken.set(place, name);
+      return bundle;
+    }
+    log?.(`${name} is no default, because ${before} is one for the same inputs`);
+    return { ...bundle, manifest: { ...bundle.manifest, default: false } };
+  });
 }

@@ -25,15 +25,28 @@ export function installAccess(app: FastifyInstance, access: Access): void {
     const error = refusal(request.headers.authorization, wanted);
     if (error === undefined) return done();
     reply.header('www-authenticate', `Bearer realm="stopwise"${error && `, error="${error}"`}`);
-    done(
-      new Problem(
-        'unauthorized',
-        error
-          ? 'The bearer token is not one of those that are valid here.'
-          : 'Send a token: Authorization: Bearer TOKEN.',
-      ),
-    );
+    done(unauthorized(error));
   });
+}
+
+const unauthorized = (error: string): Problem =>
+  new Problem(
+    'unauthorized',
+    error
+      ? 'The bearer token is not one of those that are valid here.'
+      : 'Send a token: Authorization: Bearer TOKEN.',
+  );
+
+/** Checks an Authorization header as for metrics and documentation. @throws Problem `unauthorized` */
+export function requireManager(
+  { apiTokens, managementTokens }: Access,
+  header: string | undefined,
+): void {
+  const error = refusal(
+    header,
+    toDigests(managementTokens.length > 0 ? managementTokens : apiTokens),
+  );
+  if (error !== undefined) throw unauthorized(error);
 }
 
 /** Node takes the first of several Host headers; a proxy in front may have gone by the last. */

@@ -114,9 +114,9 @@ export async function buildApp({
   await installBodies(app, maxBodyBytes);
   installBodyMemory(app, engine.memory, maxBodyBytes);
   for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
-  await installModels(app, engine.manifests, modelsDir);
+  await installModels(app, engine, modelsDir);
   const ready = (): boolean => isReady(engine, draining);
-  await installV2(app, { engine, metrics, version, ready });
+  await installV2(app, { engine, metrics, version, access, draining, ready });
   installHealth(app, engine, draining);
   if (access.managementPort === 0) {
     installMetrics(app, metrics);

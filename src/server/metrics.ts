@@ -7,6 +7,7 @@ import {
   Registry,
   type OpenMetricsContentType,
 } from 'prom-client';
+import type { Manifest } from '../bundle/manifest.ts';
 import type { SegmentRun, Summary } from '../engine/transport/messages.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonNames } from '../stopping/reasons.ts';
@@ -29,6 +30,7 @@ export class Metrics {
   private readonly requests;
   private readonly samples;
   private depth: Histogram | undefined;
+  private depths: readonly number[] = [];
   private readonly duration;
   private readonly queue;
   private readonly layer;
@@ -135,7 +137,7 @@ export class Metrics {
     engine: Pick<
       Engine,
       'manifests' | 'provider' | 'pending' | 'pendingSeconds' | 'workers' | 'refused'
-    >,
+    > & { readonly repository?: Pick<Engine['repository'], 'onChange'> },
   ): void {
     const registers = [this.registry];
     this.provider.set({ provider: engine.provider }, 1);
@@ -166,15 +168,33 @@ export class Metrics {
       'Compute of the requests in flight, in seconds of a worker at the depths now being taken.',
       () => engine.pendingSeconds,
     );
-    const exits = [...engine.manifests.values()].flatMap((manifest) => manifest.exits);
-    this.depth = new Histogram({
-      name: 'stopwise_stop_depth',
-      help: 'Depth at which samples stopped, in layers. The buckets are the exits of all models.',
-      labelNames: ['model'],
-      buckets: [...new Set([0, ...exits])].sort((a, b) => a - b),
-      registers,
+    this.addModels(engine.manifests);
+    engine.repository?.onChange((name) => {
+      this.statistics.forget(name);
+      this.addModels(engine.manifests);
     });
-    for (const model of engine.manifests.keys()) {
+  }
+
+  /**
+   * Counters of new models start at 0. The depth histogram gets their exits as buckets, for which it has to begin anew
+   * where it lacks some: Prometheus takes that for a restart.
+   */
+  private addModels(manifests: ReadonlyMap<string, Manifest>): void {
+    const exits = [...manifests.values()].flatMap((manifest) => manifest.exits);
+    if (exits.some((exit) => !this.depths.includes(exit)) || !this.depth) {
+      this.depths = [...new Set([0, ...this.depths, ...exits])].sort((a, b) => a - b);
+      const name = 'stopwise_stop_depth';
+      this.registry.removeSingleMetric(name);
+      this.open.removeSingleMetric(name);
+      this.depth = new Histogram({
+        name,
+        help: 'Depth at which samples stopped, in layers. The buckets are the exits of all models.',
+        labelNames: ['model'],
+        buckets: [...this.depths],
+        registers: [this.registry],
+      });
+    }
+    for (const model of manifests.keys()) {
       for (const outcome of outcomes) this.requests.inc({ model, outcome }, 0);
       for (const reason of reasonNames) this.samples.inc({ model, reason }, 0);
       for (const counter of [this.run, this.skipped]) counter.inc({ model }, 0);

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
 import { manifestJsonSchema, type Manifest } from '../bundle/manifest.ts';
 import { readVerified } from '../bundle/read.ts';
+import type { Engine } from '../engine/engine.ts';
 import { Problem, shortened } from '../errors.ts';
 
 const Name = Type.Object({ name: Type.String() });
@@ -16,14 +17,18 @@ const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
  */
 export async function installModels(
   server: FastifyInstance,
-  manifests: ReadonlyMap<string, Manifest>,
+  { manifests, repository }: Pick<Engine, 'manifests' | 'repository'>,
   directory: string,
 ): Promise<void> {
   const read = verifiedFiles(directory);
-  // What was verified at the start goes on being served, also where the bundle is replaced on disk.
-  await Promise.allSettled(
-    [...manifests.values()].flatMap((model) => model.task_files.map((file) => read(model, file))),
-  );
+  const keep = (model: Manifest): Promise<unknown> =>
+    Promise.allSettled(model.task_files.map((file) => read(model, file)));
+  // What was verified when it was loaded goes on being served, also where the bundle is replaced on disk.
+  await Promise.all([...manifests.values()].map(keep));
+  repository.onChange((name) => {
+    const loaded = manifests.get(name);
+    if (loaded) void keep(loaded);
+  });
   const find = (name: string): Manifest => {
     const manifest = manifests.get(name);
     if (!manifest)
@@ -74,10 +79,11 @@ export async function installModels(
 
 /** Reads task files, checks them against the manifest, and keeps them for as long as the manifest is served. */
 function verifiedFiles(directory: string) {
-  const kept = new WeakMap<Manifest, Map<string, Promise<Buffer>>>();
+  // By the list of files: a manifest is copied where it stops to be the default.
+  const kept = new WeakMap<Manifest['files'], Map<string, Promise<Buffer>>>();
   return (manifest: Manifest, file: string): Promise<Buffer> => {
-    const files = kept.get(manifest) ?? new Map<string, Promise<Buffer>>();
-    kept.set(manifest, files);
+    const files = kept.get(manifest.files) ?? new Map<string, Promise<Buffer>>();
+    kept.set(manifest.files, files);
     const content = files.get(file) ?? readVerified(join(directory, manifest.name), manifest, file);
     files.set(file, content);
     return content;

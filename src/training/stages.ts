@@ -120,7 +120,7 @@ export interface PolicyTargets {
  * its share of the compute of the whole path, or to predict whether going on gains more than it costs.
  */
 export function stageTwoOf(
-  family: Family,
+  family: Pick<Family, 'parameters'>,
   { losses, logits, costs }: PolicyTargets,
   { steps, rate, beta, lambda, divergence, policy = 'sequential' }: StageTwoConfig,
   batches: Batches,
@@ -179,7 +179,7 @@ export const decibels = (error: Value): Value => mul(log(error), 10 / Math.LN10)
 
 /** The parameters of a role by name. */
 export function parametersOf(
-  family: Family,
+  family: Pick<Family, 'parameters'>,
   role: 'model' | 'statistic' | 'policy',
 ): Map<string, Value> {
   return new Map(

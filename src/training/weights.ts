@@ -9,6 +9,6 @@ export const toConstants = (weights: ReadonlyMap<string, Float32Array>): Map<str
   new Map([...weights].map(([name, data]) => [name, { data }]));
 
 /** Initial weights. @param normal draws standard normal numbers */
-export function initialWeights(family: Family, normal: () => number): Weights {
+export function initialWeights(family: Pick<Family, 'parameters'>, normal: () => number): Weights {
   return new Map([...family.parameters].map(([name, { initial }]) => [name, initial(normal)]));
 }

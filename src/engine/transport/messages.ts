@@ -52,6 +52,10 @@ export type ToWorker =
   | { readonly type: 'cap'; readonly share: number }
   /** The request may be decoded. */
   | { readonly type: 'granted'; readonly id: number }
+  /** Open a bundle beside those that are served; answered by `opened` or `unopened`. */
+  | { readonly type: 'open'; readonly bundle: Bundle; readonly measured?: Measured }
+  /** From now on requests choose among these bundles; what was opened and is not among them is freed. */
+  | { readonly type: 'serve'; readonly bundles: readonly Bundle[] }
   /** Answered by `pong`, between two runs. */
   | { readonly type: 'ping' }
   | { readonly type: 'close' };
@@ -67,6 +71,8 @@ export type FromWorker =
     }
   /** A bundle could not be opened at its first request. */
   | { readonly type: 'refused'; readonly refusal: Refusal }
+  | { readonly type: 'opened'; readonly generation?: number; readonly measured: Measured }
+  | { readonly type: 'unopened'; readonly generation?: number; readonly reason: string }
   /** The worker cannot serve, and ends. */
   | { readonly type: 'unfit'; readonly reason: string }
   /** A request waits to be granted its memory and a place for decoding. */

@@ -2,11 +2,11 @@
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import type { SegmentRun } from '../transport/messages.ts';
-import { readOut, release, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
+import { readOut, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
 import { tellExits } from './exits.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
 import { givesInputBack, type LoadedModel, type LoadedPath } from './models.ts';
-import { Queues, removeWhere } from './queues.ts';
+import { drop, Queues, removeWhere } from './queues.ts';
 
 /** The longest a whole path may take in one run, ms: cancellation and other requests wait that long. */
 const MAX_PATH_MS = 20;
@@ -24,14 +24,12 @@ export class Loop {
   /** The share of its exits that each model may use; 1 while the service is not loaded. */
   share = 1;
   private readonly queues = new Queues();
-  /** Samples that run only while `queues` is empty. */
-  private readonly idleQueues = new Queues();
   private isRunning = false;
   private isIdleRun = false;
   private runs: SegmentRun[] = [];
   private reportedAt = clock();
   /** Measured time of reading out, ms per element: running means. */
-  private readonly readOuts = new Map<LoadedModel, number>();
+  private readonly readOuts = new WeakMap<LoadedModel, number>();
   /** Jobs with a deadline that are not settled. */
   private readonly timed = new Set<Job>();
 
@@ -45,42 +43,46 @@ export class Loop {
   add(job: Job): void {
     job.foundIdle = !this.isRunning || this.isIdleRun;
     if (Number.isFinite(job.deadline)) this.timed.add(job);
-    for (const item of job.items) this.enqueue(item);
+    for (const item of job.items) this.queues.add(item);
     if (!this.isRunning) void this.run();
   }
 
   /** Removes the samples of a cancelled job. Those inside a run are dropped when it ends. */
   remove(job: Job): void {
     this.timed.delete(job);
-    this.queues.remove(job).forEach(drop);
+    this.queues.remove(job);
   }
 
   /** Drops the jobs that run only while nothing else waits. */
   dropIdle(): void {
-    this.idleQueues.clear();
+    this.queues.dropIdle();
   }
 
-  private enqueue(item: Item): void {
-    (item.job.onlyWhenIdle ? this.idleQueues : this.queues).add(item);
+  /** Frees a model that gets no more jobs, between two runs. */
+  retire(model: LoadedModel): void {
+    this.queues.retire(model);
+    if (!this.isRunning) this.queues.releaseRetired();
   }
 
   private async run(): Promise<void> {
     this.isRunning = true;
     try {
       for (;;) {
-        const next = this.queues.take() ?? this.idleQueues.take();
+        const next = this.queues.take();
         if (!next) break;
         const { model, batch } = next;
         this.isIdleRun = at(batch, 0).job.onlyWhenIdle;
         await this.leaveInTime(() => clock() + this.expectedMs(model, batch));
         await this.advance(model, batch);
+        this.queues.releaseRetired();
         if (clock() - this.reportedAt >= REPORT_INTERVAL_MS) this.reportRuns();
       }
     } finally {
       this.isRunning = false;
       this.isIdleRun = false;
+      this.queues.dropEmpty();
+      this.queues.releaseRetired();
       this.reportRuns();
-      this.queues.prune();
     }
   }
 
@@ -92,7 +94,7 @@ export class Loop {
   private async leaveInTime(end: () => number): Promise<void> {
     for (const job of this.timed) if (job.settled) this.timed.delete(job);
     if (this.timed.size === 0) return;
-    for (const { model, waiting } of this.queues.all) {
+    for (const { model, waiting } of this.queues.all()) {
       for (const item of waiting.filter(({ job }) => this.timed.has(job))) {
         const { job, hasResult, passed } = item;
         const after = end() + this.readOutMs(model, [item]);
@@ -188,7 +190,7 @@ export class Loop {
     if (watched.length > 0) await tellExits(model, exit, watched);
     for (const item of going) {
       if (item.job.cancelled) drop(item);
-      else this.enqueue(item);
+      else this.queues.add(item);
     }
   }
 
@@ -270,7 +272,3 @@ const runningMean = (mean: number, newest: number): number =>
 
 const elementsOf = (batch: readonly Item[]): number =>
   batch.reduce((sum, { elements }) => sum + elements, 0);
-
-function drop(item: Item): void {
-  for (const row of Object.values(item.values)) release(row);
-}

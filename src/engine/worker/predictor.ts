@@ -15,14 +15,14 @@ export type Predictable = Pick<LoadedModel, 'firstExit'> & {
 
 /** Keeps, for each model, how deep its samples go. */
 export class Predictor {
-  /** By model: for each exit the share of samples that run on to it; 1 before any was answered. */
+  /** By model and its exits: for each exit the share of samples that run on to it; 1 before any was answered. */
   private readonly reached = new Map<string, number[]>();
 
   /** Records the depths at which samples of a model stopped. */
-  observe({ name, exits }: Predictable['manifest'], depths: readonly number[]): void {
-    const shares = this.sharesOf(name, exits.length);
+  observe(manifest: Predictable['manifest'], depths: readonly number[]): void {
+    const shares = this.sharesOf(manifest);
     for (const depth of depths)
-      exits.forEach((exit, i) => {
+      manifest.exits.forEach((exit, i) => {
         const value = Number(depth >= exit);
         shares[i] = at(shares, i) + NEWEST_WEIGHT * (value - at(shares, i));
       });
@@ -39,7 +39,7 @@ export class Predictor {
     { depth, maxDepth, minDepth = 0 }: StoppingParameters = {},
     cap = Number.POSITIVE_INFINITY,
   ): number {
-    const shares = this.sharesOf(manifest.name, manifest.exits.length);
+    const shares = this.sharesOf(manifest);
     const most = depth ?? maxDepth ?? manifest.depth;
     const least = depth ?? minDepth;
     const perElement = segments.reduce((sum, { msPerElement }, i) => {
@@ -50,11 +50,13 @@ export class Predictor {
     return perElement * elements;
   }
 
-  private sharesOf(name: string, exits: number): number[] {
-    const known = this.reached.get(name);
+  private sharesOf({ name, exits }: Predictable['manifest']): number[] {
+    // Another bundle of the name may have other exits.
+    const key = `${name} ${exits.join()}`;
+    const known = this.reached.get(key);
     if (known) return known;
-    const shares = new Array<number>(exits).fill(1);
-    this.reached.set(name, shares);
+    const shares = new Array<number>(exits.length).fill(1);
+    this.reached.set(key, shares);
     return shares;
   }
 }

@@ -17,8 +17,6 @@ export interface Loaded {
   readonly provider: Provider;
   readonly models: ReadonlyMap<string, LoadedModel>;
   readonly refused: readonly Refusal[];
-  /** Those that their first request opens. */
-  readonly unopened: readonly Bundle[];
   /** What the warm-ups have measured. */
   readonly measured: readonly Measured[];
   /** Which providers were tried and which was chosen, for the log. */
@@ -51,7 +49,14 @@ export async function openModel(
   await checkFiles(bundle.directory, bundle.manifest);
   const model = await loadModel(bundle, provider, threads);
   const known = measured?.find((one) => one.model === bundle.manifest.name);
-  await warmUp(model, provider === 'cpu' && regroup, known);
+  try {
+    // Once more: had the folder been replaced in between, other bytes would be loaded than were checked.
+    await checkFiles(bundle.directory, bundle.manifest);
+    await warmUp(model, provider === 'cpu' && regroup, known);
+  } catch (error) {
+    await releaseModel(model);
+    throw error;
+  }
   return model;
 }
 
@@ -91,22 +96,19 @@ const timeNote = (provider: Provider, ms: number): string =>
     : `${provider} loads no model`;
 
 async function loadOn(bundles: readonly Bundle[], options: Options): Promise<Loaded> {
-  const unopened: Bundle[] = [];
   const models = new Map<string, LoadedModel>();
   const refused: Refusal[] = [];
   for (const bundle of bundles) {
     const { name } = bundle.manifest;
     try {
-      if (options.onFirstUse?.includes(name)) {
-        await checkModel(bundle);
-        unopened.push(bundle);
-      } else models.set(name, await openModel(bundle, options));
+      if (options.onFirstUse?.includes(name)) await checkModel(bundle);
+      else models.set(name, await openModel(bundle, options));
     } catch (error) {
       refused.push({ name, reason: messageOf(error) });
     }
   }
   const measured = [...models.values()].map(measurementsOf);
-  return { provider: options.provider, models, unopened, measured, refused, notes: [] };
+  return { provider: options.provider, models, measured, refused, notes: [] };
 }
 
 /** Time for one sample of each model at full depth, ms; none where no model loads. */

@@ -1,63 +1,102 @@
-/** The samples that wait in a worker: one queue for each model, segment and shape. */
+/** The queues of a worker: one per model, exit and shape. A model that is replaced keeps its own until they are empty. */
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
-import { segmentAt } from './executor.ts';
+import { release, segmentAt } from './executor.ts';
 import type { Item, Job } from './jobs.ts';
-import type { LoadedModel } from './models.ts';
+import { releaseModel, type LoadedModel } from './models.ts';
 import { pick, type Queue } from './scheduler.ts';
 
-/** Samples that can share a batch. */
+/** Samples that wait for one segment of a model and could share a batch. */
 export interface DepthQueue extends Queue<Item> {
   readonly model: LoadedModel;
   readonly waiting: Item[];
 }
 
-/** Queues, of which `scheduler.ts` picks. */
+/** Samples that wait, by what they wait for. */
 export class Queues {
-  private readonly byKey = new Map<string, DepthQueue>();
+  private readonly queues = new Map<string, DepthQueue>();
+  /** Of the jobs that run only while nothing else waits. */
+  private readonly idle = new Map<string, DepthQueue>();
+  /** Tells the queues of a model from those of another of its name, which may replace it. */
+  private readonly serials = new WeakMap<LoadedModel, number>();
+  private serial = 0;
+  private readonly retired = new Set<LoadedModel>();
 
-  /** All queues, empty ones too. */
-  get all(): DepthQueue[] {
-    return [...this.byKey.values()];
+  /** All but those of idle jobs. */
+  all(): DepthQueue[] {
+    return [...this.queues.values()];
   }
 
   add(item: Item): void {
-    const { model } = item.job;
-    const key = `${model.manifest.name}#${item.next}#${item.shape}`;
-    let queue = this.byKey.get(key);
+    const { model, onlyWhenIdle } = item.job;
+    const queues = onlyWhenIdle ? this.idle : this.queues;
+    const key = `${this.serialOf(model)}#${item.next}#${item.shape}`;
+    let queue = queues.get(key);
     if (!queue) {
       const { limit } = segmentAt(model, item.next);
       queue = { model, waiting: [], limit, segment: item.next };
-      this.byKey.set(key, queue);
+      queues.set(key, queue);
     }
     queue.waiting.push(item);
   }
 
   /** Takes out the batch that runs next; undefined where nothing waits. */
   take(): { model: LoadedModel; batch: readonly Item[] } | undefined {
-    const queues = this.all;
-    const decision = pick(queues, clock());
-    if (!decision) return undefined;
-    const { model, waiting } = at(queues, decision.queue);
-    const batch = new Set(decision.batch);
-    removeWhere(waiting, (item) => batch.has(item));
-    return { model, batch: [...batch] };
+    for (const queues of [this.all(), [...this.idle.values()]]) {
+      const decision = pick(queues, clock());
+      if (!decision) continue;
+      const { model, waiting } = at(queues, decision.queue);
+      const batch = new Set(decision.batch);
+      removeWhere(waiting, (item) => batch.has(item));
+      return { model, batch: [...batch] };
+    }
+    return undefined;
   }
 
-  /** Removes and returns the samples of a job. */
-  remove(job: Job): Item[] {
-    return this.all.flatMap(({ waiting }) => removeWhere(waiting, (item) => item.job === job));
+  /** Drops the samples of the jobs that run only while nothing else waits. */
+  dropIdle(): void {
+    for (const { waiting } of this.idle.values()) waiting.splice(0).forEach(drop);
   }
 
-  /** Removes all samples. */
-  clear(): void {
-    this.byKey.clear();
+  /** Drops the waiting samples of a job. */
+  remove(job: Job): void {
+    for (const { waiting } of this.queues.values())
+      removeWhere(waiting, (item) => item.job === job).forEach(drop);
   }
 
-  /** Forgets the queues that are empty. */
-  prune(): void {
-    for (const [key, { waiting }] of this.byKey) if (waiting.length === 0) this.byKey.delete(key);
+  dropEmpty(): void {
+    for (const queues of [this.queues, this.idle])
+      for (const [key, { waiting }] of queues) if (waiting.length === 0) queues.delete(key);
   }
+
+  /** Marks a model that gets no more jobs. */
+  retire(model: LoadedModel): void {
+    this.retired.add(model);
+  }
+
+  /** Frees the marked models that no sample waits for; not to be called during a run. */
+  releaseRetired(): void {
+    if (this.retired.size === 0) return;
+    this.dropEmpty();
+    const inUse = new Set([...this.all(), ...this.idle.values()].map(({ model }) => model));
+    for (const model of this.retired) {
+      if (inUse.has(model)) continue;
+      this.retired.delete(model);
+      void releaseModel(model);
+    }
+  }
+
+  private serialOf(model: LoadedModel): number {
+    const known = this.serials.get(model);
+    if (known !== undefined) return known;
+    this.serials.set(model, this.serial);
+    return this.serial++;
+  }
+}
+
+/** Frees the values of a sample that is not run further. */
+export function drop(item: Item): void {
+  for (const row of Object.values(item.values)) release(row);
 }
 
 /** Removes the values that match from `list`, in place, and returns them. */

@@ -1,13 +1,12 @@
 /** A worker's requests: decodes them, runs their samples and encodes the answers. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import type { Bundle } from '../../bundle/read.ts';
 import { clientLeft, Problem } from '../../errors.ts';
 import { messageOf } from '../../util/message-of.ts';
 import { owned } from '../../util/owned.ts';
 import type { WorkerLine } from '../transport/handle.ts';
-import type { ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
+import type { Measured, ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
 import { Outbox } from '../transport/outbox.ts';
-import type { Admit, Claim, Decoder, RunResult, Sample, TaskFiles } from '../types.ts';
+import type { Admit, Claim, DecodedRequest, Decoder, RunResult, TaskFiles } from '../types.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { ExitReports } from './exits.ts';
 import { Job, type ExitWatch } from './jobs.ts';
@@ -16,7 +15,8 @@ import type { LoadedModel } from './models.ts';
 import { Predictor } from './predictor.ts';
 import { loadModels, openModel, type Loaded } from './providers.ts';
 import { Shadows } from './shadows.ts';
-import { Shelf } from './shelf.ts';
+import { Shelf, type ModelSet, type ShelfActions } from './shelf.ts';
+import { measurementsOf } from './warm-up.ts';
 
 /** Loads the models and serves requests until told to close. Where no model can be loaded it reports `unfit` and ends. */
 export async function serve(
@@ -33,13 +33,14 @@ export async function serve(
     return;
   }
   const { provider, notes, refused, measured } = loaded;
-  const shelf = new Shelf(
-    loaded.models,
-    loaded.unopened,
-    (bundle) => openModel(bundle, { ...options, provider }),
-    (refusal) => line.post({ type: 'refused', refusal }),
-  );
-  const requests = new Requests(line, shelf, decode, options.shadowShare ?? 0);
+  const refusedNames = new Set(refused.map(({ name }) => name));
+  const served = options.bundles.filter(({ manifest }) => !refusedNames.has(manifest.name));
+  const open: ShelfActions['open'] = (bundle, measured) => {
+    // What was measured before the start is of the bundles that were there then.
+    const known = options.bundles.includes(bundle) ? options.measured : measured && [measured];
+    return openModel(bundle, { ...options, provider, measured: known ?? [] });
+  };
+  const requests = new Requests(line, loaded.models, served, decode, open, options.shadowShare);
   line.onMessage((message) => requests.receive(message));
   line.post({ type: 'ready', provider, notes, refused, measured });
 }
@@ -60,13 +61,22 @@ class Requests {
   /** Ends the wait of a request that asked to be decoded. */
   private readonly grants = new Map<number, () => void>();
 
+  private readonly shelf: Shelf;
+
   constructor(
     private readonly line: WorkerLine,
-    private readonly models: Shelf,
+    loaded: Loaded['models'],
+    served: readonly Bundle[],
     private readonly decode: Decoder,
-    shadowShare: number,
+    open: ShelfActions['open'],
+    shadowShare = 0,
   ) {
     this.outbox = new Outbox(line);
+    this.shelf = new Shelf(loaded, served, {
+      open,
+      refuse: (refusal) => line.post({ type: 'refused', refusal }),
+      release: (model) => this.loop.retire(model),
+    });
     this.loop = new Loop(
       (runs) => this.outbox.post({ type: 'segments', runs }),
       (ids, ms) => this.outbox.post({ type: 'running', ids, ms }),
@@ -82,13 +92,12 @@ class Requests {
     this.outbox.release();
     switch (message.type) {
       case 'perform':
-        void this.settle(message.id, this.perform(message.id, message.request, message.arrivedAt));
+        void this.settle(message.id, (models) =>
+          this.perform(message.id, models, message.request, message.arrivedAt),
+        );
         break;
       case 'run':
-        void this.settle(
-          message.id,
-          this.run(message.id, message.model, message.samples, message.stopping, message.arrivedAt),
-        );
+        void this.settle(message.id, (models) => this.run(message, models));
         break;
       case 'cancel':
         this.cancel(message.id);
@@ -98,6 +107,12 @@ class Requests {
         break;
       case 'granted':
         this.grants.get(message.id)?.();
+        break;
+      case 'open':
+        void this.open(message.bundle, message.measured);
+        break;
+      case 'serve':
+        this.shelf.serve(message.bundles);
         break;
       case 'ping':
         this.outbox.post({ type: 'pong' });
@@ -110,27 +125,36 @@ class Requests {
     }
   }
 
-  private async perform(id: number, request: unknown, arrivedAt: number): Promise<void> {
+  private async open(bundle: Bundle, measured: Measured | undefined): Promise<void> {
+    const { generation } = bundle;
+    const about = { ...(generation !== undefined && { generation }) };
+    try {
+      const model = await this.shelf.prepare(bundle, measured);
+      this.outbox.post({ type: 'opened', ...about, measured: measurementsOf(model) });
+    } catch (error) {
+      this.outbox.post({ type: 'unopened', ...about, reason: messageOf(error) });
+    }
+  }
+
+  private async perform(
+    id: number,
+    models: ModelSet,
+    request: unknown,
+    arrivedAt: number,
+  ): Promise<void> {
     const controller = new AbortController();
     this.decoding.set(id, controller);
-    const files: TaskFiles = (model, file) => readFile(join(this.models.directory(model), file));
+    const files: TaskFiles = (model, file) => models.file(model, file);
     const { signal } = controller;
-    const admit: Admit = (claim) => this.admit(id, claim, arrivedAt, signal);
-    const decoded = await this.decode(request, this.models.manifests, files, signal, admit)
+    const admit: Admit = (claim) => this.admit(id, models, claim, arrivedAt, signal);
+    const decoded = await this.decode(request, models.manifests, files, signal, admit)
       .catch((error: unknown) => {
         throw signal.aborted ? clientLeft() : error;
       })
       .finally(() => this.decoding.delete(id));
     if (signal.aborted) throw clientLeft();
     const reports = decoded.exits && new ExitReports(this.outbox, id, decoded.exits.encode);
-    const result = await this.enqueue(
-      id,
-      decoded.model,
-      decoded.samples,
-      decoded.stopping,
-      arrivedAt,
-      reports,
-    );
+    const result = await this.enqueue(id, models, decoded, arrivedAt, reports);
     await reports?.posted();
     const answer = await decoded.encode(result);
     const summary = {
@@ -147,13 +171,14 @@ class Requests {
   /** Asks the engine for memory and a place to decode, and waits for them. */
   private async admit(
     id: number,
+    models: ModelSet,
     { bytes, work }: Claim,
     arrivedAt: number,
     signal: AbortSignal,
   ): Promise<void> {
     const predicted = work && {
       samples: work.samples,
-      ...this.predict(await this.models.model(work.model), work.elements, work.stopping, arrivedAt),
+      ...this.predict(await models.model(work.model), work.elements, work.stopping, arrivedAt),
     };
     this.outbox.post({ type: 'claim', id, bytes, ...(predicted && { work: predicted }) });
     await new Promise<void>((resolve, reject) => {
@@ -176,23 +201,20 @@ class Requests {
     };
   }
 
-  private async run(
-    id: number,
-    model: string,
-    samples: readonly Sample[],
-    stopping: StoppingParameters,
-    arrivedAt: number,
-  ): Promise<void> {
+  private async run(message: Extract<ToWorker, { type: 'run' }>, models: ModelSet): Promise<void> {
+    const { id, arrivedAt } = message;
     this.outbox.post({
       type: 'ran',
       id,
-      result: await this.enqueue(id, model, samples, stopping, arrivedAt),
+      result: await this.enqueue(id, models, message, arrivedAt),
     });
   }
 
-  private async settle(id: number, work: Promise<void>): Promise<void> {
+  /** Does the work of a request on the present models, and reports where it fails. */
+  private async settle(id: number, work: (models: ModelSet) => Promise<void>): Promise<void> {
+    const models = this.shelf.take();
     try {
-      await work;
+      await work(models);
     } catch (error) {
       const [code, detail] =
         error instanceof Problem
@@ -202,20 +224,20 @@ class Requests {
     } finally {
       this.jobs.delete(id);
       this.opening.delete(id);
+      this.shelf.giveBack(models);
       this.outbox.release();
     }
   }
 
   private async enqueue(
     id: number,
-    name: string,
-    samples: readonly Sample[],
-    stopping: StoppingParameters,
+    models: ModelSet,
+    { model: name, samples, stopping }: Pick<DecodedRequest, 'model' | 'samples' | 'stopping'>,
     arrivedAt: number,
     watch?: ExitWatch,
   ): Promise<RunResult> {
     this.opening.add(id);
-    const model = await this.models.model(name);
+    const model = await models.model(name);
     if (!this.opening.delete(id)) throw clientLeft();
     const job = new Job(id, model, samples, stopping, arrivedAt, watch);
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);

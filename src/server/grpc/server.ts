@@ -10,10 +10,12 @@ import {
 } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
+import { OPEN_ACCESS, type Access } from '../../config/access.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { grpcPackage, inferenceService } from '../../tasks/open-inference/grpc-messages.ts';
 import { openInferenceGrpc } from '../../tasks/open-inference/grpc-decoder.ts';
 import type { TaskExit } from '../../engine/types.ts';
+import { requireManager } from '../access.ts';
 import { MAX_WAITING_BYTES } from '../events.ts';
 import { performTask, type Caller } from '../perform.ts';
 import type { Metrics } from '../metrics.ts';
@@ -27,6 +29,7 @@ import {
   repositoryIndex,
   serverMetadata,
 } from '../v2/models.ts';
+import { changeRepository, type RepositoryAction } from '../v2/repository.ts';
 import { firstText, inStream, streamError, toStatus } from './wire.ts';
 
 /** What the gRPC side needs of the service. */
@@ -39,6 +42,8 @@ export interface GrpcOptions {
   readonly port: number;
   /** Limit on a message, bytes. */
   readonly maxBodyBytes: number;
+  /** Who may load and unload models; default: nobody. */
+  readonly access?: Access;
   ready: () => boolean;
   /** Is told of errors inside the service. */
   log: (error: unknown) => void;
@@ -61,7 +66,11 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
     'grpc.max_receive_message_length': options.maxBodyBytes,
     'grpc.max_send_message_length': -1,
   });
-  server.addService(bytesOnly(), { ...describing(options), ...inferring(options) });
+  server.addService(bytesOnly(), {
+    ...describing(options),
+    ...changing(options),
+    ...inferring(options),
+  });
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   health.addToServer(server);
   new ReflectionService(grpcPackage).addToServer(server);
@@ -126,7 +135,7 @@ function describing({
     ServerReady: unary(() => ({ ready: ready() })),
     ModelReady: unary((request: Named) => ({ ready: find(request) !== undefined && ready() })),
     ServerMetadata: unary(() => serverMetadata(version)),
-    ModelMetadata: unary((request: Named) => modelMetadata(find(request))),
+    ModelMetadata: unary((request: Named) => modelMetadata(find(request), engine)),
     ModelConfig: unary((request: Named) => ({ config: modelConfig(find(request)) })),
     ModelStatistics: unary((request: Named) => ({
       model_stats: statistics(request).map((one) => modelStatistics(one, metrics.statistics)),
@@ -135,6 +144,32 @@ function describing({
       models: repositoryIndex(engine, onlyReady),
     })),
   };
+}
+
+/** Loading and unloading; the metadata `authorization` holds the token, as in the header over HTTP. */
+function changing({
+  engine,
+  access = OPEN_ACCESS,
+  log,
+}: GrpcOptions): UntypedServiceImplementation {
+  const change =
+    (action: RepositoryAction): handleUnaryCall<Change, object> =>
+    ({ request: { model_name: name = '', parameters }, metadata }, callback) => {
+      const [header] = metadata.get('authorization').map(String);
+      new Promise((resolve) => {
+        requireManager(access, header);
+        resolve(changeRepository(engine, access, action, name, parameters));
+      }).then(
+        () => callback(null, {}),
+        (error: unknown) => callback(toStatus(toProblem(error), log)),
+      );
+    };
+  return { RepositoryModelLoad: change('load'), RepositoryModelUnload: change('unload') };
+}
+
+interface Change {
+  readonly model_name?: string;
+  readonly parameters?: object;
 }
 
 function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImplementation {

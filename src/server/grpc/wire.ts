@@ -6,6 +6,8 @@ import { methodNamed } from '../../tasks/open-inference/grpc-messages.ts';
 /** HTTP statuses of problems as codes of gRPC; others are UNKNOWN. */
 const codes: Readonly<Record<number, status>> = {
   400: status.INVALID_ARGUMENT,
+  401: status.UNAUTHENTICATED,
+  403: status.PERMISSION_DENIED,
   404: status.NOT_FOUND,
   413: status.RESOURCE_EXHAUSTED,
   429: status.RESOURCE_EXHAUSTED,

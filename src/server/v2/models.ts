@@ -1,15 +1,15 @@
 /** What the Open Inference Protocol says of models and their repository, the same over REST and gRPC. */
-import { segmentExits, type Manifest } from '../../bundle/manifest.ts';
+import { modelOf, segmentExits, type Manifest } from '../../bundle/manifest.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { Problem } from '../../errors.ts';
 import { MAX_SAMPLES } from '../../tasks/tensor/inputs.ts';
-import { modelNamed } from '../../tasks/open-inference/protocol.ts';
+import { modelNamed, versionsOf } from '../../tasks/open-inference/protocol.ts';
 import { STOP_TENSORS } from '../../tasks/tensor/outputs.ts';
 import type { Statistics } from './statistics.ts';
 import { DEFAULT_THRESHOLD } from '../../stopping/rules.ts';
 
 /** The part of an engine that is described. */
-export type Served = Pick<Engine, 'manifests' | 'refused'>;
+export type Served = Pick<Engine, 'manifests' | 'refused' | 'repository'>;
 
 /** Extensions of the protocol that are implemented. */
 const EXTENSIONS = [
@@ -56,9 +56,9 @@ function portsOf(manifest: Manifest) {
 }
 
 /** Inputs and outputs of a model with datatypes and shapes [N,…]. */
-export const modelMetadata = (manifest: Manifest) => ({
-  name: manifest.name,
-  versions: [manifest.version],
+export const modelMetadata = (manifest: Manifest, { manifests }: Pick<Served, 'manifests'>) => ({
+  name: modelOf(manifest.name),
+  versions: versionsOf(manifests, manifest.name),
   platform: PLATFORM,
   ...portsOf(manifest),
 });
@@ -78,10 +78,10 @@ export function modelConfig(manifest: Manifest) {
     // Dimensions must not be empty there: a number per sample is reshaped to none.
     return dims.length > 0 ? { ...common, dims } : { ...common, dims: [1], reshape: { shape: [] } };
   };
-  const { name, depth, exits, task, family } = manifest;
+  const { depth, exits, task, family } = manifest;
   const text = (value: unknown) => ({ string_value: String(value) });
   return {
-    name,
+    name: modelOf(manifest.name),
     platform: PLATFORM,
     backend: 'stopwise',
     max_batch_size: MAX_SAMPLES,
@@ -97,18 +97,30 @@ export function modelConfig(manifest: Manifest) {
   };
 }
 
-/** The models of the repository: served ones are READY, refused ones UNAVAILABLE with the reason. */
-export function repositoryIndex({ manifests, refused }: Served, onlyReady = false) {
-  const ready = [...manifests.values()].map(({ name, version }) => ({
-    name,
+/**
+ * The models of the repository: READY, or UNAVAILABLE with the reason where they were refused or unloaded. One that is
+ * served on because what was to replace it was refused is READY and has a reason too.
+ */
+export function repositoryIndex({ manifests, refused, repository }: Served, onlyReady = false) {
+  const row = (name: string, version: string, isReady: boolean, reason: string) => ({
+    name: modelOf(name),
     version,
-    state: 'READY',
-    reason: '',
-  }));
-  const others = refused
+    state: isReady ? 'READY' : 'UNAVAILABLE',
+    reason,
+  });
+  const served = [...manifests.values()].map(({ name, version }) => {
+    const refusal = refused.find((one) => one.name === name);
+    if (!refusal) return row(name, version, true, '');
+    const { reason, isReplacement = false } = refusal;
+    return row(name, version, isReplacement, isReplacement ? `not replaced: ${reason}` : reason);
+  });
+  const others = [
+    ...refused,
+    ...[...repository.unloaded].map((name) => ({ name, reason: 'unloaded' })),
+  ]
     .filter(({ name }) => !manifests.has(name))
-    .map(({ name, reason }) => ({ name, version: '', state: 'UNAVAILABLE', reason }));
-  return onlyReady ? ready : [...ready, ...others];
+    .map(({ name, reason }) => row(name, /@(.*)$/.exec(name)?.[1] ?? '', false, reason));
+  return [...served, ...others].filter(({ state }) => !onlyReady || state === 'READY');
 }
 
 /**
@@ -123,7 +135,7 @@ export function modelStatistics(manifest: Manifest, statistics: Statistics) {
   const [first = 0] = segmentExits(manifest);
   const none = { count: success.count, ns: 0 };
   return {
-    name: manifest.name,
+    name: modelOf(manifest.name),
     version: manifest.version,
     last_inference: last,
     inference_count: samples,

@@ -14,6 +14,7 @@ const State = Type.Object({
   state: Type.String({ description: 'READY or UNAVAILABLE.' }),
   reason: Type.String(),
 });
+const Changed = Type.Object({ name: Type.String(), state: Type.String() });
 const Statistics = Type.Object({ model_stats: Type.Array(Type.Object({})) });
 
 const InferAnswer = Type.Object({
@@ -61,6 +62,15 @@ const operations = {
     summary: 'All models, refused ones with the reason. The body may be empty or {"ready": true}.',
     answer: Type.Array(State),
   },
+  modelLoad: {
+    summary:
+      'Loads the folder of a model: a new one, or in place of the bundle that is served, on which requests in progress finish. Needs MANAGEMENT_TOKENS or ALLOW_REPOSITORY.',
+    answer: Changed,
+  },
+  modelUnload: {
+    summary: 'Serves a model no longer. Needs MANAGEMENT_TOKENS or ALLOW_REPOSITORY.',
+    answer: Changed,
+  },
   modelMetadata: {
     summary: 'Inputs and outputs of a model.',
     answer: Type.Object({
@@ -90,6 +100,7 @@ const operations = {
 /** The route's configuration with its OpenAPI description. */
 export function describeV2(operation: keyof typeof operations, versioned = false) {
   const { summary, answer } = operations[operation];
+  const changes = operation === 'modelLoad' || operation === 'modelUnload';
   const isInfer = operation === 'modelInfer';
   const name = Type.String({ description: "The model's name." });
   const params = operation.startsWith('model') && {
@@ -114,6 +125,7 @@ export function describeV2(operation: keyof typeof operations, versioned = false
           content: { 'application/json': { schema: answer }, ...(isInfer && binary) },
         },
         ...(params && { 404: failure }),
+        ...(changes && { 400: failure, 401: failure, 403: failure, 503: failure }),
         ...(isInfer && { 400: failure, 413: failure, 429: failure }),
         ...(/Ready|Infer/.test(operation) && { 503: failure }),
       },

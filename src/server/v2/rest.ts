@@ -1,5 +1,6 @@
 /** The Open Inference Protocol (V2) over REST, for every model; tensors are decoded and encoded in the workers. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Access } from '../../config/access.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { Problem, shortened } from '../../errors.ts';
 import { JSON_LENGTH, openInferenceRest } from '../../tasks/open-inference/rest.ts';
@@ -18,12 +19,15 @@ import {
   serverMetadata,
 } from './models.ts';
 import { describeV2 } from './openapi.ts';
+import { changeRepository } from './repository.ts';
 
 /** What the routes need of the service. */
 export interface V2Options {
   readonly engine: Engine;
   readonly metrics: Metrics;
   readonly version: string;
+  readonly access: Access;
+  draining: () => boolean;
   /** Whether requests are accepted. */
   ready: () => boolean;
 }
@@ -44,7 +48,8 @@ export async function installV2(app: FastifyInstance, options: V2Options): Promi
   );
 }
 
-function installServer(v2: FastifyInstance, { engine, metrics, version, ready }: V2Options): void {
+function installServer(v2: FastifyInstance, options: V2Options): void {
+  const { engine, metrics, version, access, draining, ready } = options;
   const { manifests } = engine;
   v2.get('', { config: describeV2('serverMetadata') }, () => serverMetadata(version));
   v2.get('/health/live', { config: describeV2('serverLive') }, () => ({ live: true }));
@@ -55,22 +60,28 @@ function installServer(v2: FastifyInstance, { engine, metrics, version, ready }:
     model_stats: [...manifests.values()].map((one) => modelStatistics(one, metrics.statistics)),
   }));
   v2.post('/repository/index', { config: describeV2('repositoryIndex') }, ({ body }) =>
-    repositoryIndex(engine, wantsReady(body)),
+    repositoryIndex(engine, parsedBody(body, '{"ready": true}').ready === true),
   );
-  for (const action of ['load', 'unload'])
-    v2.post(`/repository/models/:model/${action}`, { schema: { hide: true } }, () => {
-      throw new Problem('bad-body', `This service does not ${action} models on request.`);
-    });
+  for (const action of ['load', 'unload'] as const)
+    v2.post<ModelPath>(
+      `/repository/models/:model/${action}`,
+      { config: describeV2(`model${action === 'load' ? 'Load' : 'Unload'}`) },
+      ({ params, body }) => {
+        if (draining())
+          throw new Problem('draining', 'The service is shutting down; use another instance.');
+        const { parameters } = parsedBody(body, '{}');
+        return changeRepository(engine, access, action, params.model, parameters);
+      },
+    );
 }
 
-/** `ready` of an index request, whose body may be empty. */
-function wantsReady(body: unknown): boolean {
-  if (!Buffer.isBuffer(body) || body.length === 0) return false;
+/** The JSON of a request, whose body may be empty. @param example of what it may be */
+function parsedBody(body: unknown, example: string): Readonly<Record<string, unknown>> {
+  if (!Buffer.isBuffer(body) || body.length === 0) return {};
   try {
-    const value = JSON.parse(body.toString()) as { ready?: unknown } | null;
-    return value?.ready === true;
+    return (JSON.parse(body.toString()) as Readonly<Record<string, unknown>> | null) ?? {};
   } catch (error) {
-    throw new Problem('bad-body', 'The body must be JSON such as {"ready": true}, or empty.', {
+    throw new Problem('bad-body', `The body must be JSON such as ${example}, or empty.`, {
       cause: error,
     });
   }
@@ -84,7 +95,9 @@ function installModel(v2: FastifyInstance, options: V2Options, versioned: boolea
   });
   const find = ({ params: { model, version } }: FastifyRequest<ModelPath>) =>
     findModel(engine, model, version);
-  v2.get<ModelPath>(path, describe('modelMetadata'), (request) => modelMetadata(find(request)));
+  v2.get<ModelPath>(path, describe('modelMetadata'), (request) =>
+    modelMetadata(find(request), engine),
+  );
   v2.get<ModelPath>(`${path}/ready`, describe('modelReady'), (request, reply) => {
     const { name } = find(request);
     return reply.code(ready() ? 200 : 503).send({ name, ready: ready() });

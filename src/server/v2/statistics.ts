@@ -47,6 +47,11 @@ export class Statistics {
     return fresh;
   }
 
+  /** Counts a model from 0 again: another bundle has taken its name. */
+  forget(model: string): void {
+    this.models.delete(model);
+  }
+
   answered({ model, depths, timing }: Summary): void {
     const counts = this.of(model);
     counts.last = Date.now();

@@ -2,7 +2,7 @@
  * The Open Inference Protocol (V2) apart from how it is written: a request of named tensors, and its response. REST and
  * gRPC translate to and from these.
  */
-import type { Manifest } from '../../bundle/manifest.ts';
+import { modelOf, type Manifest } from '../../bundle/manifest.ts';
 import type {
   DecodedRequest,
   ReachedExit,
@@ -45,24 +45,32 @@ const INPUT_TYPE = 'FP32';
 /** Parameters that say nothing about when to stop. */
 const IGNORED = ['binary_data_output', 'triton_enable_empty_final_response', 'exits'];
 
-/** The model with this name and version, any version where that is empty. @throws Problem `unknown-model` */
+/** The versions of a model that are served: that of its own folder, and those of folders NAME@VERSION. */
+export const versionsOf = (models: ReadonlyMap<string, Manifest>, name: string): string[] =>
+  [...models.values()]
+    .filter((one) => modelOf(one.name) === modelOf(name))
+    .map(({ version }) => version);
+
+/**
+ * The model with this name and version. Without a version that of the folder NAME.
+ * @throws Problem `unknown-model`
+ */
 export function modelNamed(
   models: ReadonlyMap<string, Manifest>,
   name: string,
   version = '',
 ): Manifest {
   const manifest = models.get(name);
-  if (!manifest)
-    throw new Problem(
-      'unknown-model',
-      `There is no model ${shortened(name)}; there are ${[...models.keys()].join(', ')}.`,
-    );
-  if (version !== '' && version !== manifest.version)
-    throw new Problem(
-      'unknown-model',
-      `${name} has no version ${shortened(version)}; its version is ${manifest.version}.`,
-    );
-  return manifest;
+  if (version === '' ? manifest : manifest?.version === version) return manifest as Manifest;
+  const other = models.get(`${name}@${version}`);
+  if (other) return other;
+  const versions = versionsOf(models, name);
+  throw new Problem(
+    'unknown-model',
+    versions.length > 0
+      ? `${name} has no version ${shortened(version) || 'of its own name'}; its versions are ${versions.join(', ')}.`
+      : `There is no model ${shortened(name)}; there are ${[...models.keys()].join(', ')}.`,
+  );
 }
 
 /** @throws Problem `bad-body` where the datatype is not that of model inputs */
@@ -149,7 +157,7 @@ function exitResponse(
     return [{ name, datatype: 'FP32', shape: [1, ...output.dims], data: output.data }];
   });
   return {
-    model_name: model,
+    model_name: modelOf(model),
     model_version: version,
     ...(id !== undefined && { id }),
     parameters: {
@@ -192,7 +200,7 @@ function toResponse(
 ): InferResponse {
   const { seed, tolerance, timing, maxDepth } = result;
   return {
-    model_name: manifest.name,
+    model_name: modelOf(manifest.name),
     model_version: manifest.version,
     ...(id !== undefined && { id }),
     parameters: {

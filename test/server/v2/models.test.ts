@@ -70,8 +70,11 @@ describe('models and server', () => {
       url: '/v2/repository/models/small-gray/load',
     });
     expect([load.statusCode, load.json()]).toEqual([
-      400,
-      { error: 'This service does not load models on request.' },
+      403,
+      {
+        error:
+          'This service does not load models on request; set MANAGEMENT_TOKENS, or ALLOW_REPOSITORY=true.',
+      },
     ]);
   });
 
