@@ -5,9 +5,8 @@ import { parseArgs } from 'node:util';
 import type { Manifest } from '../bundle/manifest.ts';
 import { checksum, loadBundle } from '../bundle/read.ts';
 import { writeManifest } from '../bundle/write.ts';
-import { Random } from '../data/random.ts';
-import { readRows } from '../data/tensor-files.ts';
 import { areClasses, traceFrozen, type Traced } from '../training/frozen.ts';
+import { readSamples, splitSamples } from '../training/samples.ts';
 import { trainPolicies } from '../training/policy-files.ts';
 import { at } from '../util/at.ts';
 import { WorkBar } from './progress.ts';
@@ -49,20 +48,15 @@ export async function trainPolicyCommand(args: readonly string[]): Promise<void>
   const bundle = await loadBundle(resolve(flags.bundle));
   const { manifest } = bundle;
   check(manifest, flags.replace);
-  const inputs = await readRows(flags.data);
-  const target = inputs.get('target');
-  if (!target) throw new Error('--data lacks the target: --data target=FILE.npy.');
-  const usual = areClasses(manifest, target)
-    ? { lambda: 0.05, beta: 0.1 }
-    : { lambda: 0.5, beta: 0.5 };
+  const samples = await readSamples(flags.data);
+  const unit = areClasses(manifest, samples.target) ? 'nats' : 'dB';
+  const usual = unit === 'nats' ? { lambda: 0.05, beta: 0.1 } : { lambda: 0.5, beta: 0.5 };
   const bar = new WorkBar();
   const seed = toNumber('--seed', flags.seed, 0);
   const steps = toNumber('--steps', flags.steps, 1);
   try {
-    const traced = await traceFrozen(bundle, inputs, target, (share) =>
-      bar.update('run', share / 2),
-    );
-    const { train, held } = split(target.shape[0] ?? 0, new Random(seed));
+    const traced = await traceFrozen(bundle, samples, (share) => bar.update('run', share / 2));
+    const { train, held } = splitSamples(samples, seed);
     const policies = await trainPolicies(manifest, traced, {
       steps,
       rate: RATE,
@@ -89,9 +83,7 @@ export async function trainPolicyCommand(args: readonly string[]): Promise<void>
       policy_files: [...policies.entries],
       files: { ...manifest.files, ...Object.fromEntries(added) },
     });
-    console.log(
-      report(manifest, traced, policies.pi, held, areClasses(manifest, target) ? 'nats' : 'dB'),
-    );
+    console.log(report(manifest, traced, policies.pi, held, unit));
   } finally {
     bar.stop();
   }
@@ -106,19 +98,6 @@ function check(manifest: Manifest, replace: boolean): void {
     );
   if (files.length > 0 && !replace)
     throw new Error(`${name} has policy files; --replace trains them anew.`);
-}
-
-const HELD_OUT = 0.2;
-/** Fewer samples teach nothing. */
-const LEAST = 50;
-
-function split(count: number, random: Random): { train: number[]; held: number[] } {
-  if (count < LEAST) throw new Error(`${count} samples are too few; ${LEAST} are the least.`);
-  const order = Array.from({ length: count }, (_, i) => ({ i, key: random.uniform() }))
-    .sort((a, b) => a.key - b.key)
-    .map(({ i }) => i);
-  const held = Math.round(count * HELD_OUT);
-  return { train: order.slice(held), held: order.slice(0, held) };
 }
 
 /** Depth, loss and time on the samples that were held out, of the policy and of each fixed exit. */

@@ -20,6 +20,7 @@ import {
   reshape,
 } from '../graph/operators.ts';
 import type { Value } from '../graph/value.ts';
+import type { Samples } from './samples.ts';
 import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
 import { at, entry } from '../util/at.ts';
 
@@ -74,8 +75,7 @@ export const areClasses = ({ outputs }: Manifest, target: Rows): boolean =>
 /** Runs all samples to full depth. @throws Error where inputs or target do not fit the network */
 export async function traceFrozen(
   { directory, manifest }: Bundle,
-  inputs: ReadonlyMap<string, Rows>,
-  target: Rows,
+  { inputs, target }: Samples,
   onProgress: (share: number) => void,
 ): Promise<Traced[]> {
   const load = (file: string): Promise<Session> => Session.load(join(directory, file));
