@@ -55,8 +55,6 @@ export default tseslint.config(
     files: ['public/**/*.js'],
     ...tseslint.configs.disableTypeChecked,
     languageOptions: { parserOptions: { project: false } },
-    // Each panel is one closure over its state and its part of the document.
-    rules: { ...tseslint.configs.disableTypeChecked.rules, 'max-lines-per-function': 'off' },
   },
   {
     // A table, one row an operator.

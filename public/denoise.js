@@ -1,11 +1,12 @@
 /** Denoising: a picture, noise to add, the answer beside it, and how deep each tile went. */
 import { ask, call } from './api.js';
 import { comparison } from './compare.js';
-import { element, fillModels, percent, say, showFacts } from './dom.js';
+import { percent, say, showFacts } from './dom.js';
 import * as images from './images.js';
 import { latest } from './latest.js';
-import { addNoise } from './noise.js';
-import { inWords, promiseOf, stoppingControls } from './stopping.js';
+import { Panel } from './panel.js';
+import { qualityOf, readPicture, withNoise } from './picture.js';
+import { inWords, promiseOf } from './stopping.js';
 import { clearTrace, follow } from './trace.js';
 
 /** Longer side of large pictures after reduction, pixels. */
@@ -17,155 +18,186 @@ const samples = {
 };
 const channelsOf = ({ inputs: [{ shape }] }) => shape[1];
 
-/** Starts the panel; gives the function that sends the first picture. */
-export function startDenoise(panel, models) {
-  const $ = (selector) => panel.querySelector(selector);
-  const frame = comparison($('[data-compare]'));
-  const stopping = stoppingControls($('[data-stopping]'), 'denoise', () => sending.soon());
-  /** The picture as it was chosen: `{canvas, pixels, gray, file?, name, size}`. */
-  let picture;
-  /** What is sent: `{blob, pixels, full?}`; it lasts until picture or noise change. */
-  let sent;
-
-  const fail = (error) => {
-    sent = undefined;
-    frame.clearAnswer();
-    clearTrace(panel);
-    showFacts(panel, []);
-    $('[data-download]').hidden = true;
-    say(panel, error.message, true);
-  };
+export class Denoise extends Panel {
+  frame = comparison(this.$('[data-compare]'));
+  /** The picture as it was chosen. */
+  picture;
+  /** What is sent: `{blob, pixels, added?, full?}`; it lasts until picture or noise change. */
+  sent;
 
   /** Fetches the picture that was chosen last. */
-  let source;
-  const loading = latest(
-    async (signal) => {
-      sending.stop();
+  loading = latest(
+    async (signal, source) => {
+      this.sending.stop();
       const file = await source(signal);
       const bitmap = await images.decode(file, (unreadable) => images.convert(unreadable, signal));
       signal.throwIfAborted();
-      use(file, bitmap);
+      this.use(file, bitmap);
     },
     (error) => {
-      picture = undefined;
-      frame.clear();
-      fail(error);
+      this.picture = undefined;
+      this.frame.clear();
+      this.fail(error);
     },
   );
-  const take = (from) => {
-    source = from;
-    return loading.now();
-  };
 
-  function use(file, bitmap) {
-    const reduce = $('[data-reduce] input');
-    const large = Math.max(bitmap.width, bitmap.height) > REDUCED * 1.25;
-    $('[data-reduce]').hidden = !large;
-    const canvas = images.toCanvas(bitmap, large && reduce.checked ? REDUCED : Infinity);
-    const pixels = images.pixelsOf(canvas);
-    if (file.gray) images.makeGray(pixels);
-    const reduced = canvas.width < bitmap.width;
-    $('[data-note]').hidden = !reduced;
-    $('[data-note]').textContent =
-      `Reduced from ${bitmap.width} × ${bitmap.height} to ${canvas.width} × ${canvas.height}, which takes noise away too.`;
-    const asItIs = !reduced && !file.gray;
-    const size = { width: canvas.width, height: canvas.height };
-    const name = (file.name ?? 'picture').replace(/\.\w+$/, '');
-    picture = { file: asItIs ? file : undefined, bitmap, source: file, pixels, name, ...size };
-    picture.gray = images.isGray(pixels);
-    const fitting = models.filter((model) => channelsOf(model) === 3 || picture.gray);
-    fillModels($('[data-model]'), fitting, defaultFor(picture.gray)?.name);
-    chooseModel();
-    sent = undefined;
-    sending.now();
+  constructor(root, models) {
+    super(root, models);
+    this.watchNoise();
+    this.watchPictures();
+    this.$('[data-show-tiles]').addEventListener('change', ({ target }) =>
+      this.frame.showTiles(target.checked),
+    );
   }
 
-  const defaultFor = (gray) =>
-    models.find((model) => model.default && channelsOf(model) === (gray ? 1 : 3)) ??
-    models.find((model) => channelsOf(model) === 3) ??
-    models[0];
-  const named = (manifest) =>
-    manifest === defaultFor(picture.gray) ? {} : { model: manifest.name };
-  const model = () => models.find(({ name }) => name === $('[data-model]').value);
-  const chooseModel = () => stopping.use(model());
-
-  /** The file to send: the chosen one where nothing was added, else a PNG. */
-  async function prepare() {
-    const strength = Number($('[data-noise]').value);
-    const kind = $('[data-noise-kind]').value;
-    const { pixels, width, height, gray, file } = picture;
-    if (strength === 0 && file) return { blob: file, pixels };
-    const noisy = strength > 0 ? addNoise(pixels, width, { kind, strength, gray }) : pixels;
-    const canvas = element('canvas', { width, height });
-    canvas
-      .getContext('2d')
-      .putImageData(new ImageData(new Uint8ClampedArray(noisy), width, height), 0, 0);
-    return { blob: await images.toPng(canvas), pixels: noisy, added: strength > 0 };
+  /** Sends the first picture. */
+  start() {
+    return this.takeSample(this.$('[data-sample]').value);
   }
 
-  const sending = latest(async (signal) => {
-    if (!picture) return;
-    frame.setStale(true);
-    say(panel, 'Working …');
-    if (!sent) {
-      const prepared = await prepare();
-      signal.throwIfAborted();
-      sent = prepared;
-      frame.setBefore(sent.blob);
-    }
-    const current = sent;
-    const request = {
-      body: current.blob,
-      type: current.blob.type || 'application/octet-stream',
-      signal,
+  watchNoise() {
+    const renew = () => {
+      this.showNoise();
+      this.sent = undefined;
+      this.sending.soon();
     };
-    const manifest = model();
-    const trace = follow(panel, manifest, stopping.threshold());
-    const query = { ...named(manifest), ...stopping.query() };
+    this.$('[data-noise]').addEventListener('input', renew);
+    this.$('[data-noise-kind]').addEventListener('change', renew);
+  }
+
+  watchPictures() {
+    const sample = this.$('[data-sample]');
+    sample.addEventListener('change', () => this.takeSample(sample.value));
+    images.takePictures(this.root, (file) => {
+      sample.value = '';
+      this.setNoise(0);
+      void this.loading.now(() => Promise.resolve(file));
+    });
+    this.$('[data-reduce]').addEventListener('change', () => {
+      if (this.picture) this.use(this.picture.source, this.picture.bitmap);
+    });
+  }
+
+  takeSample(name) {
+    const { file, noise, gray } = samples[name];
+    this.setNoise(noise);
+    return this.loading.now(async (signal) => {
+      const blob = await (await call(`samples/${file}`, { signal })).blob();
+      return Object.assign(blob, { name: file, gray });
+    });
+  }
+
+  setNoise(strength) {
+    this.$('[data-noise]').value = String(strength);
+    this.showNoise();
+  }
+
+  showNoise() {
+    const strength = this.$('[data-noise]').value;
+    const words = strength === '0' ? 'none' : `σ ${strength}`;
+    this.$('[data-noise-said]').textContent = words;
+    this.$('[data-noise]').setAttribute('aria-valuetext', words);
+  }
+
+  /** Takes a picture, reduced where that is asked for, and sends it. */
+  use(file, bitmap) {
+    const large = Math.max(bitmap.width, bitmap.height) > REDUCED * 1.25;
+    this.$('[data-reduce]').hidden = !large;
+    const reduce = large && this.$('[data-reduce] input').checked;
+    this.picture = readPicture(file, bitmap, reduce ? REDUCED : Infinity);
+    const { width, height, reduced, gray } = this.picture;
+    this.$('[data-note]').hidden = !reduced;
+    this.$('[data-note]').textContent =
+      `Reduced from ${bitmap.width} × ${bitmap.height} to ${width} × ${height}, which takes noise away too.`;
+    const fitting = this.models.filter((model) => channelsOf(model) === 3 || gray);
+    this.offer(fitting, this.defaultFor(gray));
+    this.sent = undefined;
+    void this.sending.now();
+  }
+
+  defaultFor(gray) {
+    return (
+      this.models.find((model) => model.default && channelsOf(model) === (gray ? 1 : 3)) ??
+      this.models.find((model) => channelsOf(model) === 3) ??
+      this.models[0]
+    );
+  }
+
+  /** The parameter that names a model; none for the one that the service takes by itself. */
+  naming(manifest) {
+    return manifest === this.defaultFor(this.picture.gray) ? {} : { model: manifest.name };
+  }
+
+  async send(signal) {
+    if (!this.picture) return;
+    this.frame.setStale(true);
+    say(this.root, 'Working …');
+    const sent = await this.prepare(signal);
+    const type = sent.blob.type || 'application/octet-stream';
+    const request = { body: sent.blob, type, signal };
+    const manifest = this.model;
+    const trace = follow(this.root, manifest, this.stopping.threshold());
+    const query = { ...this.naming(manifest), ...this.stopping.query() };
     const answer = await ask('denoise', { ...request, query, onExit: trace.onExit });
     const blob = images.fromBase64(answer.image.data, `image/${answer.image.format}`);
     signal.throwIfAborted();
-    frame.setAfter(blob);
-    frame.setTiles(answer.samples, answer.image);
+    this.show(answer, blob);
     trace.finish(answer.samples);
-    const download = $('[data-download]');
+    const quality = await qualityOf(this.picture, sent, blob);
+    signal.throwIfAborted();
+    this.report(answer, manifest, { quality });
+    const full = await this.fullDepth(sent, manifest, request, answer);
+    this.report(answer, manifest, { quality, full });
+  }
+
+  /** What is sent; it is made once for each picture and noise. */
+  async prepare(signal) {
+    if (!this.sent) {
+      const kind = this.$('[data-noise-kind]').value;
+      const strength = Number(this.$('[data-noise]').value);
+      const sent = await withNoise(this.picture, { kind, strength });
+      signal.throwIfAborted();
+      this.sent = sent;
+      this.frame.setBefore(sent.blob);
+    }
+    return this.sent;
+  }
+
+  show({ image, samples: tiles }, blob) {
+    this.frame.setAfter(blob);
+    this.frame.setTiles(tiles, image);
+    const download = this.$('[data-download]');
     URL.revokeObjectURL(download.href);
     Object.assign(download, {
       href: URL.createObjectURL(blob),
-      download: `${picture.name}-denoised.${answer.image.format}`,
+      download: `${this.picture.name}-denoised.${image.format}`,
       hidden: false,
     });
-    const quality = await qualityOf(current, blob);
-    signal.throwIfAborted();
-    report(answer, manifest, { quality });
-    const full = await fullDepth(current, manifest, request, answer);
-    report(answer, manifest, { quality, full });
-  }, fail);
+  }
 
-  /** PSNR before and after, where the page added the noise and so knows the clean picture. */
-  async function qualityOf({ added, pixels }, blob) {
-    if (!added) return undefined;
-    const answered = images.pixelsOf(images.toCanvas(await createImageBitmap(blob)));
-    return {
-      before: images.psnr(picture.pixels, pixels),
-      after: images.psnr(picture.pixels, answered),
-    };
+  fail(error) {
+    this.sent = undefined;
+    this.frame.clearAnswer();
+    clearTrace(this.root);
+    showFacts(this.root, []);
+    this.$('[data-download]').hidden = true;
+    say(this.root, error.message, true);
   }
 
   /** Compute of all layers on this picture, ms: measured once for each picture and model. */
-  async function fullDepth(current, manifest, request, answer) {
+  async fullDepth(sent, manifest, request, answer) {
     const { name, depth } = manifest;
-    current.full ??= {};
+    sent.full ??= {};
     if (answer.samples.every((sample) => sample.depth === depth))
-      current.full[name] ??= answer.timing.compute_ms;
-    if (current.full[name] === undefined) {
-      const query = { ...named(manifest), rule: 'fixed', depth };
-      current.full[name] = (await ask('denoise', { ...request, query })).timing.compute_ms;
+      sent.full[name] ??= answer.timing.compute_ms;
+    if (sent.full[name] === undefined) {
+      const query = { ...this.naming(manifest), rule: 'fixed', depth };
+      sent.full[name] = (await ask('denoise', { ...request, query })).timing.compute_ms;
     }
-    return current.full[name];
+    return sent.full[name];
   }
 
-  function report(answer, manifest, { quality, full }) {
+  report(answer, manifest, { quality, full }) {
     const { depth_mean: mean, max_depth: most, timing, noise_level: level } = answer;
     const reasons = [...new Set(answer.samples.map(({ reason }) => inWords(reason)))].join('; ');
     const took = `${timing.compute_ms.toFixed(0)} ms`;
@@ -174,8 +206,8 @@ export function startDenoise(panel, models) {
       answer.depth === 0
         ? 'Left as it is: it needs nothing'
         : `Stopped after ${mean} of ${most} layers`;
-    say(panel, `${where} (${reasons}).${saved ? ` ${percent(saved)} of the time saved.` : ''}`);
-    showFacts(panel, [
+    say(this.root, `${where} (${reasons}).${saved ? ` ${percent(saved)} of the time saved.` : ''}`);
+    showFacts(this.root, [
       ['Compute', full === undefined ? took : `${took}; all layers: ${full.toFixed(0)} ms`],
       ['Noise found', level === undefined ? undefined : `σ ${level} of 255`],
       [
@@ -185,47 +217,4 @@ export function startDenoise(panel, models) {
       ['Promise', promiseOf(answer, manifest)],
     ]);
   }
-
-  const noiseSaid = () => {
-    const strength = $('[data-noise]').value;
-    $('[data-noise-said]').textContent = strength === '0' ? 'none' : `σ ${strength}`;
-    $('[data-noise]').setAttribute('aria-valuetext', $('[data-noise-said]').textContent);
-  };
-  const setNoise = (strength) => {
-    $('[data-noise]').value = String(strength);
-    noiseSaid();
-  };
-  const renew = () => {
-    noiseSaid();
-    sent = undefined;
-    sending.soon();
-  };
-  $('[data-noise]').addEventListener('input', renew);
-  $('[data-noise-kind]').addEventListener('change', renew);
-  $('[data-model]').addEventListener('change', () => {
-    chooseModel();
-    sending.now();
-  });
-  $('[data-show-tiles]').addEventListener('change', ({ target }) =>
-    frame.showTiles(target.checked),
-  );
-  $('[data-reduce]').addEventListener(
-    'change',
-    () => picture && use(picture.source, picture.bitmap),
-  );
-  const takeSample = (name) => {
-    const { file, noise, gray } = samples[name];
-    setNoise(noise);
-    return take(async (signal) => {
-      const blob = await (await call(`samples/${file}`, { signal })).blob();
-      return Object.assign(blob, { name: file, gray });
-    });
-  };
-  $('[data-sample]').addEventListener('change', ({ target }) => takeSample(target.value));
-  images.takePictures(panel, (file) => {
-    $('[data-sample]').value = '';
-    setNoise(0);
-    void take(() => Promise.resolve(file));
-  });
-  return () => takeSample($('[data-sample]').value);
 }

@@ -1,7 +1,7 @@
 /** Only the newest call counts: it aborts the one before, whose answer and error are dropped. */
 
 /**
- * @param work an async function that takes an AbortSignal
+ * @param work an async function that takes an AbortSignal, then what `now` was called with
  * @param failed takes its error, unless a newer call has begun
  * @param delay how long `soon` waits for further changes, ms
  */
@@ -12,11 +12,11 @@ export function latest(work, failed, delay = 150) {
     clearTimeout(timer);
     controller?.abort();
   };
-  const now = async () => {
+  const now = async (...given) => {
     stop();
     const { signal } = (controller = new AbortController());
     try {
-      await work(signal);
+      await work(signal, ...given);
     } catch (error) {
       if (!signal.aborted) failed(error);
     }

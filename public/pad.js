@@ -1,152 +1,158 @@
 /** A pad to draw on with pointer or keyboard. What it sends is centred, of one size and one stroke width, as characters are usually given. */
 import { element } from './dom.js';
+import { strokesToFile, trace } from './strokes.js';
 
-/** Sides of the pad and of the file it gives, pixels. */
+/** Side of the pad, pixels. */
 const SIDE = 272;
-const FILE_SIDE = 105;
-/** The longer side of the drawing in the file, and its strokes, pixels. */
-const FILE_INK = 70;
-const FILE_STROKE = 3;
+/** How far a key moves the pen, and how near to the border it comes, pixels. */
 const STEP = 12;
+const BORDER = 20;
+const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const inside = (value) => Math.min(SIDE - BORDER, Math.max(BORDER, value));
 
-/**
- * @param changed called after a stroke, or when the pad is cleared
- */
-export function drawingPad(name, changed) {
-  const canvas = element('canvas', { width: SIDE, height: SIDE, tabIndex: 0 });
-  canvas.setAttribute('role', 'application');
-  const rename = (text) =>
-    canvas.setAttribute(
+export class DrawingPad {
+  canvas = element('canvas', { width: SIDE, height: SIDE, tabIndex: 0 });
+  strokes = [];
+  /** A file that stands in for strokes: `{file, bitmap}`. */
+  sample;
+  /** The pen that the keyboard moves. */
+  hand = { x: SIDE / 2, y: SIDE / 2, down: false, shown: false };
+
+  /**
+   * @param name of what is drawn
+   * @param changed called after a stroke, or when the pad is cleared by its user
+   */
+  constructor(name, changed) {
+    this.changed = changed;
+    this.canvas.setAttribute('role', 'application');
+    this.rename(name);
+    this.watchPointer();
+    this.watchKeys();
+    this.draw();
+  }
+
+  rename(name) {
+    this.canvas.setAttribute(
       'aria-label',
-      `Drawing of ${text}. Arrow keys move the pen, space puts it down or lifts it, Delete clears.`,
+      `Drawing of ${name}. Arrow keys move the pen, space puts it down or lifts it, Delete clears.`,
     );
-  rename(name);
-  const pen = canvas.getContext('2d');
-  let strokes = [];
-  /** A file that stands in for strokes. */
-  let sample;
-  let hand = { x: SIDE / 2, y: SIDE / 2, down: false, shown: false };
+  }
 
-  const trace = (context, list) => {
-    context.lineCap = context.lineJoin = 'round';
-    for (const points of list) {
-      context.beginPath();
-      context.moveTo(...points[0]);
-      for (const point of points.length > 1 ? points.slice(1) : points) context.lineTo(...point);
-      context.stroke();
-    }
-  };
-  function draw() {
+  /** The pad with a button that clears it, below other elements. */
+  boxed(...above) {
+    const clear = element('button', { type: 'button' }, 'Clear');
+    clear.addEventListener('click', () => {
+      this.clear();
+      this.changed();
+    });
+    return element('div', { className: 'pad' }, ...above, this.canvas, clear);
+  }
+
+  isEmpty() {
+    return !this.sample && this.strokes.length === 0;
+  }
+
+  clear() {
+    this.strokes = [];
+    this.sample = undefined;
+    this.hand.down = false;
+    this.draw();
+  }
+
+  /** Shows a picture file in place of strokes. */
+  async show(file) {
+    const bitmap = await createImageBitmap(file);
+    this.clear();
+    this.sample = { file, bitmap };
+    this.draw();
+  }
+
+  /** The drawing as a picture file. */
+  toFile() {
+    return this.sample ? Promise.resolve(this.sample.file) : strokesToFile(this.strokes, SIDE / 8);
+  }
+
+  draw() {
+    const { hand, sample } = this;
+    const pen = this.canvas.getContext('2d');
     pen.fillStyle = '#fff';
     pen.fillRect(0, 0, SIDE, SIDE);
     if (sample) pen.drawImage(sample.bitmap, 0, 0, SIDE, SIDE);
     pen.strokeStyle = '#111';
     pen.lineWidth = 8;
-    trace(pen, strokes);
+    trace(pen, this.strokes);
     if (!hand.shown) return;
     pen.beginPath();
     pen.fillStyle = hand.down ? '#0b6e63' : '#b25a00';
     pen.arc(hand.x, hand.y, 7, 0, 7);
     pen.fill();
   }
-  const begin = (point) => {
-    sample = undefined;
-    strokes.push([point]);
-    draw();
-  };
-  const extend = (point) => {
-    strokes.at(-1).push(point);
-    draw();
-  };
-  const clear = () => {
-    strokes = [];
-    sample = undefined;
-    hand.down = false;
-    draw();
-  };
 
-  const placeOf = ({ clientX, clientY }) => {
-    const box = canvas.getBoundingClientRect();
-    return [((clientX - box.left) / box.width) * SIDE, ((clientY - box.top) / box.height) * SIDE];
-  };
-  let drawing = false;
-  canvas.addEventListener('pointerdown', (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    drawing = true;
-    hand.shown = false;
-    begin(placeOf(event));
-  });
-  canvas.addEventListener('pointermove', (event) => {
-    if (drawing) extend(placeOf(event));
-  });
-  for (const name of ['pointerup', 'pointercancel'])
-    canvas.addEventListener(name, () => {
-      if (drawing) changed();
-      drawing = false;
-    });
-
-  const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  canvas.addEventListener('keydown', (event) => {
-    const { key } = event;
-    if (!moves[key] && ![' ', 'Delete'].includes(key)) return;
-    event.preventDefault();
-    hand.shown = true;
-    if (moves[key]) {
-      const [dx, dy] = moves[key];
-      const inside = (value) => Math.min(SIDE - 20, Math.max(20, value));
-      hand = { ...hand, x: inside(hand.x + STEP * dx), y: inside(hand.y + STEP * dy) };
-      if (hand.down) extend([hand.x, hand.y]);
-    } else if (key === 'Delete') {
-      clear();
-      changed();
-    } else {
-      hand.down = !hand.down;
-      if (hand.down) begin([hand.x, hand.y]);
-      else changed();
-    }
-    draw();
-  });
-  canvas.addEventListener('blur', () => {
-    hand = { ...hand, shown: false, down: false };
-    draw();
-  });
-  draw();
-
-  /** The strokes, centred and of the usual size, dark on white. */
-  function toFile() {
-    if (sample) return Promise.resolve(sample.file);
-    const points = strokes.flat();
-    const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
-    const [left, right] = [Math.min(...xs), Math.max(...xs)];
-    const [top, bottom] = [Math.min(...ys), Math.max(...ys)];
-    const scale = FILE_INK / Math.max(right - left, bottom - top, SIDE / 8);
-    const place = ([x, y]) => [
-      FILE_SIDE / 2 + scale * (x - (left + right) / 2),
-      FILE_SIDE / 2 + scale * (y - (top + bottom) / 2),
-    ];
-    const file = element('canvas', { width: FILE_SIDE, height: FILE_SIDE });
-    const context = file.getContext('2d');
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, FILE_SIDE, FILE_SIDE);
-    context.lineWidth = FILE_STROKE;
-    trace(
-      context,
-      strokes.map((stroke) => stroke.map(place)),
-    );
-    return new Promise((resolve) => file.toBlob(resolve, 'image/png'));
+  begin(point) {
+    this.sample = undefined;
+    this.strokes.push([point]);
+    this.draw();
   }
 
-  return {
-    canvas,
-    clear,
-    rename,
-    toFile,
-    isEmpty: () => !sample && strokes.length === 0,
-    async show(file) {
-      const bitmap = await createImageBitmap(file);
-      clear();
-      sample = { file, bitmap };
-      draw();
-    },
-  };
+  extend(point) {
+    this.strokes.at(-1).push(point);
+    this.draw();
+  }
+
+  watchPointer() {
+    const { canvas } = this;
+    let drawing = false;
+    canvas.addEventListener('pointerdown', (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      drawing = true;
+      this.hand.shown = false;
+      this.begin(this.placeOf(event));
+    });
+    canvas.addEventListener('pointermove', (event) => {
+      if (drawing) this.extend(this.placeOf(event));
+    });
+    for (const name of ['pointerup', 'pointercancel'])
+      canvas.addEventListener(name, () => {
+        if (drawing) this.changed();
+        drawing = false;
+      });
+  }
+
+  placeOf({ clientX, clientY }) {
+    const { left, top, width, height } = this.canvas.getBoundingClientRect();
+    return [((clientX - left) / width) * SIDE, ((clientY - top) / height) * SIDE];
+  }
+
+  watchKeys() {
+    this.canvas.addEventListener('keydown', (event) => {
+      const { key } = event;
+      if (!moves[key] && ![' ', 'Delete'].includes(key)) return;
+      event.preventDefault();
+      this.hand.shown = true;
+      if (moves[key]) this.moveHand(moves[key]);
+      else if (key === 'Delete') {
+        this.clear();
+        this.changed();
+      } else this.turnHand();
+      this.draw();
+    });
+    this.canvas.addEventListener('blur', () => {
+      this.hand = { ...this.hand, shown: false, down: false };
+      this.draw();
+    });
+  }
+
+  moveHand([dx, dy]) {
+    const { x, y, down } = this.hand;
+    this.hand = { ...this.hand, x: inside(x + STEP * dx), y: inside(y + STEP * dy) };
+    if (down) this.extend([this.hand.x, this.hand.y]);
+  }
+
+  /** Puts the pen down or lifts it. */
+  turnHand() {
+    const { hand } = this;
+    hand.down = !hand.down;
+    if (hand.down) this.begin([hand.x, hand.y]);
+    else this.changed();
+  }
 }

@@ -2,17 +2,17 @@
 import { models, useToken } from './api.js';
 import { say } from './dom.js';
 import { guardDrops } from './images.js';
-import { startDenoise } from './denoise.js';
-import { startFewShot } from './few-shot.js';
+import { Denoise } from './denoise.js';
+import { FewShot } from './few-shot.js';
 import { startLive } from './live.js';
-import { startRecognize } from './recognize.js';
-import { startRecover } from './recover.js';
+import { Recognize } from './recognize.js';
+import { Recover } from './recover.js';
 
 const tasks = [
-  { id: 'denoise', task: 'denoise', start: startDenoise },
-  { id: 'recover', task: 'sparse-recovery', start: startRecover },
-  { id: 'few-shot', task: 'few-shot', start: startFewShot },
-  { id: 'recognize', task: 'recognize', start: startRecognize },
+  { id: 'denoise', task: 'denoise', Panel: Denoise },
+  { id: 'recover', task: 'sparse-recovery', Panel: Recover },
+  { id: 'few-shot', task: 'few-shot', Panel: FewShot },
+  { id: 'recognize', task: 'recognize', Panel: Recognize },
 ];
 const find = (id) => document.getElementById(id);
 const tabs = tasks.map(({ id }) => find(`tab-${id}`));
@@ -36,7 +36,7 @@ function begin(task) {
   const panel = find(task.id);
   const own = manifests.filter((model) => model.task === task.task);
   if (own.length === 0) say(panel, 'This service has no model for this task.', true);
-  else void task.start(panel, own)();
+  else void new task.Panel(panel, own).start();
 }
 
 const fromAddress = () => tasks.find(({ id }) => `#${id}` === location.hash)?.id ?? tasks[0].id;

@@ -1,140 +1,150 @@
 /** Recognition: a picture, its likeliest classes, and the answer at every exit. */
 import { ask } from './api.js';
 import { showDepth } from './charts.js';
-import { element, fillModels, percent, say, showBars, showFacts } from './dom.js';
+import { element, percent, say, showBars, showFacts } from './dom.js';
 import * as images from './images.js';
 import { latest } from './latest.js';
-import { inWords, promiseOf, stoppingControls } from './stopping.js';
+import { Panel } from './panel.js';
+import { inWords, promiseOf } from './stopping.js';
 
 /** The network looks at a few dozen pixels a side: more need not be sent. */
 const SIDE = 256;
 /** Drawings of this page. */
 const samples = ['orange', 'sunflower', 'bottle', 'sea'];
 
-/** Starts the panel; gives the function that sends the first sample. */
-export function startRecognize(panel, models) {
-  const $ = (selector) => panel.querySelector(selector);
-  const stopping = stoppingControls($('[data-stopping]'), 'recognize', () => sending.soon());
-  const shown = $('[data-picture]');
-  const model = () => models.find(({ name }) => name === $('[data-model]').value);
+export class Recognize extends Panel {
+  shown = this.$('[data-picture]');
   /** The file that is sent. */
-  let blob;
-
-  function clearAnswer() {
-    $('[data-scores]').replaceChildren();
-    $('[data-depth]').replaceChildren();
-    $('[data-exits]').hidden = true;
-    showFacts(panel, []);
-  }
-  const fail = (error) => {
-    clearAnswer();
-    say(panel, error.message, true);
-  };
+  blob;
 
   /** Fetches the picture that was chosen last. */
-  let source;
-  const loading = latest(
-    async (signal) => {
-      sending.stop();
-      const picture = await source(signal);
-      const [short, long] = [picture.width, picture.height].sort((a, b) => a - b);
-      const longest = Math.min(long, (SIDE * long) / short);
-      const file = await images.toPng(images.toCanvas(picture, longest));
+  loading = latest(
+    async (signal, source) => {
+      this.sending.stop();
+      const file = await toSend(await source(signal));
       signal.throwIfAborted();
-      blob = file;
-      URL.revokeObjectURL(shown.src);
-      Object.assign(shown, { src: URL.createObjectURL(blob), hidden: false });
-      void sending.now();
+      this.use(file);
     },
     (error) => {
-      blob = undefined;
-      shown.hidden = true;
-      fail(error);
+      this.blob = undefined;
+      this.shown.hidden = true;
+      this.fail(error);
     },
   );
-  const take = (from) => {
-    source = from;
-    return loading.now();
-  };
 
-  const sending = latest(async (signal) => {
-    if (!blob) return;
-    say(panel, 'Working …');
-    const manifest = model();
-    const request = { body: blob, type: blob.type, signal };
-    const answer = await ask('recognize', {
-      ...request,
-      query: { model: manifest.name, ...stopping.query() },
-    });
-    signal.throwIfAborted();
-    const { depth, max_depth: maxDepth, reason, label, scores } = answer;
-    const [{ score }] = scores;
-    say(
-      panel,
-      `It looks like “${label}” (${percent(score)}), after ${depth} of ${maxDepth} layers.`,
-    );
-    showBars(
-      $('[data-scores]'),
-      scores.map((one) => [one.label, one.score]),
-    );
-    showDepth($('[data-depth]'), { exits: manifest.exits, maxDepth, depths: [depth] });
-    showFacts(panel, [
-      ['Stopped', inWords(reason)],
-      ['Compute', `${answer.timing.compute_ms.toFixed(1)} ms`],
-      ['Promise', promiseOf(answer, manifest)],
-    ]);
-    await showExits(manifest, request, depth);
-  }, fail);
-
-  /** Asks for the answer at each exit. */
-  async function showExits({ name, exits }, request, stop) {
-    const rows = [];
-    for (const depth of exits) {
-      const query = { model: name, rule: 'fixed', depth };
-      const { scores, pi } = await ask('recognize', { ...request, query });
-      const [{ label, score }] = scores;
-      const last = pi[exits.indexOf(depth)];
-      const cell = (text, className = '') => element('td', { className }, text);
-      const head = element(
-        'th',
-        { scope: 'row' },
-        depth === stop ? `${depth} ◄ stopped here` : `${depth}`,
+  constructor(root, models) {
+    super(root, models);
+    const sample = this.$('[data-sample]');
+    sample.append(...samples.map((name) => element('option', {}, name)));
+    sample.value = samples[0];
+    sample.addEventListener('change', () => this.takeSample(sample.value));
+    images.takePictures(root, (file) => {
+      sample.value = '';
+      void this.loading.now((signal) =>
+        images.decode(file, (unreadable) => images.convert(unreadable, signal)),
       );
-      const row = element('tr', {}, head, cell(label), cell(percent(score), 'number'));
-      row.append(cell(typeof last === 'number' ? last.toFixed(3) : '–', 'number'));
-      row.className = depth === stop ? 'stopped' : depth > stop ? 'skipped' : '';
-      rows.push(row);
-    }
-    request.signal.throwIfAborted();
-    $('[data-exits] tbody').replaceChildren(...rows);
-    $('[data-exits]').hidden = false;
+    });
   }
 
-  const takeSample = (name) =>
-    take(async () => {
+  /** Sends the first sample. */
+  start() {
+    this.offerAll();
+    return this.takeSample(samples[0]);
+  }
+
+  takeSample(name) {
+    return this.loading.now(async () => {
       const picture = new Image(SIDE, SIDE);
       picture.src = `pictures/${name}.svg`;
       await picture.decode();
       return picture;
     });
-  $('[data-sample]').append(...samples.map((name) => element('option', {}, name)));
-  $('[data-sample]').value = samples[0];
-  $('[data-sample]').addEventListener('change', ({ target }) => takeSample(target.value));
-  $('[data-model]').addEventListener('change', () => {
-    stopping.use(model());
-    sending.now();
-  });
-  images.takePictures(panel, (file) => {
-    $('[data-sample]').value = '';
-    void take((signal) => images.decode(file, (unreadable) => images.convert(unreadable, signal)));
-  });
-  return () => {
-    fillModels(
-      $('[data-model]'),
-      models,
-      models.find((one) => one.default)?.name ?? models[0].name,
+  }
+
+  /** Shows a file and sends it. */
+  use(file) {
+    this.blob = file;
+    URL.revokeObjectURL(this.shown.src);
+    Object.assign(this.shown, { src: URL.createObjectURL(file), hidden: false });
+    void this.sending.now();
+  }
+
+  async send(signal) {
+    const { blob } = this;
+    if (!blob) return;
+    say(this.root, 'Working …');
+    const manifest = this.model;
+    const request = { body: blob, type: blob.type, signal };
+    const query = { model: manifest.name, ...this.stopping.query() };
+    const answer = await ask('recognize', { ...request, query });
+    signal.throwIfAborted();
+    this.report(answer, manifest);
+    await this.showExits(manifest, request, answer.depth);
+  }
+
+  clearAnswer() {
+    this.$('[data-scores]').replaceChildren();
+    this.$('[data-depth]').replaceChildren();
+    this.$('[data-exits]').hidden = true;
+    showFacts(this.root, []);
+  }
+
+  fail(error) {
+    this.clearAnswer();
+    say(this.root, error.message, true);
+  }
+
+  report(answer, manifest) {
+    const { depth, max_depth: maxDepth, reason, label, scores } = answer;
+    const [{ score }] = scores;
+    say(
+      this.root,
+      `It looks like “${label}” (${percent(score)}), after ${depth} of ${maxDepth} layers.`,
     );
-    stopping.use(model());
-    return takeSample(samples[0]);
-  };
+    showBars(
+      this.$('[data-scores]'),
+      scores.map((one) => [one.label, one.score]),
+    );
+    showDepth(this.$('[data-depth]'), { exits: manifest.exits, maxDepth, depths: [depth] });
+    showFacts(this.root, [
+      ['Stopped', inWords(reason)],
+      ['Compute', `${answer.timing.compute_ms.toFixed(1)} ms`],
+      ['Promise', promiseOf(answer, manifest)],
+    ]);
+  }
+
+  /** Asks for the answer at each exit. */
+  async showExits({ name, exits }, request, stop) {
+    const rows = [];
+    for (const [i, depth] of exits.entries()) {
+      const query = { model: name, rule: 'fixed', depth };
+      const { scores, pi } = await ask('recognize', { ...request, query });
+      rows.push(exitRow(depth, stop, scores[0], pi[i]));
+    }
+    request.signal.throwIfAborted();
+    this.$('[data-exits] tbody').replaceChildren(...rows);
+    this.$('[data-exits]').hidden = false;
+  }
+}
+
+/** A picture as a PNG file whose shorter side is at most SIDE. */
+function toSend(picture) {
+  const [short, long] = [picture.width, picture.height].sort((a, b) => a - b);
+  const longest = Math.min(long, (SIDE * long) / short);
+  return images.toPng(images.toCanvas(picture, longest));
+}
+
+/** A row of the table of exits. @param stop the depth of the answer */
+function exitRow(depth, stop, { label, score }, pi) {
+  const cell = (text, className = '') => element('td', { className }, text);
+  const words = depth === stop ? `${depth} ◄ stopped here` : `${depth}`;
+  const className = depth === stop ? 'stopped' : depth > stop ? 'skipped' : '';
+  return element(
+    'tr',
+    { className },
+    element('th', { scope: 'row' }, words),
+    cell(label),
+    cell(percent(score), 'number'),
+    cell(typeof pi === 'number' ? pi.toFixed(3) : '–', 'number'),
+  );
 }

@@ -36,7 +36,7 @@ export class ConfigFile {
   }
 
   /** The file over the defaults. @throws Error naming the key that is not valid and what it may be */
-  over<S extends TObject>(schema: S, defaults: Static<S>): Static<S> {
+  over<S extends TObject>(schema: S, defaults: NoInfer<Static<S>>): Static<S> {
     return parseConfig(schema, defaults, this.given, this.name);
   }
 }
@@ -48,7 +48,7 @@ export class ConfigFile {
  */
 export function parseConfig<S extends TObject>(
   schema: S,
-  defaults: Static<S>,
+  defaults: NoInfer<Static<S>>,
   given: unknown,
   path = 'the configuration',
 ): Static<S> {

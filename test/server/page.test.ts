@@ -62,7 +62,8 @@ describe('the files', () => {
       const panel = html
         .slice(html.indexOf(`role="tabpanel" id="${name}"`))
         .split('</section>')[0]!;
-      for (const [, place] of textOf(`${name}.js`).matchAll(/\$\('\[(data-[\w-]+)\]/g))
+      const script = textOf('panel.js') + textOf(`${name}.js`);
+      for (const [, place] of script.matchAll(/\$\('\[(data-[\w-]+)\]/g))
         expect([name, place, panel.includes(place!)]).toEqual([name, place, true]);
     }
   });
