@@ -4,9 +4,8 @@ import { loadBundles, type Bundle, type CheckBundle, type Refusal } from '../bun
 import type { Provider } from '../runtime/session.ts';
 import { startAll } from './supervisor.ts';
 import type { Isolation, WorkerHandle } from './transport/handle.ts';
-import type { Measured, SegmentRun } from './transport/messages.ts';
+import type { Measured, SegmentRun, ShadowReport } from './transport/messages.ts';
 import { startWorker } from './transport/start.ts';
-import type { ShadowReport } from './worker/shadows.ts';
 
 /** Which models an engine serves, and how its workers run them. */
 export interface EngineOptions {

@@ -8,10 +8,9 @@ import {
   type OpenMetricsContentType,
 } from 'prom-client';
 import type { Manifest } from '../bundle/manifest.ts';
-import type { SegmentRun, Summary } from '../engine/transport/messages.ts';
+import type { SegmentRun, ShadowReport, Summary } from '../engine/transport/messages.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonNames } from '../stopping/reasons.ts';
-import type { ShadowReport } from '../engine/worker/shadows.ts';
 import { Drift } from './drift.ts';
 import { Statistics } from './v2/statistics.ts';
 
@@ -119,13 +118,7 @@ export class Metrics {
       labelNames: ['provider'],
       registers,
     });
-    const build = new Gauge({
-      name: 'stopwise_build_info',
-      help: 'The version that runs.',
-      labelNames: ['version', 'node'],
-      registers,
-    });
-    build.set({ version, node: process.version }, 1);
+    this.showBuild(version);
     collectDefaultMetrics({ register: this.registry });
   }
 
@@ -222,6 +215,16 @@ export class Metrics {
   /** Counts a worker that ended unasked and was replaced. */
   restarted(): void {
     this.restarts.inc();
+  }
+
+  private showBuild(version: string): void {
+    const build = new Gauge({
+      name: 'stopwise_build_info',
+      help: 'The version that runs.',
+      labelNames: ['version', 'node'],
+      registers: [this.registry],
+    });
+    build.set({ version, node: process.version }, 1);
   }
 
   private showDrift(): void {

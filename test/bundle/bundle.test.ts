@@ -71,12 +71,12 @@ describe('bundles', () => {
     [
       'of another schema',
       /manifest\.json does not fit the schema at \/schema_version/,
-      (d, m) => writeManifest(d, { ...m, schema_version: 9 as 1 }),
+      (d, m) => writeManifest(d, { ...m, schema_version: 9 }),
     ],
     [
       'with a field of the wrong type',
       /does not fit the schema at \/depth/,
-      (d, m) => writeManifest(d, { ...m, depth: 'deep' as never }),
+      (d, m) => writeManifest(d, { ...m, depth: 'deep' }),
     ],
     [
       'under another name',

@@ -11,7 +11,7 @@ import { nmse } from '../../src/evaluation/metrics.ts';
 import { randomOf, type Part, type Traffic } from '../../src/evaluation/traffic.ts';
 import { traceTraffic } from '../../src/evaluation/trace-traffic.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import type { ShadowReport } from '../../src/engine/worker/shadows.ts';
+import type { ShadowReport } from '../../src/engine/transport/messages.ts';
 import { Metrics } from '../../src/server/metrics.ts';
 import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { startSmallEngine } from '../support/small.ts';

@@ -4,7 +4,6 @@ import type { ProblemCode } from '../../errors.ts';
 import type { Provider } from '../../runtime/session.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
-import type { ShadowReport } from '../worker/shadows.ts';
 import type { RunResult, Sample, TaskAnswer, TaskExit } from '../types.ts';
 
 /** The bundles that a worker loads and how it runs them, as plain data. */
@@ -130,4 +129,14 @@ export interface Summary {
   readonly depths: readonly number[];
   readonly reasons: readonly StopReason[];
   readonly timing: RunResult['timing'];
+}
+
+/** What became of one shadow run. */
+export interface ShadowReport {
+  readonly model: string;
+  /**
+   * Distance of the early answer to full depth, in units of the quantile that 5 % exceeded at calibration; absent where the
+   * run was dropped for want of memory.
+   */
+  readonly distance?: number;
 }

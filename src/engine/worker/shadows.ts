@@ -3,22 +3,13 @@ import { relativeDistance, squaredSums, type SquaredSums } from '../../stopping/
 import { at, entry } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import { mix } from '../../util/mix.ts';
+import type { ShadowReport } from '../transport/messages.ts';
 import type { RunResult, Sample, SampleResult } from '../types.ts';
 import { Job } from './jobs.ts';
 import type { LoadedModel } from './models.ts';
 
 /** What the shadow runs of a worker may hold, bytes: inputs and early answers. Those that do not fit are dropped. */
 const MAX_BYTES = 64 * 2 ** 20;
-
-/** What became of one shadow run. */
-export interface ShadowReport {
-  readonly model: string;
-  /**
-   * Distance of the early answer to full depth, in units of the quantile that 5 % exceeded at calibration; absent where the
-   * run was dropped for want of memory.
-   */
-  readonly distance?: number;
-}
 
 /** Takes answers for shadow runs, and reports their distances. */
 export class Shadows {

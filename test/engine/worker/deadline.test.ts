@@ -1,6 +1,7 @@
 /** What a loop does with deadlines that cannot be met. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Sample } from '../../../src/engine/types.ts';
+import { clock } from '../../../src/util/clock.ts';
 import { Job } from '../../../src/engine/worker/jobs.ts';
 import { Loop } from '../../../src/engine/worker/loop.ts';
 import type { LoadedModel } from '../../../src/engine/worker/models.ts';
@@ -54,7 +55,7 @@ const jobOf = (model: LoadedModel, count: number, deadlineMs?: number): Job =>
     model,
     samples(count),
     { threshold: 1, ...(deadlineMs !== undefined && { deadlineMs }) },
-    performance.timeOrigin + now,
+    clock(),
   );
 const seen = async (job: Job): Promise<[number, string][]> =>
   (await job.result).samples.map(({ depth, reason }) => [depth, reason]);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SegmentRun } from '../../../src/engine/transport/messages.ts';
 import type { Sample } from '../../../src/engine/types.ts';
+import { clock } from '../../../src/util/clock.ts';
 import { Job } from '../../../src/engine/worker/jobs.ts';
 import { Loop } from '../../../src/engine/worker/loop.ts';
 import type { LoadedModel } from '../../../src/engine/worker/models.ts';
@@ -54,7 +55,7 @@ const jobOf = (
   model: LoadedModel,
   given: readonly Sample[],
   stopping: StoppingParameters = { threshold: 1 },
-): Job => new Job(0, model, given, stopping, performance.timeOrigin + now);
+): Job => new Job(0, model, given, stopping, clock());
 
 async function resultOf(job: Job): Promise<[depth: number, reason: string][]> {
   const result = await job.result;
