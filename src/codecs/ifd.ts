@@ -14,6 +14,7 @@ export interface Directory {
   readonly children: ReadonlyMap<number, Directory>;
 }
 
+/** The tag of the pointer to the EXIF directory. */
 export const EXIF_IFD = 34_665;
 const GPS_IFD = 34_853;
 const INTEROPERABILITY_IFD = 40_965;

@@ -47,6 +47,9 @@ describe('a bundle is checked by the task it names', () => {
 
   it.each<[string, Manifest, RegExp]>([
     ['relabelled', { ...recovery, task: 'denoise' }, /its inputs are measurements, not image/],
+    ['relabelled', { ...gray, task: 'few-shot' }, /its inputs are image, not/],
+    ['relabelled', { ...recovery, task: 'recognize' }, /its inputs are measurements, not image/],
+    ['relabelled', { ...gray, task: 'sparse-recovery' }, /its inputs are image, not measurements/],
     ['of no task', { ...gray, task: 'sing' }, /unknown task sing; there are denoise/],
     [
       'of another rank',

@@ -1,6 +1,6 @@
 /** Schemas of what every JSON answer says. */
 import Type, { type TProperties } from 'typebox';
-import { reasonNames } from '../../stopping/reasons.ts';
+import { reasonNames, stopReasons } from '../../stopping/reasons.ts';
 
 const Timing = Type.Object(
   {
@@ -14,7 +14,9 @@ const Timing = Type.Object(
 /** How one sample stopped. */
 export const Stop = {
   depth: Type.Integer({ description: 'Layers run.' }),
-  reason: Type.Enum(reasonNames),
+  reason: Type.Enum(reasonNames, {
+    description: `Why the sample stopped. ${reasonNames.map((name) => `${name}: ${stopReasons[name]}`).join('; ')}.`,
+  }),
   pi: Type.Array(Type.Union([Type.Number(), Type.Null()]), {
     description: 'π at the exits that were reached; null where it was not computed.',
   }),

@@ -19,10 +19,15 @@ import type { Task, TaskRequest } from '../task.ts';
 export const MOST_ROWS = 4096;
 
 const Vector = Type.Array(Type.Number());
+/** m of the shipped matrix: the example runs as it stands there. */
+const SHIPPED_ROWS = 250;
+const exampleOf = (m: number): number[] =>
+  Array.from({ length: m }, (_, i) => Number(Math.sin(0.7 * i).toFixed(2)));
 const reader = jsonReader(
   Type.Object({
     measurements: Type.Union([Vector, Type.Array(Vector)], {
       description: 'One vector of m numbers, or several.',
+      examples: [exampleOf(SHIPPED_ROWS)],
     }),
   }),
   'bad-measurements',
