@@ -14,6 +14,7 @@ const steps = [
     ['--config', '.dependency-cruiser.cjs', 'src', 'scripts'],
   ],
   ['dead code', 'knip/bin/knip.js', []],
+  ['dead code in the service', 'knip/bin/knip.js', ['--production']],
   ['results in the documentation', '../scripts/results.mjs', ['--check']],
   ['links', '../scripts/links.mjs', []],
 ];

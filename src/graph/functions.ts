@@ -13,12 +13,11 @@ import {
   reduceMean,
   reduceSum,
   reshape,
-  slice,
   sqrt,
   stopGradient,
   sub,
 } from './operators.ts';
-import { known, type Value } from './value.ts';
+import type { Value } from './value.ts';
 
 /** x², elementwise; its gradient is 2x. */
 export const square = (x: Value): Value => mul(x, x);
@@ -50,13 +49,6 @@ export const logSigmoid = (x: Value): Value =>
 /** The root mean square along `axes`, which are kept with size 1. */
 export const rootMeanSquare = (x: Value, axes: readonly number[], epsilon = 1e-12): Value =>
   sqrt(add(reduceMean(square(x), axes, true), epsilon));
-
-/** 2×2 max pooling of [N,C,H,W] with known H and W; an odd last row or column is dropped. */
-export function maxPool2(x: Value): Value {
-  const [h, w] = x.shape.slice(2).map((dim) => known(dim) - (known(dim) % 2)) as [number, number];
-  const rows = max(slice(x, 2, 0, h, 2), slice(x, 2, 1, h, 2));
-  return max(slice(rows, 3, 0, w, 2), slice(rows, 3, 1, w, 2));
-}
 
 /**
  * Batch normalisation per channel of [N,C,H,W] with the statistics of the batch; scale and shift are [C,1,1].

@@ -88,8 +88,6 @@ export const sign = unary('Sign', { gradient: null });
 export const relu = unary('Relu', { gradient: (g, _, y) => mul(g, sign(y)) });
 /** σ(x) = 1 / (1 + e⁻ˣ), elementwise. */
 export const sigmoid = unary('Sigmoid', { gradient: (g, _, y) => mul(g, mul(y, sub(1, y))) });
-/** tanh x, elementwise. */
-export const tanh = unary('Tanh', { gradient: (g, _, y) => mul(g, sub(1, mul(y, y))) });
 /** ln(1 + eˣ), elementwise. */
 export const softplus = unary('Softplus', { gradient: (g, x) => mul(g, sigmoid(x)) });
 

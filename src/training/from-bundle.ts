@@ -1,10 +1,9 @@
 /** The weights and the family of a bundle, to start training from and to compare with. */
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { TObject } from 'typebox';
 import type { Manifest } from '../bundle/manifest.ts';
 import { readManifest } from '../bundle/read.ts';
-import type { Family } from '../families/family.ts';
 import { parseStoredConfig } from './config.ts';
 import { WEIGHTS } from './export.ts';
 import type { BaseConfig, Recipe } from './recipe.ts';
@@ -22,7 +21,12 @@ export async function readWeights(directory: string): Promise<Weights> {
   return decodeTensors(bytes).tensors;
 }
 
-/** The configuration that a bundle was trained with. @throws Error where the manifest has none or it is not valid */
+/**
+ * The configuration that a bundle was trained with.
+ *
+ * @throws Error where the manifest has none or it is not valid
+ * @public benchmarks build the family from it
+ */
 export function configOf<Config extends BaseConfig>(
   { schema, defaults }: Pick<Recipe<Config>, 'schema' | 'defaults'>,
   { name, training }: Pick<Manifest, 'name' | 'training'>,
@@ -31,10 +35,4 @@ export function configOf<Config extends BaseConfig>(
     throw new Error(`The manifest of ${name} does not say how it was trained.`);
   const path = `training.config of ${name}`;
   return parseStoredConfig<TObject, Config>(schema, defaults, training.config, path);
-}
-
-/** The family that a bundle was exported from. @throws Error where another exporter made the bundle */
-export async function readFamily(recipe: Recipe, directory: string): Promise<Family> {
-  const manifest = await readManifest(directory);
-  return recipe.family(configOf(recipe, manifest), manifest, dirname(directory));
 }

@@ -6,7 +6,8 @@ import { checksum, loadBundle, loadBundles } from '../../src/bundle/read.ts';
 import { writeManifest } from '../../src/bundle/write.ts';
 import { denoise } from '../../src/tasks/learning.ts';
 import { checkTask } from '../../src/tasks/by-name.ts';
-import { readFamily, readWeights } from '../../src/training/from-bundle.ts';
+import { readWeights } from '../../src/training/from-bundle.ts';
+import { readFamily } from '../../scripts/bench/family.ts';
 import {
   smallLabels,
   smallModels,

@@ -7,7 +7,7 @@ import type { Sample, RunResult } from '../../src/engine/types.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input, sigmoid } from '../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
-import { stopTime } from '../../src/stopping/distribution.ts';
+import { stopTime } from '../../scripts/paper/distribution.ts';
 import { columns } from '../../src/training/objective.ts';
 import { unroll } from '../../src/training/unroll.ts';
 import { expectClose } from '../graph/check.ts';

@@ -39,7 +39,6 @@ const costs: Record<
   sign: [operators.sign(x), 6],
   relu: [operators.relu(x), 6],
   sigmoid: [operators.sigmoid(x), 6],
-  tanh: [operators.tanh(x), 6],
   softplus: [operators.softplus(x), 6],
   clip: [operators.clip(x, 0, 1), 6],
   add: [operators.add(x, y), 6],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { oracle, stopTime } from '../../src/stopping/distribution.ts';
+import { oracle, stopTime } from '../../scripts/paper/distribution.ts';
 import type { Stoppable, StoppingParameters } from '../../src/stopping/parameters.ts';
 import { isGuaranteed, resolveStopping, stopRule, stops } from '../../src/stopping/rule.ts';
 

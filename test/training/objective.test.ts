@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { input } from '../../src/graph/operators.ts';
-import { oracle, stopTime } from '../../src/stopping/distribution.ts';
+import { oracle, stopTime } from '../../scripts/paper/distribution.ts';
 import {
   columns,
   forwardKl,

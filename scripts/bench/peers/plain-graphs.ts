@@ -7,7 +7,8 @@ import { layersOf, leavesOf, type Values } from '../../../src/families/family.ts
 import { Random } from '../../../src/data/random.ts';
 import { toModel } from '../../../src/graph/model.ts';
 import { recipeFor } from '../../../src/tasks/recipes.ts';
-import { readFamily, readWeights } from '../../../src/training/from-bundle.ts';
+import { readWeights } from '../../../src/training/from-bundle.ts';
+import { readFamily } from '../family.ts';
 import { initialWeights, toConstants } from '../../../src/training/weights.ts';
 
 /**

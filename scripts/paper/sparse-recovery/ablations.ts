@@ -6,7 +6,7 @@ import { exitAt, qualityAt } from '../../../src/evaluation/trace.ts';
 import { nmse } from '../../../src/evaluation/metrics.ts';
 import { curves } from '../../plots/curves.ts';
 import { heatMap } from '../../plots/heat-map.ts';
-import { oracle, stopTime } from '../../../src/stopping/distribution.ts';
+import { oracle, stopTime } from '../distribution.ts';
 import type { StageTwoConfig } from '../../../src/training/stages.ts';
 import {
   published,

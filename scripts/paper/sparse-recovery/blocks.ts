@@ -1,6 +1,6 @@
 /** Images measured block by block, and methods to recover them: a served model, ISTA and FISTA. */
 import type { Planes } from '../../../src/codecs/images.ts';
-import { fromBlocks, toBlocks, toCoefficients, toPixels } from '../../../src/data/blocks.ts';
+import { fromBlocks, toBlocks, toCoefficients, toPixels } from './cosine-blocks.ts';
 import type { Matrix } from '../../../src/data/sparse-recovery.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { crop } from '../../../src/codecs/crop.ts';

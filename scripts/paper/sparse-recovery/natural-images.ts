@@ -1,7 +1,7 @@
 /** An application: compressed sensing of natural images in blocks, with a quarter as many measurements as pixels. */
 import { basename, join } from 'node:path';
 import { encodeImage, type Planes } from '../../../src/codecs/images.ts';
-import { cosineTransform } from '../../../src/data/blocks.ts';
+import { cosineTransform } from './cosine-blocks.ts';
 import { readImageFolder } from '../../../src/data/images.ts';
 import type { Matrix } from '../../../src/data/sparse-recovery.ts';
 import { crop } from '../../../src/codecs/crop.ts';

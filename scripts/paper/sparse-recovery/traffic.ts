@@ -7,15 +7,10 @@ import { exitAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
 import type { Matrix } from '../../../src/families/matrix.ts';
 import { matrixOf } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
 import {
-  boundsOf,
-  cellOf,
-  meanNmse,
-  pooledNmse,
   recoveryTraffic,
-  worstCell,
-  type Recovered,
   type RecoveryRequest,
 } from '../../../src/tasks/sparse-recovery/traffic.ts';
+import { boundsOf, cellOf, meanNmse, pooledNmse, worstCell, type Recovered } from './grid.ts';
 import { requireModel } from '../models.ts';
 import { decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section, Table } from '../report.ts';

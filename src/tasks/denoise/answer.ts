@@ -80,7 +80,7 @@ async function imageFileOf(
   if (isPlain && samples.every(({ depth }) => depth === 0)) return file;
   const parts = samples.map(({ outputs }) => entry(outputs, 'denoised'));
   const mixed = before
-    ? parts.map((part, i) => mix(Object.values(at(before, i))[0]!, part, strength))
+    ? parts.map((part, i) => mix(at(Object.values(at(before, i)), 0), part, strength))
     : parts;
   const { width, height } = frame;
   const size = { channels, width, height };

@@ -1,6 +1,7 @@
 /** Large images as overlapping tiles, each a sample with its own depth; their borders are blended so that no seam shows. */
 import type { Planes } from '../../codecs/images.ts';
 import type { Array32 } from '../../engine/types.ts';
+import { at } from '../../util/at.ts';
 
 /** Tile geometry, in pixels. */
 export interface TileOptions {
@@ -98,7 +99,7 @@ export function joinTiles(
   if (tiles.length === 1 && whole.data.length === channels * width * height) return whole.data;
   const result = new Float32Array(channels * width * height);
   tiles.forEach(({ x, y }, t) => {
-    const { data, dims } = parts[t]!;
+    const { data, dims } = at(parts, t);
     const [, h, w] = dims as [number, number, number];
     const across = ramp(x, width, blend);
     const down = ramp(y, height, blend);

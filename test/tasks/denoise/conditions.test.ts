@@ -6,13 +6,12 @@ import {
   correlated,
   gaussian,
   grain,
-  grayAsRgb,
   jpegFile,
-  noiseConditions,
   savedAsJpeg,
   shared,
   type Noise,
 } from '../../../src/tasks/denoise/conditions.ts';
+import { grayAsRgb, noiseConditions } from '../../../scripts/paper/denoise/noise-conditions.ts';
 import { throughJpeg } from '../../../src/tasks/denoise/jpeg.ts';
 import { noiseLevel, planesOf } from '../../../src/tasks/denoise/planes.ts';
 import {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../../src/data/random.ts';
 import { box, Canvas, disc, polygon, stroke } from '../../../src/tasks/denoise/canvas.ts';
 import { drawDrawing } from '../../../src/tasks/denoise/drawings.ts';
-import { largePhotographs, mosaic } from '../../../src/tasks/denoise/mosaic.ts';
+import { largePhotographs, mosaic } from '../../../scripts/paper/denoise/mosaic.ts';
 import { planesOf } from '../../../src/tasks/denoise/planes.ts';
 import { isByte, isSame, madeUpPhoto, moments } from './images.ts';
 

@@ -5,16 +5,18 @@ import { measurementMatrix, SignalSampler } from '../../../src/data/sparse-recov
 import { nmse } from '../../../src/evaluation/metrics.ts';
 import { parts } from '../../../src/evaluation/traffic.ts';
 import {
+  recoveryMix,
+  recoveryTraffic,
+  trafficSampler,
+} from '../../../src/tasks/sparse-recovery/traffic.ts';
+import {
   boundsOf,
   cellOf,
   meanNmse,
   pooledNmse,
-  recoveryMix,
-  recoveryTraffic,
-  trafficSampler,
   worstCell,
   type Recovered,
-} from '../../../src/tasks/sparse-recovery/traffic.ts';
+} from '../../../scripts/paper/sparse-recovery/grid.ts';
 
 const [m, n] = [60, 200];
 const matrix = measurementMatrix(m, n, new Random(1));

@@ -1,7 +1,7 @@
 /** Large photographs put together from small ones, to measure images of many megapixels with flat, blurred and sharp parts. */
-import type { Planes } from '../../codecs/images.ts';
-import type { Random } from '../../data/random.ts';
-import { mirrored, planesOf, roundTo8Bits } from './planes.ts';
+import type { Planes } from '../../../src/codecs/images.ts';
+import type { Random } from '../../../src/data/random.ts';
+import { mirrored, planesOf, roundTo8Bits } from '../../../src/tasks/denoise/planes.ts';
 
 /** How parts of a large photograph look: enlarged this many times. At 1 an image is copied as it is; 60 leaves a soft gradient. */
 const parts = [

@@ -1,6 +1,6 @@
 /** Splits images into square blocks and transforms them with the DCT, in which they are sparse. */
-import type { Planes } from '../codecs/images.ts';
-import type { Matrix } from './sparse-recovery.ts';
+import type { Planes } from '../../../src/codecs/images.ts';
+import type { Matrix } from '../../../src/data/sparse-recovery.ts';
 
 /** Subtracted from every pixel, so that blocks are centred at zero. */
 const MID_GRAY = 0.5;

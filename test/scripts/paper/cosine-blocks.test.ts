@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { Planes } from '../../src/codecs/images.ts';
+import type { Planes } from '../../../src/codecs/images.ts';
 import {
   cosineTransform,
   fromBlocks,
   toBlocks,
   toCoefficients,
   toPixels,
-} from '../../src/data/blocks.ts';
-import { Random } from '../../src/data/random.ts';
+} from '../../../scripts/paper/sparse-recovery/cosine-blocks.ts';
+import { Random } from '../../../src/data/random.ts';
 
 const random = new Random(3);
 const image = (width: number, height: number): Planes => ({
