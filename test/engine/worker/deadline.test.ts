@@ -1,8 +1,8 @@
 /** What a loop does with deadlines that cannot be met. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Sample } from '../../../src/engine/types.ts';
+import type { ReachedExit, Sample } from '../../../src/engine/types.ts';
 import { clock } from '../../../src/util/clock.ts';
-import { Job } from '../../../src/engine/worker/jobs.ts';
+import { Job, type ExitWatch } from '../../../src/engine/worker/jobs.ts';
 import { Loop } from '../../../src/engine/worker/loop.ts';
 import type { LoadedModel } from '../../../src/engine/worker/models.ts';
 import { Predictor } from '../../../src/engine/worker/predictor.ts';
@@ -49,13 +49,14 @@ function fakeModel(exits: readonly number[], took = 10): LoadedModel {
   } as unknown as LoadedModel;
 }
 
-const jobOf = (model: LoadedModel, count: number, deadlineMs?: number): Job =>
+const jobOf = (model: LoadedModel, count: number, deadlineMs?: number, watch?: ExitWatch): Job =>
   new Job(
     0,
     model,
     samples(count),
     { threshold: 1, ...(deadlineMs !== undefined && { deadlineMs }) },
     clock(),
+    watch,
   );
 const seen = async (job: Job): Promise<[number, string][]> =>
   (await job.result).samples.map(({ depth, reason }) => [depth, reason]);
@@ -165,5 +166,41 @@ describe('predicted compute', () => {
     expect(predict(predictor, { minDepth: 4 })).toBeCloseTo(20, 0);
     expect(predict(new Predictor(), { maxDepth: 4 })).toBeCloseTo(20);
     expect(predict(predictor, { depth: 6 }, 0)).toBeCloseTo(10);
+  });
+});
+
+describe('a request that follows its exits', () => {
+  const follow = async (model: LoadedModel, deadlineMs?: number, share = 1) => {
+    const loop = new Loop(() => undefined);
+    loop.share = share;
+    const exits: ReachedExit[] = [];
+    const watch = { wantsOutputs: false, reached: (exit: ReachedExit) => exits.push(exit) };
+    const job = jobOf(model, 1, deadlineMs, watch);
+    loop.add(job);
+    return { answer: await seen(job), exits };
+  };
+  const plain = async (model: LoadedModel, deadlineMs?: number, share = 1) => {
+    now = 0;
+    const loop = new Loop(() => undefined);
+    loop.share = share;
+    const job = jobOf(model, 1, deadlineMs);
+    loop.add(job);
+    return seen(job);
+  };
+
+  it.each([
+    ['a deadline', 25, 1, [4, 'deadline']],
+    ['load', undefined, 0.5, [4, 'load']],
+    ['neither', undefined, 1, [8, 'max_depth']],
+  ] as const)('is told of the exits up to its answer with %s', async (_, deadline, share, last) => {
+    const model = fakeModel([2, 4, 6, 8]);
+    const { answer, exits } = await follow(model, deadline, share);
+    expect(answer).toEqual([last]);
+    expect(answer).toEqual(await plain(model, deadline, share));
+    expect(exits.map(({ depth }) => depth)).toEqual([2, 4, 6, 8].filter((exit) => exit <= last[0]));
+    // At a deadline it turns out later that the last exit was the last.
+    expect(exits.at(-1)).toMatchObject({ depth: last[0], stopped: deadline === undefined });
+    if (deadline !== undefined)
+      for (const { elapsedMs } of exits) expect(elapsedMs).toBeLessThanOrEqual(deadline);
   });
 });
