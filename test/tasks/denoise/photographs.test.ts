@@ -54,6 +54,9 @@ describe('photographs', () => {
       /There is no folder/,
     );
     const empty = await mkdtemp(join(tmpdir(), 'empty-'));
+    await expect(readPhotographs('package.json', 'test')).rejects.toThrow(
+      /package\.json is a file, not a folder\./,
+    );
     await expect(readPhotographs(empty, 'training')).rejects.toThrow(
       /no image for the part training/,
     );
