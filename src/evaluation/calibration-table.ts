@@ -19,7 +19,7 @@ export interface RuleFigures {
   /** The class of the mix, or the depth. */
   readonly of: string;
   readonly n: number;
-  /** The share of requests within the default tolerance, or the mean accuracy above the best single exit's, points. */
+  /** The share of requests within the table's default tolerance, or the mean accuracy above the best single exit's, points. */
   readonly share: number;
   /** Mean quality of a request: dB, or percent correct. */
   readonly quality: number;
@@ -57,17 +57,22 @@ export function calibrationReport(
   const options = { metric, depths: exits };
   const { tolerances, defaultTolerance, unit } = metric;
   const certificates = certify(selection, certification, { ...options, tolerances });
-  const usual = certificates[tolerances.indexOf(defaultTolerance)]?.rule;
+  // Where the metric's own default cannot be promised, the least tolerance above it that can is the default.
+  const usualRow = certificates.find(
+    ({ row }) => row.guaranteed && row.tolerance >= defaultTolerance,
+  );
+  const usual = usualRow?.rule;
+  const tolerance = usualRow?.row.tolerance ?? defaultTolerance;
   // Without a certified rule the service runs to full depth.
   const served = usual ?? fixedRule(exits.length - 1);
   const measuredOn = test ?? certification;
   const figures = (of: string, rule: Rule, requests: readonly TracedKind[]): RuleFigures =>
-    figuresOf(of, rule, requests, parts, metric, exits);
+    figuresOf(of, rule, requests, { parts, metric, exits, tolerance });
   const kinds = [...new Set(measuredOn.map(({ kind }) => kind))].sort();
   return {
     calibration: {
       unit,
-      default: defaultTolerance,
+      default: tolerance,
       data,
       rows: certificates.map((certificate) => rowOf(certificate, exits)),
       ...(usual && shadowDistance(usual, certification)),
@@ -126,15 +131,21 @@ function rowOf({ row, rule }: Certificate, exits: readonly number[]): Calibratio
   };
 }
 
+interface FigureOptions {
+  readonly parts: TracedParts;
+  readonly metric: Metric;
+  readonly exits: readonly number[];
+  /** Of the share that is shown. */
+  readonly tolerance: number;
+}
+
 function figuresOf(
   of: string,
   rule: Rule,
   requests: readonly TracedKind[],
-  { selection }: TracedParts,
-  metric: Metric,
-  exits: readonly number[],
+  { parts, metric, exits, tolerance }: FigureOptions,
 ): RuleFigures {
-  const criterion = criterionFor(metric.defaultTolerance, selection, metric);
+  const criterion = criterionFor(tolerance, parts.selection, metric);
   const outcomes = requests.map((request) => exitOutcome(exits)(request, rule));
   const mean = (value: (outcome: Outcome, i: number) => number): number =>
     outcomes.reduce((sum, outcome, i) => sum + value(outcome, i), 0) / outcomes.length;
