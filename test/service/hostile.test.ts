@@ -61,7 +61,8 @@ describe('an image of 40 megapixels in five kilobytes', () => {
       const answer = await denoise(blank(w, h), '?deadline_ms=1');
       expect(answer.status).toBe(503);
       expect(await answer.json()).toMatchObject({ code: 'deadline-missed' });
-      expect(performance.now() - start).toBeLessThan(20_000);
+      // Minutes without the refusal; seconds, most of them for decoding, on a machine with nothing else to do.
+      expect(performance.now() - start).toBeLessThan(45_000);
     },
     90_000,
   );
