@@ -38,6 +38,8 @@ export class CurvePage {
     const before = curve.points.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY;
     if (progress - before >= 1 / MAX_POINTS) curve.points.push([progress, loss]);
     if (performance.now() - this.writtenAt < WRITE_SECONDS * 1000) return;
+    if (this.writtenAt === Number.NEGATIVE_INFINITY)
+      console.log(`The learning curve: ${this.file}`);
     this.writtenAt = performance.now();
     this.write(true);
   }

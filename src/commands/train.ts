@@ -193,7 +193,6 @@ async function readStart(
 async function trainWithProgress({ recipe, plan, name, options }: TrainingJob): Promise<Trained> {
   const bar = new ProgressBar();
   const page = new CurvePage(name, options.folder);
-  console.log(`The learning curve: ${page.file}`);
   let interrupted = false;
   const interrupt = (): void => void (interrupted = true);
   const signals = ['SIGINT', 'SIGTERM'] as const;
