@@ -8,7 +8,7 @@ import { reproduceWith } from './run.ts';
 it('measures denoising on a folder of images, part by part', async () => {
   const photos = await mkdtemp(join(tmpdir(), 'stopwise-photos-'));
   await sharp(await readFile('docs/samples/clean.jpg'))
-    .resize(96, 96)
+    .resize(128, 128)
     .toFile(join(photos, 'a.png'));
   const out = join(photos, 'report');
   const printed = await reproduceWith(
