@@ -1,13 +1,13 @@
 /** What a loop does with deadlines that cannot be met. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ReachedExit, Sample } from '../../../src/engine/types.ts';
+import type { ReachedExit } from '../../../src/engine/types.ts';
 import { clock } from '../../../src/util/clock.ts';
 import { Job, type ExitWatch } from '../../../src/engine/worker/jobs.ts';
 import { Loop } from '../../../src/engine/worker/loop.ts';
 import type { LoadedModel } from '../../../src/engine/worker/models.ts';
 import { Predictor } from '../../../src/engine/worker/predictor.ts';
-import { tensor, type Tensors } from '../../../src/runtime/session.ts';
 import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
+import { ELEMENTS, fakeModel as copyingModel, fakeSamples } from '../../support/fake-model.ts';
 
 /** The time of `clock()`, ms: only the fake sessions let it pass, 10 ms for each sample of a batch. */
 let now = 0;
@@ -18,42 +18,18 @@ beforeEach(() => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-const ELEMENTS = 4;
-const samples = (count: number): Sample[] =>
-  Array.from({ length: count }, () => ({
-    x: { data: new Float32Array(ELEMENTS), dims: [ELEMENTS] },
-  }));
-
 /** A model whose segments each take 10 ms a sample; with exit 0 its input is an answer that needs no run. */
-function fakeModel(exits: readonly number[], took = 10): LoadedModel {
-  const run = ({ x }: Tensors): Promise<Tensors> => {
-    const count = x!.data.length / ELEMENTS;
-    now += took * count;
+const fakeModel = (exits: readonly number[], took = 10): LoadedModel =>
+  copyingModel(exits, (values) => {
+    now += (took * values.length) / ELEMENTS;
     runs++;
-    return Promise.resolve({ next_x: x!, pi: tensor(new Float32Array(count), [count]) });
-  };
-  const computing = exits.filter((exit) => exit > 0);
-  const segment = { reads: ['x'], writes: ['x'], session: { run }, limit: 1 };
-  return {
-    manifest: {
-      name: 'fake',
-      depth: exits.at(-1),
-      exits,
-      inputs: [{ name: 'x', shape: ['N', ELEMENTS] }],
-      outputs: [{ name: 'x' }],
-    },
-    firstExit: exits.length - computing.length,
-    decoders: new Map(),
-    policyFiles: new Map(),
-    segments: computing.map((last) => ({ ...segment, last, msPerElement: 10 / ELEMENTS })),
-  } as unknown as LoadedModel;
-}
+  });
 
 const jobOf = (model: LoadedModel, count: number, deadlineMs?: number, watch?: ExitWatch): Job =>
   new Job(
     0,
     model,
-    samples(count),
+    fakeSamples(count),
     { threshold: 1, ...(deadlineMs !== undefined && { deadlineMs }) },
     clock(),
     watch,
