@@ -12,8 +12,7 @@ const MANAGEMENT = /^\/(metrics|docs|openapi\.json|v2\/repository\/models)(\/|$)
 
 /** Refuses requests by host (421), by a repeated Host header (400) and by token (401), before their body is read. */
 export function installAccess(app: FastifyInstance, access: Access): void {
-  const api = toDigests(access.apiTokens);
-  const management = access.managementTokens.length > 0 ? toDigests(access.managementTokens) : api;
+  const { api, management } = digestsOf(access);
   app.addHook('onRequest', (request, reply, done) => {
     const route = request.routeOptions.url ?? '';
     checkHost(request, HEALTH.test(route) ? [] : access.allowedHosts);
@@ -37,16 +36,20 @@ const unauthorized = (error: string): Problem =>
       : 'Send a token: Authorization: Bearer TOKEN.',
   );
 
-/** Checks an Authorization header as for metrics and documentation. @throws Problem `unauthorized` */
-export function requireManager(
-  { apiTokens, managementTokens }: Access,
+/** Checks an Authorization header as the routes of callers or of management do. @throws Problem `unauthorized` */
+export function requireToken(
+  access: Access,
+  of: keyof ReturnType<typeof digestsOf>,
   header: string | undefined,
 ): void {
-  const error = refusal(
-    header,
-    toDigests(managementTokens.length > 0 ? managementTokens : apiTokens),
-  );
+  const error = refusal(header, digestsOf(access)[of]);
   if (error !== undefined) throw unauthorized(error);
+}
+
+/** Tokens of callers, and of management: without any of its own those of callers count there. */
+function digestsOf({ apiTokens, managementTokens }: Access) {
+  const api = toDigests(apiTokens);
+  return { api, management: managementTokens.length > 0 ? toDigests(managementTokens) : api };
 }
 
 /** Node takes the first of several Host headers; a proxy in front may have gone by the last. */

@@ -15,7 +15,6 @@ import type { Engine } from '../../engine/engine.ts';
 import { grpcPackage, inferenceService } from '../../tasks/open-inference/grpc-messages.ts';
 import { openInferenceGrpc } from '../../tasks/open-inference/grpc-decoder.ts';
 import type { TaskExit } from '../../engine/types.ts';
-import { requireManager } from '../access.ts';
 import { MAX_WAITING_BYTES } from '../events.ts';
 import { performTask, type Caller } from '../perform.ts';
 import type { Metrics } from '../metrics.ts';
@@ -30,6 +29,7 @@ import {
   serverMetadata,
 } from '../v2/models.ts';
 import { changeRepository, type RepositoryAction } from '../v2/repository.ts';
+import { tokenInterceptor } from './access.ts';
 import { firstText, inStream, streamError, toStatus } from './wire.ts';
 
 /** What the gRPC side needs of the service. */
@@ -42,7 +42,7 @@ export interface GrpcOptions {
   readonly port: number;
   /** Limit on a message, bytes. */
   readonly maxBodyBytes: number;
-  /** Who may load and unload models; default: nobody. */
+  /** Who may call, and who may load and unload models; default: everybody may call. */
   readonly access?: Access;
   ready: () => boolean;
   /** Is told of errors inside the service. */
@@ -65,6 +65,7 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': options.maxBodyBytes,
     'grpc.max_send_message_length': -1,
+    interceptors: [tokenInterceptor(options.access ?? OPEN_ACCESS)],
   });
   server.addService(bytesOnly(), {
     ...describing(options),
@@ -146,7 +147,7 @@ function describing({
   };
 }
 
-/** Loading and unloading; the metadata `authorization` holds the token, as in the header over HTTP. */
+/** Loading and unloading. */
 function changing({
   engine,
   access = OPEN_ACCESS,
@@ -154,10 +155,8 @@ function changing({
 }: GrpcOptions): UntypedServiceImplementation {
   const change =
     (action: RepositoryAction): handleUnaryCall<Change, object> =>
-    ({ request: { model_name: name = '', parameters }, metadata }, callback) => {
-      const [header] = metadata.get('authorization').map(String);
+    ({ request: { model_name: name = '', parameters } }, callback) => {
       new Promise((resolve) => {
-        requireManager(access, header);
         resolve(changeRepository(engine, access, action, name, parameters));
       }).then(
         () => callback(null, {}),

@@ -17,7 +17,10 @@ const codes: Readonly<Record<number, status>> = {
 };
 
 /** The status that a problem ends a call with; `log` is told of those that are internal. */
-export function toStatus(problem: Problem, log: (error: unknown) => void): Partial<ServiceError> {
+export function toStatus(
+  problem: Problem,
+  log: (error: unknown) => void,
+): Pick<ServiceError, 'code' | 'details'> {
   if (problem.code === 'internal') log(problem.cause ?? problem);
   return { code: codes[problem.status] ?? status.UNKNOWN, details: problem.message };
 }

@@ -1,4 +1,4 @@
-/** Loading and unloading over gRPC: who may, and what is answered. */
+/** gRPC: who may call, load and unload, and what is answered. */
 import {
   Client,
   credentials,
@@ -79,4 +79,17 @@ it('answers with what is wrong', async () => {
   ]);
   const config = { ...load, parameters: { config: { string_param: '{}' } } };
   expect((await call(access, 'RepositoryModelLoad', config))[0]).toBe(status.INVALID_ARGUMENT);
+});
+
+it('needs the token of callers for everything but health', async () => {
+  const access = { ...OPEN_ACCESS, apiTokens: [TOKEN] };
+  const infer = { model_name: 'small-recovery' };
+  for (const method of ['ModelInfer', 'ModelMetadata', 'RepositoryIndex', 'ServerMetadata'])
+    expect((await call(access, method, infer))[0], method).toBe(status.UNAUTHENTICATED);
+  expect((await call(access, 'ModelMetadata', { name: 'small-recovery' }, TOKEN))[0]).toBe(0);
+  expect((await call(access, 'ModelInfer', infer, TOKEN))[0]).toBe(status.INVALID_ARGUMENT);
+  expect((await call(access, 'ServerReady', {}))[0]).toBe(0);
+  expect(
+    (await call(access, 'ModelMetadata', { name: 'small-recovery' }, 'not-the-token-at-all'))[0],
+  ).toBe(status.UNAUTHENTICATED);
 });
