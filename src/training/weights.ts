@@ -8,7 +8,9 @@ export type Weights = Map<string, Float32Array>;
 export const toConstants = (weights: ReadonlyMap<string, Float32Array>): Map<string, Weight> =>
   new Map([...weights].map(([name, data]) => [name, { data }]));
 
-/** Initial weights. @param normal draws standard normal numbers */
+/** Initial weights, in arrays of their own. @param normal draws standard normal numbers */
 export function initialWeights(family: Pick<Family, 'parameters'>, normal: () => number): Weights {
-  return new Map([...family.parameters].map(([name, { initial }]) => [name, initial(normal)]));
+  return new Map(
+    [...family.parameters].map(([name, { initial }]) => [name, initial(normal).slice()]),
+  );
 }

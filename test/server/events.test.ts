@@ -145,7 +145,7 @@ describe('the stop rule', () => {
   });
 
   it('keeps a deadline', async () => {
-    const stream = await recover('deadline_ms=0', threads, [vectors[0]!]);
+    const stream = await recover('threshold=1&deadline_ms=0', threads, [vectors[0]!]);
     expect(stream.exits).toHaveLength(1);
     expect(stream.result.samples).toMatchObject([{ depth: 1, reason: 'deadline' }]);
   });

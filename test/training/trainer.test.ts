@@ -27,7 +27,8 @@ import { sparseRecovery } from '../../src/tasks/learning.ts';
 import { train, type TrainOptions } from '../../src/training/train.ts';
 import { decodeTensors } from '../../src/training/safetensors.ts';
 import { Trainer } from '../../src/training/trainer.ts';
-import { smallMatrix } from '../support/small.ts';
+import { initialWeights } from '../../src/training/weights.ts';
+import { smallLista, smallMatrix } from '../support/small.ts';
 
 const trainSmall = (given: RecoveryConfig, options: TrainOptions) =>
   train(sparseRecovery, given, { matrix: smallMatrix }, options);
@@ -158,6 +159,15 @@ describe('orthogonalised steps', () => {
     expect([...trainer.state().moments.keys()].sort()).toEqual(['m:b', 'm:k', 'v:b']);
     expect(trainer.state().moments.get('m:k')![7]).toBeCloseTo(slope[7]!, 5);
     await trainer.release();
+  });
+});
+
+describe('initial weights', () => {
+  it('are arrays of their own: what changes them leaves the measurement matrix alone', () => {
+    const matrix = Float32Array.from(smallMatrix.data);
+    const weights = initialWeights(smallLista(), new Random(1).normal);
+    for (const data of weights.values()) data.fill(7);
+    expect(smallMatrix.data).toEqual(matrix);
   });
 });
 
