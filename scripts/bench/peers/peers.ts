@@ -146,9 +146,14 @@ async function compare(
 ): Promise<Row[]> {
   const [rounds, seconds] = quick ? [1, 2] : [5, 4];
   const kindOf = (server: Server): Kind => (server.name === 'stopwise' ? kind : peerKind);
-  const asked = servers.filter((server) => server.takes[kindOf(server)]);
+  const asked: Server[] = [];
+  for (const server of servers) {
+    if (!server.takes[kindOf(server)]) continue;
+    const warmUp = await send.load(server, kindOf(server), connections, 1);
+    if (warmUp.requests > 0) asked.push(server);
+    else console.error(`${server.name} is skipped: it answers no such request.`);
+  }
   const results = new Map<string, Round[]>(asked.map(({ name }) => [name, []]));
-  for (const server of asked) await send.load(server, kindOf(server), connections, 1);
   for (let i = 0; i < rounds; i++) {
     for (const server of asked) {
       const one = await measure(server, kindOf(server), connections, send, seconds);

@@ -1,6 +1,6 @@
 /** The servers that are compared: how each is started, and where it takes which request. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, mkdir, writeFile } from 'node:fs/promises';
+import { access, constants, mkdtemp, mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -106,7 +106,12 @@ export const peers: readonly Peer[] = [
   {
     name: 'LitServe',
     async command(port, graphs) {
-      const bin = await environment('litserve', ['litserve', 'onnxruntime', 'pillow']);
+      const bin = await environment('litserve', [
+        'litserve',
+        'onnxruntime',
+        'pillow',
+        'python-multipart',
+      ]);
       const args = [here('litserve_server.py'), String(port)];
       return { file: join(bin, 'python'), args, env: graphEnv(graphs) };
     },
@@ -140,7 +145,7 @@ export const peers: readonly Peer[] = [
   },
 ];
 
-/** MLServer takes its settings from files. */
+/** MLServer takes its settings from files. Its worker processes need shared memory; without it, one process does the work. */
 async function mlserverFolder(port: number, { recovery, denoiser }: Graphs): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'stopwise-mlserver-'));
   const [grpc_port, metrics_port] = [await freePort(), await freePort()];
@@ -149,7 +154,7 @@ async function mlserverFolder(port: number, { recovery, denoiser }: Graphs): Pro
     http_port: port,
     grpc_port,
     metrics_port,
-    parallel_workers: 2,
+    parallel_workers: (await isWritable('/dev/shm')) ? 2 : 0,
   };
   await writeFile(join(folder, 'settings.json'), JSON.stringify({ ...settings, debug: false }));
   for (const [name, uri] of Object.entries({ recovery, denoiser })) {
@@ -165,6 +170,12 @@ async function mlserverFolder(port: number, { recovery, denoiser }: Graphs): Pro
   }
   return folder;
 }
+
+const isWritable = (path: string): Promise<boolean> =>
+  access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
 
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
