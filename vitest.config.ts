@@ -1,9 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that start whole services, drive a browser, or train and measure models: minutes in all. `npm test -- --all` runs them too. */
+const slow = [
+  'test/{service,scripts}/**/*.test.ts',
+  'test/commands/{commands,commands-classes,few-data,train-matrix}.test.ts',
+  'test/engine/stuck.test.ts',
+  'test/server/page-browser.test.ts',
+];
 /** Tests that replace modules, start workers whose threads outlive a test, or change the process: each file in a process of its own. */
 const apart = [
-  'test/{commands,engine,examples,scripts,service}/**/*.test.ts',
-  'test/server/page-browser.test.ts',
+  'test/{commands,engine,examples}/**/*.test.ts',
   'test/tasks/few-shot/cancel.test.ts',
   'test/models.test.ts',
 ];
@@ -15,11 +21,17 @@ export default defineConfig({
     // The tests start workers of their own: more than two files at once only slow each other down.
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: 'apart', include: apart } },
+      { extends: true, test: { name: 'slow', include: slow } },
+      { extends: true, test: { name: 'apart', include: apart, exclude: slow } },
       // The others share their modules: loading them for each file would take a third of the time.
       {
         extends: true,
-        test: { name: 'together', include: ['test/**/*.test.ts'], exclude: apart, isolate: false },
+        test: {
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: [...apart, ...slow],
+          isolate: false,
+        },
       },
     ],
   },

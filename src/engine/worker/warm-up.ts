@@ -17,6 +17,13 @@ const FASTER_BELOW = 0.9;
 /** Measurements per alternative, of which the shortest counts: other load only adds to the time. */
 const PATH_REPEATS = 10;
 const BATCH_REPEATS = 3;
+/**
+ * A batch size is not tried where a sample's time so far lets a run of all segments take longer than this, ms: larger batches
+ * gain little there, and trying them would take most of the start.
+ */
+const MAX_TRIED_MS = 120;
+/** Measuring a size ends early once it has taken this long, ms: long runs vary less. */
+const ENOUGH_MS = 60;
 
 /**
  * Runs every segment, decoder and policy, and sets `isFaster` of the path and the batch limit of each segment.
@@ -70,7 +77,7 @@ async function runWholeOnce(model: LoadedModel, path: LoadedPath): Promise<void>
 /** The shortest time of one sample through all segments, ms. */
 export async function timePath(model: LoadedModel): Promise<number> {
   const runs = await repeat(BATCH_REPEATS, () => runSegments(model, 1));
-  return Math.min(...runs.map((times) => times.reduce((a, b) => a + b, 0)));
+  return Math.min(...runs.map(sum));
 }
 
 /** Whether one sample takes less time in one graph than segment by segment, at full depth. */
@@ -95,9 +102,10 @@ async function chooseBatchSizes(model: LoadedModel): Promise<void> {
   const { max_batch: maxBatch = Number.POSITIVE_INFINITY } = model.manifest;
   const best = model.segments.map(() => Number.POSITIVE_INFINITY);
   for (const size of BATCH_SIZES.filter((candidate) => candidate <= maxBatch)) {
+    if (size > 1 && size * sum(best) > MAX_TRIED_MS) return;
     const before = model.segments.map(({ limit }) => limit);
     await runSegments(model, size);
-    const runs = await repeat(BATCH_REPEATS, () => runSegments(model, size));
+    const runs = await repeat(BATCH_REPEATS, () => runSegments(model, size), ENOUGH_MS);
     model.segments.forEach((segment, i) => {
       const perSample = Math.min(...runs.map((times) => at(times, i))) / size;
       if (perSample > FASTER_BELOW * at(best, i)) return;
@@ -109,11 +117,19 @@ async function chooseBatchSizes(model: LoadedModel): Promise<void> {
   }
 }
 
-async function repeat<T>(times: number, run: () => Promise<T>): Promise<T[]> {
-  const results: T[] = [];
-  for (let i = 0; i < times; i++) results.push(await run());
+/** Runs at least once and at most `times` times, and not again after `enoughMs`. */
+async function repeat<T>(
+  times: number,
+  run: () => Promise<T>,
+  enoughMs = Number.POSITIVE_INFINITY,
+): Promise<T[]> {
+  const start = clock();
+  const results = [await run()];
+  while (results.length < times && clock() - start < enoughMs) results.push(await run());
   return results;
 }
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /**
  * Runs a batch of synthetic samples through all segments, every policy evaluated.
