@@ -1,6 +1,11 @@
 /** What every answer says of its depth: as headers and as the fields of a JSON answer. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { jsonNumbers } from '../../codecs/json-numbers.ts';
-import type { RunResult } from '../../engine/types.ts';
+import type { RunResult, TaskAnswer } from '../../engine/types.ts';
+import { clock } from '../../util/clock.ts';
+
+/** How long an answer is written before other requests get a turn, ms. */
+const LONGEST_TURN_MS = 10;
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
 
@@ -62,30 +67,39 @@ export const depthSummary = (result: RunResult): { depth: number; depth_mean: nu
 export const readablePi = (pi: readonly number[]): number[] =>
   pi.map((value) => Number(value.toPrecision(4)));
 
+/** A task answer whose body is `value` serialised as UTF-8 JSON, with the headers that every answer has. */
+export const jsonAnswer = (result: RunResult, value: object): TaskAnswer =>
+  withBody(result, Buffer.from(JSON.stringify(value)));
+
 /**
- * A task answer whose body is `value` serialised as UTF-8 JSON, with the headers that every answer has.
- * @param rows a further field of lists of float32, which JSON.stringify would write with more digits and in four times the time
+ * The same, with a further field of lists of float32, which JSON.stringify would write with more digits and in four times the
+ * time. Long lists are written in several turns of the event loop, so that other requests go on.
+ * @param value an object that has fields
  */
-export const jsonAnswer = (
+export async function jsonAnswerWithRows(
   result: RunResult,
   value: object,
-  rows?: { readonly name: string; readonly values: readonly Float32Array[] },
-): { contentType: string; headers: Record<string, string>; body: Uint8Array } => ({
+  name: string,
+  rows: readonly Float32Array[],
+): Promise<TaskAnswer> {
+  const head = JSON.stringify(value).slice(0, -1);
+  const parts: Uint8Array[] = [Buffer.from(`${head},${JSON.stringify(name)}:[`)];
+  let turn = clock();
+  for (const [i, row] of rows.entries()) {
+    if (i > 0) parts.push(COMMA);
+    parts.push(jsonNumbers(row));
+    if (clock() - turn < LONGEST_TURN_MS) continue;
+    await nextTurn();
+    turn = clock();
+  }
+  parts.push(Buffer.from(']}'));
+  return withBody(result, Buffer.concat(parts));
+}
+
+const COMMA = Buffer.from(',');
+
+const withBody = (result: RunResult, body: Uint8Array): TaskAnswer => ({
   contentType: 'application/json; charset=utf-8',
   headers: depthHeaders(result),
-  body: rows
-    ? withRows(JSON.stringify(value), rows.name, rows.values)
-    : Buffer.from(JSON.stringify(value)),
+  body,
 });
-
-/** @param object a JSON object that has fields */
-function withRows(object: string, name: string, rows: readonly Float32Array[]): Uint8Array {
-  const comma = Buffer.from(',');
-  const parts: Uint8Array[] = [Buffer.from(`${object.slice(0, -1)},${JSON.stringify(name)}:[`)];
-  rows.forEach((row, i) => {
-    if (i > 0) parts.push(comma);
-    parts.push(jsonNumbers(row));
-  });
-  parts.push(Buffer.from(']}'));
-  return Buffer.concat(parts);
-}

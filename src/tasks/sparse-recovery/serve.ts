@@ -9,7 +9,12 @@ import { at, entry } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
-import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import {
+  depthFields,
+  depthHeaders,
+  jsonAnswerWithRows,
+  readablePi,
+} from '../common/depth-report.ts';
 import { exitsOf } from '../common/exits.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { answerType, Bytes, JSON_TYPE, NPY_TYPE, OCTETS } from '../common/media-types.ts';
@@ -114,7 +119,7 @@ function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): De
     samples,
     stopping: json ? json.stopping : request.stopping,
     ...exitsOf(request, (_exit, outputs) => jsonNumbers(entry(outputs, 'signal').data)),
-    encode: (result) => Promise.resolve(encode(result, accept, rows.bare)),
+    encode: (result) => encode(result, accept, rows.bare),
   };
 }
 
@@ -184,7 +189,7 @@ function checkCount(count: number): void {
     );
 }
 
-function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
+async function encode(result: RunResult, accept: string, bare: boolean): Promise<TaskAnswer> {
   const signals = result.samples.map(({ outputs }) => entry(outputs, 'signal').data);
   checkFinite(signals);
   if (accept === JSON_TYPE) {
@@ -194,7 +199,7 @@ function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
       pi: readablePi(pi),
     }));
     const fields = { ...depthFields(result), samples };
-    return jsonAnswer(result, fields, { name: 'signals', values: signals });
+    return jsonAnswerWithRows(result, fields, 'signals', signals);
   }
   const n = at(signals, 0).length;
   const data = new Float32Array(signals.length * n);
