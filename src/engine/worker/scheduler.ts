@@ -1,4 +1,5 @@
 /** Decides what runs next: a pure function of the queues and the clock. */
+import { at } from '../../util/at.ts';
 
 /** A sample that waits for a segment. */
 export interface Waiting {
@@ -28,9 +29,15 @@ export interface Decision<W extends Waiting> {
 const MAX_PENALTY_MS = 250;
 
 /**
+ * Samples whose urgency differs by less count as equally urgent, ms: the time of a run or two of a small model. It costs
+ * newcomers no more, and while those that are deeper finish, the newcomers gather for a larger batch.
+ */
+const TIE_MS = 5;
+
+/**
  * Least attained service with ageing: the request that has had the least compute goes first, and each millisecond of
  * waiting offsets one of compute. So small requests overtake large ones, newcomers catch up and join batches, and no
- * request starves. Ties go to the deepest segment, which keeps few samples of a large request in progress at a time.
+ * request starves. Ties go to the deepest segment, which keeps few samples in progress at a time and batches large.
  * The batch holds the most urgent samples of the chosen queue, up to its limit.
  */
 export function pick<W extends Waiting>(
@@ -39,20 +46,22 @@ export function pick<W extends Waiting>(
 ): Decision<W> | undefined {
   const urgency = ({ attained, since }: Waiting): number =>
     now - since - Math.min(attained, MAX_PENALTY_MS);
-  let best: { index: number; queue: Queue<W>; urgency: number } | undefined;
-  for (const [index, queue] of queues.entries()) {
-    for (const sample of queue.waiting) {
-      const value = urgency(sample);
-      const isDeeper = best !== undefined && queue.segment > best.queue.segment;
-      if (!best || value > best.urgency || (value === best.urgency && isDeeper))
-        best = { index, queue, urgency: value };
-    }
-  }
-  if (!best) return undefined;
-  const { waiting, limit } = best.queue;
+  const most = queues.map(({ waiting }) =>
+    waiting.reduce((top, sample) => Math.max(top, urgency(sample)), Number.NEGATIVE_INFINITY),
+  );
+  const top = Math.max(...most);
+  if (!Number.isFinite(top)) return undefined;
+  const index = queues
+    .map((_, i) => i)
+    .filter((i) => at(most, i) > top - TIE_MS)
+    .reduce((best, i) => {
+      const deeper = at(queues, i).segment - at(queues, best).segment;
+      return deeper > 0 || (deeper === 0 && at(most, i) > at(most, best)) ? i : best;
+    });
+  const { waiting, limit } = at(queues, index);
   const batch =
     waiting.length <= limit
       ? waiting
       : [...waiting].sort((a, b) => urgency(b) - urgency(a)).slice(0, limit);
-  return { queue: best.index, batch };
+  return { queue: index, batch };
 }

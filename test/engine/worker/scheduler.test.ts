@@ -27,6 +27,15 @@ describe('the scheduler', () => {
     expect(names([shallow, deep], 10)).toEqual(['b']);
   });
 
+  it('finishes what is deeper before newcomers of the last few milliseconds, which gather meanwhile', () => {
+    const deep = { waiting: [sample('deep', 100, 1)], limit: 16, segment: 1 };
+    const fresh = { waiting: [sample('a', 97), sample('b', 99)], limit: 16, segment: 0 };
+    expect(names([fresh, deep], 100)).toEqual(['deep']);
+    // Not before those that have waited longer than that.
+    const waiting = { waiting: [sample('a', 90), sample('b', 99)], limit: 16, segment: 0 };
+    expect(names([waiting, deep], 100)).toEqual(['a', 'b']);
+  });
+
   it('fills a batch with the most urgent of one queue, up to its limit', () => {
     const queue = {
       waiting: [sample('late', 9), sample('early', 0), sample('middle', 5)],
