@@ -64,28 +64,33 @@ export const readablePi = (pi: readonly number[]): number[] =>
 
 /**
  * A task answer whose body is `value` serialised as UTF-8 JSON, with the headers that every answer has.
- * @param rows a further field of lists of float32, which JSON.stringify would write with more digits and in four times the time
+ * @param last a further field whose value is JSON already, in parts
  */
 export const jsonAnswer = (
   result: RunResult,
   value: object,
-  rows?: { readonly name: string; readonly values: readonly Float32Array[] },
+  last?: { readonly name: string; readonly json: readonly Uint8Array[] },
 ): { contentType: string; headers: Record<string, string>; body: Uint8Array } => ({
   contentType: 'application/json; charset=utf-8',
   headers: depthHeaders(result),
-  body: rows
-    ? withRows(JSON.stringify(value), rows.name, rows.values)
-    : Buffer.from(JSON.stringify(value)),
+  body: last ? withField(value, last.name, last.json) : Buffer.from(JSON.stringify(value)),
 });
 
-/** @param object a JSON object that has fields */
-function withRows(object: string, name: string, rows: readonly Float32Array[]): Uint8Array {
-  const comma = Buffer.from(',');
-  const parts: Uint8Array[] = [Buffer.from(`${object.slice(0, -1)},${JSON.stringify(name)}:[`)];
-  rows.forEach((row, i) => {
-    if (i > 0) parts.push(comma);
-    parts.push(jsonNumbers(row));
-  });
-  parts.push(Buffer.from(']}'));
-  return Buffer.concat(parts);
-}
+/**
+ * An object in UTF-8 JSON with a further field at its end.
+ * @param object has fields
+ * @param json the field's value, in parts
+ */
+export const withField = (object: object, name: string, json: readonly Uint8Array[]): Uint8Array =>
+  Buffer.concat([
+    Buffer.from(`${JSON.stringify(object).slice(0, -1)},${JSON.stringify(name)}:`),
+    ...json,
+    Buffer.from('}'),
+  ]);
+
+/** Lists of float32, which JSON.stringify would write with more digits and in four times the time. */
+export const jsonRows = (rows: readonly Float32Array[]): Uint8Array[] => [
+  Buffer.from('['),
+  ...rows.flatMap((row, i) => (i > 0 ? [Buffer.from(','), jsonNumbers(row)] : [jsonNumbers(row)])),
+  Buffer.from(']'),
+];

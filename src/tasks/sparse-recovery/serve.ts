@@ -9,7 +9,13 @@ import { at, entry } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
-import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import {
+  depthFields,
+  depthHeaders,
+  jsonAnswer,
+  jsonRows,
+  readablePi,
+} from '../common/depth-report.ts';
 import { exitsOf } from '../common/exits.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { answerType, Bytes, JSON_TYPE, NPY_TYPE, OCTETS } from '../common/media-types.ts';
@@ -194,7 +200,7 @@ function encode(result: RunResult, accept: string, bare: boolean): TaskAnswer {
       pi: readablePi(pi),
     }));
     const fields = { ...depthFields(result), samples };
-    return jsonAnswer(result, fields, { name: 'signals', values: signals });
+    return jsonAnswer(result, fields, { name: 'signals', json: jsonRows(signals) });
   }
   const n = at(signals, 0).length;
   const data = new Float32Array(signals.length * n);
