@@ -5,7 +5,9 @@
 
 To export a network of your own, write a module for each segment (the layers up to the next exit) and call `export_bundle`.
 A segment takes model inputs and states and returns the new states, then pi [N] in (0, 1), except for the last one. The
-weights here are random: load your own. `--reference FILE` also writes inputs and PyTorch's outputs at each exit as JSON.
+weights here are random: load your own. `--without-policies` leaves pi out, for `npm run train -- policy`. `--samples DIR`
+writes inputs and target (what the last exit gives) as .npy files, in the form that `train policy` and `calibrate` read.
+`--reference FILE` writes a few inputs and PyTorch's outputs at each exit as JSON.
 """
 import argparse
 import hashlib
@@ -13,6 +15,7 @@ import inspect
 import json
 import pathlib
 
+import numpy
 import torch
 from torch import nn
 
@@ -103,18 +106,19 @@ def ista(m=20, n=40):
     }
 
 
-def export_bundle(directory, inputs, states, outputs, segments, threshold=0.5):
+def export_bundle(directory, inputs, states, outputs, segments, threshold=0.5, policies=True):
     """Writes one ONNX file for each segment, and manifest.json with the checksums of all files.
 
     inputs, states: shapes without the batch, by name; outputs: the states that answers hold
     segments: (exit, module, names read, names written) in order; exit is the depth in layers
+    policies: whether the segments' pi is exported
     """
     directory.mkdir(parents=True, exist_ok=True)
     shapes, rows, before = {**inputs, **states}, [], 0
     for exit_, module, reads, writes in segments:
         file = f"layer-{exit_:02}.onnx"
-        names = [f"next_{name}" for name in writes] + (["pi"] if exit_ != segments[-1][0] else [])
-        export_onnx(module, directory / file, {name: shapes[name] for name in reads}, names)
+        names = [f"next_{name}" for name in writes] + (["pi"] if policies and exit_ != segments[-1][0] else [])
+        export_onnx(First(module, len(names)), directory / file, {name: shapes[name] for name in reads}, names)
         rows.append({"file": file, "first": before + 1, "last": exit_, "reads": reads, "writes": writes})
         before = exit_
     ports = lambda names: [{"name": name, "dtype": "float32", "shape": ["N", *shapes[name]]} for name in names]
@@ -148,6 +152,17 @@ def export_bundle(directory, inputs, states, outputs, segments, threshold=0.5):
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
 
 
+class First(nn.Module):
+    """The first outputs of a module: those of a segment without its pi."""
+
+    def __init__(self, module, count):
+        super().__init__()
+        self.module, self.count = module, count
+
+    def forward(self, *values):
+        return tuple(self.module(*values))[: self.count]
+
+
 def export_onnx(module, path, inputs, output_names):
     """One graph with its weights inside; the batch is free in every input and output."""
     # Newer versions of PyTorch export by torch.export, which needs the package onnxscript; this keeps to the older way.
@@ -165,26 +180,45 @@ def export_onnx(module, path, inputs, output_names):
 
 
 @torch.no_grad()
-def reference(inputs, outputs, segments, count=5, **_):
+def run(inputs, outputs, segments, count, **_):
     """Random inputs, and what PyTorch gives for them at each exit."""
-    values = {name: torch.rand(count, *shape) for name, shape in inputs.items()}
-    given = {name: value.tolist() for name, value in values.items()}
-    exits = {}
+    given = {name: torch.rand(count, *shape) for name, shape in inputs.items()}
+    values, exits = dict(given), {}
     for exit_, module, reads, writes in segments:
         values.update(zip(writes, module.eval()(*[values[name] for name in reads])))
-        exits[exit_] = {name: values[name].tolist() for name in outputs}
-    return {"inputs": given, "exits": exits}
+        exits[exit_] = {name: values[name] for name in outputs}
+    return given, exits
+
+
+def reference(network):
+    given, exits = run(**network, count=5)
+    lists = lambda tensors: {name: tensor.tolist() for name, tensor in tensors.items()}
+    return {"inputs": lists(given), "exits": {exit_: lists(tensors) for exit_, tensors in exits.items()}}
+
+
+def write_samples(directory, network, count=5000):
+    """Random inputs stand for yours. The target is a class for scores, else the values of the last exit."""
+    directory.mkdir(parents=True, exist_ok=True)
+    given, exits = run(**network, count=count)
+    output = exits[network["segments"][-1][0]][network["outputs"][0]]
+    target = output.argmax(1) if network["outputs"][0] == "logits" else output
+    for name, tensor in {**given, "target": target}.items():
+        numpy.save(directory / f"{name}.npy", tensor.numpy())
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", choices=["cnn", "ista"])
     parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("--without-policies", action="store_true")
+    parser.add_argument("--samples", type=pathlib.Path)
     parser.add_argument("--reference", type=pathlib.Path)
     options = parser.parse_args()
     torch.manual_seed(1)
     network = {"cnn": cnn, "ista": ista}[options.network]()
-    export_bundle(options.directory, **network)
+    export_bundle(options.directory, **network, policies=not options.without_policies)
     if options.reference:
-        options.reference.write_text(json.dumps(reference(**network)))
+        options.reference.write_text(json.dumps(reference(network)))
+    if options.samples:
+        write_samples(options.samples, network)
     print(f"{options.directory}: now run npm run bundle -- check {options.directory}")

@@ -22,6 +22,30 @@ export function jsonNumbers(values: Float32Array): Uint8Array {
   return bytes.subarray(0, at);
 }
 
+const NULL = Buffer.from('null');
+
+/**
+ * Nested arrays of a tensor, row by row, in UTF-8; values that are not finite become `null`.
+ * @param shape outermost first; [] for a single number. Without values `[]` is written
+ */
+export function jsonTensor(values: Float32Array, shape: readonly number[]): Uint8Array {
+  if (values.length === 0) return Buffer.from('[]');
+  // Numbers in an array of each depth, outermost first.
+  const sizes = shape.map((_, axis) => shape.slice(axis).reduce((a, b) => a * b, 1));
+  const brackets = sizes.reduce((sum, size) => sum + (2 * values.length) / size, 0);
+  const bytes = Buffer.allocUnsafe(values.length * (MAX_LENGTH + 1) + brackets);
+  let at = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (i > 0) bytes[at++] = COMMA;
+    for (const size of sizes) if (i % size === 0) bytes[at++] = OPEN;
+    const value = values[i]!;
+    if (Number.isFinite(value)) at = writeNumber(bytes, at, value);
+    else at += NULL.copy(bytes, at);
+    for (const size of sizes) if ((i + 1) % size === 0) bytes[at++] = CLOSE;
+  }
+  return bytes.subarray(0, at);
+}
+
 /** @returns where the number ends */
 function writeNumber(bytes: Uint8Array, from: number, value: number): number {
   let at = from;

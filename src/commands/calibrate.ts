@@ -12,7 +12,7 @@ import { startEngine } from '../evaluation/measure.ts';
 import type { Metric } from '../evaluation/metrics.ts';
 import { traceTraffic, type TracedKind } from '../evaluation/trace-traffic.ts';
 import type { CalibrationTraffic, Traffic } from '../evaluation/traffic.ts';
-import { recipeFor } from '../tasks/recipes.ts';
+import { calibrationRecipes } from '../tasks/recipes.ts';
 import type { FlagTable } from '../training/flags.ts';
 import { calibrationTables } from './calibration-tables.ts';
 import { WorkBar } from './progress.ts';
@@ -53,16 +53,20 @@ export async function calibrateCommand(
   { models }: Folders = usualFolders(),
 ): Promise<void> {
   const manifest = await bundleOf(models, firstArgument(common, 'calibrateFlags', args));
-  const recipe = recipeFor(manifest.task);
-  const flags = flagsFor(recipe, common, 'calibrateFlags', args);
+  const recipe = calibrationRecipes.find(({ task }) => task === manifest.task);
+  if (!recipe) throw new Error(`${manifest.name}: calibrate does not know ${manifest.task}.`);
+  const flags = flagsFor(recipe.task, common, 'calibrateFlags', args);
   const seed = toWhole('--seed', flags.seed, 0);
   const together = toWhole('--together', flags.together);
   const asked = flags.count === undefined ? undefined : toWhole('--count', flags.count);
   const repeats = flags.repeats === undefined ? undefined : toWhole('--repeats', flags.repeats);
   const drawn = await recipe.traffic(flags, manifest, models, seed);
   const traffic = { ...drawn, count: asked ?? drawn.count, repeats: repeats ?? drawn.repeats };
-  const parts = await traceParts(models, manifest, traffic, recipe.metric, together);
-  const report = calibrationReport(parts, recipe.metric, manifest, `${traffic.name}, seed ${seed}`);
+  if (traffic.most !== undefined && traffic.count > traffic.most)
+    throw new Error(`--count is ${traffic.count}; the data is enough for ${traffic.most}.`);
+  const { metric = recipe.metric } = drawn;
+  const parts = await traceParts(models, manifest, traffic, metric, together);
+  const report = calibrationReport(parts, metric, manifest, `${traffic.name}, seed ${seed}`);
   if (flags.record)
     await writeManifest(join(models, manifest.name), {
       ...manifest,
@@ -71,7 +75,7 @@ export async function calibrateCommand(
     });
   if (flags.json)
     console.log(JSON.stringify({ model: manifest.name, task: manifest.task, ...report }));
-  else console.log(calibrationTables(report, recipe.metric));
+  else console.log(calibrationTables(report, metric));
   warn(report, flags.record);
 }
 

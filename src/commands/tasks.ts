@@ -7,7 +7,8 @@ import {
   type FlagTable,
 } from '../training/flags.ts';
 import type { Recipe } from '../training/recipe.ts';
-import { recipes } from '../tasks/recipes.ts';
+import type { TaskName } from '../bundle/manifest.ts';
+import { calibrationRecipes, recipes } from '../tasks/recipes.ts';
 
 /** Where bundles and training checkpoints lie; each has a folder of its own below. */
 export interface Folders {
@@ -36,13 +37,19 @@ export interface TaskCommand<T extends FlagTable> {
 export const usageFor = ({ name, common, own }: TaskCommand<FlagTable>): string =>
   [`npm run ${name} -- TASK [flags]`, ...usageByTask(common, own, 'TASK')].join('\n');
 
+/** Each task that a command knows, with its own flags. */
+const flagsByTask = (own: TaskCommand<FlagTable>['own']): [TaskName, FlagTable][] =>
+  own === 'calibrateFlags'
+    ? calibrationRecipes.map(({ task, calibrateFlags }) => [task, calibrateFlags])
+    : recipes.map((recipe) => [recipe.task, recipe[own]]);
+
 /** The flags of each task and those of all. @param what begins the heading of a task */
 export const usageByTask = (
   common: FlagTable,
   own: TaskCommand<FlagTable>['own'],
   what: string,
 ): string[] => [
-  ...recipes.map((recipe) => `\n${what} ${recipe.task}\n${usageOf(recipe[own])}`),
+  ...flagsByTask(own).map(([task, flags]) => `\n${what} ${task}\n${usageOf(flags)}`),
   `\nEvery ${what}\n${usageOf(common)}`,
 ];
 
@@ -56,7 +63,7 @@ export function parseTask<T extends FlagTable>(
   const recipe = recipes.find((one) => one.task === task);
   if (!recipe)
     throw new Error(`${task === undefined ? noTask : unknownTask(task)}:\n${usageFor(command)}`);
-  return { recipe, flags: flagsFor(recipe, common, own, args) };
+  return { recipe, flags: flagsFor(recipe.task, common, own, args) };
 }
 
 /** The first argument that is no flag. It may stand behind flags, so the flags of all tasks are needed to find it. */
@@ -67,21 +74,20 @@ export const firstArgument = (
 ): string | undefined => parseFlags(flagsOfAll(common, own), args).positionals[0];
 
 const flagsOfAll = (common: FlagTable, own: TaskCommand<FlagTable>['own']): FlagTable =>
-  Object.assign({}, common, ...recipes.map((recipe) => recipe[own])) as FlagTable;
+  Object.assign({}, common, ...flagsByTask(own).map(([, flags]) => flags)) as FlagTable;
 
 /** @throws Error where a flag is unknown or belongs to another task */
 export function flagsFor<T extends FlagTable>(
-  recipe: Recipe,
+  task: TaskName,
   common: T,
   own: TaskCommand<FlagTable>['own'],
   args: readonly string[],
 ): FlagsOf<T> & Flags {
   const all = flagsOfAll(common, own);
-  const table = { ...common, ...recipe[own] };
+  const table = { ...common, ...new Map(flagsByTask(own)).get(task) };
   const foreign = args
     .map((arg) => /^--([a-z-]+)/.exec(arg)?.[1])
     .find((name) => name !== undefined && name in all && !(name in table));
-  if (foreign !== undefined)
-    throw new Error(`--${foreign} is not a flag of ${recipe.task}; see --help.`);
+  if (foreign !== undefined) throw new Error(`--${foreign} is not a flag of ${task}; see --help.`);
   return parseFlags(table, args).flags;
 }

@@ -115,6 +115,26 @@ export const nmse = defineMetric({
   },
 });
 
+/** Errors below this share of the target's power are those of float32: −100 dB. */
+const ROUNDING = 1e-10;
+
+/**
+ * {@link nmse} of a request with a target of any size, dB: finite where the answer is exact or the target is 0, so that
+ * regrets are. Errors of −100 dB and less count alike. @throws Error where output and target differ in length
+ */
+export const relativeError = defineMetric({
+  ...nmse,
+  name: 'error_db',
+  request(output, truth) {
+    if (output.length !== truth.length)
+      throw new Error(
+        `The target has ${truth.length} numbers a sample; the network gives ${output.length}.`,
+      );
+    const [error, power] = nmse.sample(output, truth);
+    return 10 * Math.log10(error / Math.max(power, Number.EPSILON) + ROUNDING);
+  },
+});
+
 /**
  * Accuracy, percent: the share of rows of scores [Q,K] whose largest score is at the true class, `truth` [Q]. Of
  * few-shot tasks the mean over tasks.

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Random } from '../data/random.ts';
 import type { Case } from './data.ts';
+import type { Metric } from './metrics.ts';
 
 /** Training; choosing rules; certifying them; reporting. No source of one part occurs in another. */
 export const parts = ['training', 'selection', 'certification', 'test'] as const;
@@ -33,6 +34,10 @@ export interface CalibrationTraffic {
   readonly test?: Traffic;
   /** Requests of the certification part where no other number is asked for. */
   readonly count: number;
+  /** Where no more can be asked for: requests of the certification part. */
+  readonly most?: number;
+  /** Where the data decides how answers are judged: instead of the task's metric. */
+  readonly metric?: Metric;
   /** How often the time of a request is taken where no other number is asked for; the median counts. */
   readonly repeats: number;
   /** The request's own input, where it could be an answer; of the shape of the truth. */

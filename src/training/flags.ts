@@ -5,6 +5,8 @@ import { parseArgs } from 'node:util';
 export interface StringFlag {
   readonly type: 'string';
   readonly default?: string;
+  /** May be given more than once: the value is a list. */
+  readonly multiple?: true;
   /** What stands for the value in the usage text: `DIR`, `N`. */
   readonly value: string;
   readonly help: string;
@@ -24,13 +26,15 @@ export type FlagTable = Readonly<Record<string, StringFlag | BooleanFlag>>;
 export type FlagsOf<T extends FlagTable> = {
   readonly [K in keyof T]: T[K] extends BooleanFlag
     ? boolean
-    : T[K] extends { readonly default: string }
-      ? string
-      : string | undefined;
+    : T[K] extends { readonly multiple: true }
+      ? readonly string[] | undefined
+      : T[K] extends { readonly default: string }
+        ? string
+        : string | undefined;
 };
 
 /** Flags of any table. */
-export type Flags = Readonly<Record<string, string | boolean | undefined>>;
+export type Flags = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 /** @throws TypeError for an unknown flag or a missing value */
 export function parseFlags<T extends FlagTable>(

@@ -60,6 +60,9 @@ export interface Recipe<Config extends BaseConfig = BaseConfig, Data = unknown> 
   areRivals(a: Manifest, b: Manifest): boolean;
 }
 
+/** What `calibrate` needs of a task; a task without models that are trained here has this alone. */
+export type CalibrationRecipe = Pick<Recipe, 'task' | 'metric' | 'calibrateFlags' | 'traffic'>;
+
 /** A training run that is ready to start. */
 export interface TrainingPlan<Config, Data> {
   readonly config: Config;

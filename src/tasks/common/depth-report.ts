@@ -1,11 +1,8 @@
 /** What every answer says of its depth: as headers and as the fields of a JSON answer. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { jsonNumbers } from '../../codecs/json-numbers.ts';
-import type { RunResult, TaskAnswer } from '../../engine/types.ts';
+import type { RunResult } from '../../engine/types.ts';
 import { clock } from '../../util/clock.ts';
-
-/** How long an answer is written before other requests get a turn, ms. */
-const LONGEST_TURN_MS = 10;
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
 
@@ -67,23 +64,38 @@ export const depthSummary = (result: RunResult): { depth: number; depth_mean: nu
 export const readablePi = (pi: readonly number[]): number[] =>
   pi.map((value) => Number(value.toPrecision(4)));
 
-/** A task answer whose body is `value` serialised as UTF-8 JSON, with the headers that every answer has. */
-export const jsonAnswer = (result: RunResult, value: object): TaskAnswer =>
-  withBody(result, Buffer.from(JSON.stringify(value)));
-
 /**
- * The same, with a further field of lists of float32, which JSON.stringify would write with more digits and in four times the
- * time. Long lists are written in several turns of the event loop, so that other requests go on.
- * @param value an object that has fields
+ * A task answer whose body is `value` serialised as UTF-8 JSON, with the headers that every answer has.
+ * @param last a further field whose value is JSON already, in parts
  */
-export async function jsonAnswerWithRows(
+export const jsonAnswer = (
   result: RunResult,
   value: object,
-  name: string,
-  rows: readonly Float32Array[],
-): Promise<TaskAnswer> {
-  const head = JSON.stringify(value).slice(0, -1);
-  const parts: Uint8Array[] = [Buffer.from(`${head},${JSON.stringify(name)}:[`)];
+  last?: { readonly name: string; readonly json: readonly Uint8Array[] },
+): { contentType: string; headers: Record<string, string>; body: Uint8Array } => ({
+  contentType: 'application/json; charset=utf-8',
+  headers: depthHeaders(result),
+  body: last ? withField(value, last.name, last.json) : Buffer.from(JSON.stringify(value)),
+});
+
+/**
+ * An object in UTF-8 JSON with a further field at its end.
+ * @param object has fields
+ * @param json the field's value, in parts
+ */
+export const withField = (object: object, name: string, json: readonly Uint8Array[]): Uint8Array =>
+  Buffer.concat([
+    Buffer.from(`${JSON.stringify(object).slice(0, -1)},${JSON.stringify(name)}:`),
+    ...json,
+    Buffer.from('}'),
+  ]);
+
+/**
+ * Lists of float32, which JSON.stringify would write with more digits and in four times the time. Long lists are written in
+ * several turns of the event loop, so that other requests go on.
+ */
+export async function jsonRows(rows: readonly Float32Array[]): Promise<Uint8Array[]> {
+  const parts: Uint8Array[] = [Buffer.from('[')];
   let turn = clock();
   for (const [i, row] of rows.entries()) {
     if (i > 0) parts.push(COMMA);
@@ -92,14 +104,9 @@ export async function jsonAnswerWithRows(
     await nextTurn();
     turn = clock();
   }
-  parts.push(Buffer.from(']}'));
-  return withBody(result, Buffer.concat(parts));
+  return [...parts, Buffer.from(']')];
 }
 
 const COMMA = Buffer.from(',');
-
-const withBody = (result: RunResult, body: Uint8Array): TaskAnswer => ({
-  contentType: 'application/json; charset=utf-8',
-  headers: depthHeaders(result),
-  body,
-});
+/** How long rows are written before other requests get a turn, ms. */
+const LONGEST_TURN_MS = 10;

@@ -6,7 +6,7 @@ const MOST_DEPTH = 64;
 /** Keys of all objects together; the largest body of few-shot learning has 2,000. */
 const MOST_KEYS = 100_000;
 /** Values of all arrays and objects together: 4,096 vectors of 2,048 numbers. V8 parses as many in about a second. */
-const MOST_VALUES = 2 ** 23;
+export const MOST_VALUES = 2 ** 23;
 
 const [QUOTE, ESCAPE, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 
@@ -34,7 +34,8 @@ export function checkJsonBounds(bytes: Uint8Array): void {
   }
 }
 
-const tooMany = (what: string, most: number): Problem =>
+/** More than `most` of something. */
+export const tooMany = (what: string, most: number): Problem =>
   new Problem(
     'too-large',
     `The JSON has more than ${most} ${what}. Send fewer at a time, or numbers as .npy.`,

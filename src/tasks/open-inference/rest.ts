@@ -4,8 +4,10 @@ import { Compile } from 'typebox/compile';
 import type { Manifest } from '../../bundle/manifest.ts';
 import type { DecodedRequest, TaskAnswer } from '../../engine/types.ts';
 import { Problem, shortened } from '../../errors.ts';
-import { faithful } from '../common/faithful.ts';
+import { jsonTensor } from '../../codecs/json-numbers.ts';
+import { withField } from '../common/depth-report.ts';
 import { explain, parseObject } from '../common/json-body.ts';
+import { cutTensors, type CutBody } from '../common/json-tensors.ts';
 import { JSON_TYPE, OCTETS } from '../common/media-types.ts';
 import type { Task, TaskRequest } from '../task.ts';
 import { sizeOf, type InputTensor } from '../tensor/inputs.ts';
@@ -80,7 +82,8 @@ function decode({ body, options }: TaskRequest, manifest: Manifest): DecodedRequ
       `${JSON_LENGTH} is ${jsonBytes}, but the body has ${body.length} bytes.`,
     );
   if (jsonBytes === 0) return decodeRaw(body, manifest);
-  const value = parseObject(body.subarray(0, jsonBytes), '{inputs, outputs?, parameters?, id?}');
+  const { rest, tensors } = cutTensors(body.subarray(0, jsonBytes));
+  const value = parseObject(rest, '{inputs, outputs?, parameters?, id?}');
   if (!schema.Check(value)) throw new Problem('bad-body', explain(value, schema.Errors(value)));
   const { id, outputs = [], parameters = {} } = value;
   const binary = new Map(
@@ -90,7 +93,7 @@ function decode({ body, options }: TaskRequest, manifest: Manifest): DecodedRequ
   return toDecoded(
     {
       id,
-      inputs: readInputs(value, body.subarray(jsonBytes)),
+      inputs: readInputs(value, body.subarray(jsonBytes), tensors),
       outputs: outputs.map(({ name }) => name),
       parameters,
     },
@@ -120,7 +123,11 @@ function isBinary(name: string, parameters: Static<typeof Parameters> = {}): boo
   return binary;
 }
 
-function readInputs({ inputs }: InferBody, bytes: Uint8Array): InputTensor[] {
+function readInputs(
+  { inputs }: InferBody,
+  bytes: Uint8Array,
+  cut: CutBody['tensors'],
+): InputTensor[] {
   let start = 0;
   const tensors = inputs.map(({ name, shape, datatype, data, parameters = {} }, i) => {
     checkDatatype(name, datatype);
@@ -129,7 +136,7 @@ function readInputs({ inputs }: InferBody, bytes: Uint8Array): InputTensor[] {
     if ((data === undefined) === (size === undefined))
       throw new Problem('bad-body', `${place} needs either data or parameters.binary_data_size.`);
     if (size === undefined) {
-      const values = fromNested(data, `${place}.data`).data;
+      const values = fromNested(data, `${place}.data`, cut).data;
       if (values.length !== sizeOf(shape))
         throw new Problem(
           'bad-body',
@@ -157,14 +164,19 @@ function readInputs({ inputs }: InferBody, bytes: Uint8Array): InputTensor[] {
 
 function encode(response: InferResponse, isBinary: (name: string) => boolean): TaskAnswer {
   const parts: Uint8Array[] = [];
-  const outputs = response.outputs.map((tensor) => {
+  const outputs = response.outputs.map((tensor): Uint8Array => {
     const { name, datatype, shape } = tensor;
-    if (!isBinary(name)) return { name, datatype, shape, data: toJson(tensor) };
+    if (!isBinary(name)) return withField({ name, datatype, shape }, 'data', [toJson(tensor)]);
     const bytes = toBytes(tensor);
     parts.push(bytes);
-    return { name, datatype, shape, parameters: { binary_data_size: bytes.length } };
+    const parameters = { binary_data_size: bytes.length };
+    return Buffer.from(JSON.stringify({ name, datatype, shape, parameters }));
   });
-  const json = Buffer.from(JSON.stringify({ ...response, outputs }));
+  const list = outputs.flatMap((output, i) => [Buffer.from(i > 0 ? ',' : '['), output]);
+  const json = withField({ ...response, outputs: undefined }, 'outputs', [
+    ...list,
+    Buffer.from(list.length > 0 ? ']' : '[]'),
+  ]);
   if (parts.length === 0) return { contentType: JSON_TYPE, headers: {}, body: json };
   return {
     contentType: OCTETS,
@@ -174,6 +186,5 @@ function encode(response: InferResponse, isBinary: (name: string) => boolean): T
 }
 
 /** Values in row-major order, flat; NaN and infinities become null. */
-function toJson(tensor: OutputTensor): (number | string)[] {
-  return tensor.datatype === 'FP32' ? Array.from(tensor.data, faithful) : [...tensor.data];
-}
+const toJson = ({ datatype, data }: OutputTensor): Uint8Array =>
+  datatype === 'FP32' ? jsonTensor(data, [data.length]) : Buffer.from(JSON.stringify([...data]));

@@ -12,7 +12,8 @@ import { chooseModel } from '../common/choose-model.ts';
 import {
   depthFields,
   depthHeaders,
-  jsonAnswerWithRows,
+  jsonAnswer,
+  jsonRows,
   readablePi,
 } from '../common/depth-report.ts';
 import { exitsOf } from '../common/exits.ts';
@@ -199,7 +200,7 @@ async function encode(result: RunResult, accept: string, bare: boolean): Promise
       pi: readablePi(pi),
     }));
     const fields = { ...depthFields(result), samples };
-    return jsonAnswerWithRows(result, fields, 'signals', signals);
+    return jsonAnswer(result, fields, { name: 'signals', json: await jsonRows(signals) });
   }
   const n = at(signals, 0).length;
   const data = new Float32Array(signals.length * n);

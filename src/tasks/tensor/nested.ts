@@ -1,8 +1,7 @@
 /** Tensors as nested JSON arrays, row-major. */
 import { Problem, shown } from '../../errors.ts';
 import { at } from '../../util/at.ts';
-import { faithful } from '../common/faithful.ts';
-import { sizeOf } from './inputs.ts';
+import type { CutBody } from '../common/json-tensors.ts';
 
 /** A tensor's shape, outermost first, and its values row by row. */
 export interface DenseArray {
@@ -13,10 +12,17 @@ export interface DenseArray {
 /**
  * Reads nested arrays of numbers; the first elements give the shape.
  * @param name of the array in messages
+ * @param tensors those that were taken out of the body; `value` may stand for one
  * @throws Problem `bad-body` where an array is empty or of another length than its neighbours, or a value is no number
  */
-export function fromNested(value: unknown, name: string): DenseArray {
+export function fromNested(
+  value: unknown,
+  name: string,
+  tensors: CutBody['tensors'] = new Map(),
+): DenseArray {
   if (!Array.isArray(value)) return refuse(`${name} must be an array, not ${shown(value)}.`);
+  const cut = tensors.get(value[0] as string);
+  if (cut && value.length === 1) return cut;
   const shape: number[] = [];
   for (let inner: unknown = value; Array.isArray(inner); inner = inner[0]) shape.push(inner.length);
   if (shape.includes(0)) refuse(`${name} has an empty array.`);
@@ -48,15 +54,6 @@ function placeOf(name: string, shape: readonly number[], index: number): string 
     return `[${key}]`;
   });
   return `${name}${keys.reverse().join('')}`;
-}
-
-/** Nested arrays of a tensor; a tensor of shape [] is a number. NaN and infinities become null in JSON. */
-export function toNested(data: Float32Array, shape: readonly number[]): unknown {
-  if (shape.length === 0) return faithful(at(data, 0));
-  const [length = 0, ...inner] = shape;
-  if (inner.length === 0) return Array.from(data, faithful);
-  const size = sizeOf(inner);
-  return Array.from({ length }, (_, i) => toNested(data.subarray(i * size, (i + 1) * size), inner));
 }
 
 function refuse(detail: string): never {

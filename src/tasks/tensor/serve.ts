@@ -1,6 +1,7 @@
 /** Tensors: the inputs of any bundle in, its outputs out, as .npy or JSON, without code of the bundle's own. */
 import Type from 'typebox';
 import type { Manifest } from '../../bundle/manifest.ts';
+import { jsonTensor } from '../../codecs/json-numbers.ts';
 import { readNpy, writeNpy } from '../../codecs/npy.ts';
 import type { DecodedRequest, RunResult, TaskAnswer } from '../../engine/types.ts';
 import { Problem, shortened } from '../../errors.ts';
@@ -8,12 +9,13 @@ import { at } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
-import { exitsOf, jsonBytes } from '../common/exits.ts';
+import { exitsOf } from '../common/exits.ts';
 import { jsonReader } from '../common/json-body.ts';
+import { cutTensors } from '../common/json-tensors.ts';
 import { answerType, Bytes, JSON_TYPE, NPY_TYPE } from '../common/media-types.ts';
 import type { Options, Task, TaskRequest } from '../task.ts';
 import { toSamples, type InputTensor } from './inputs.ts';
-import { fromNested, toNested } from './nested.ts';
+import { fromNested } from './nested.ts';
 import { stackOutput, STOP_TENSORS } from './outputs.ts';
 
 const Tensors = (description: string) =>
@@ -68,12 +70,13 @@ export const tensor: Task = {
 };
 
 function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): DecodedRequest {
-  const json = request.contentType === JSON_TYPE ? reader.read(request) : undefined;
+  const cut = request.contentType === JSON_TYPE ? cutTensors(request.body) : undefined;
+  const json = cut && reader.read({ ...request, body: cut.rest });
   const manifest = anyModel(models, json ? json.model : request.model);
   const given = json
     ? Object.entries(json.fields.inputs).map(([name, value]) => ({
         name,
-        ...fromNested(value, `inputs.${shortened(name)}`),
+        ...fromNested(value, `inputs.${shortened(name)}`, cut?.tensors),
       }))
     : [fromNpy(request.body, manifest)];
   const bare = isOneSample(manifest, given);
@@ -85,10 +88,8 @@ function decode(request: TaskRequest, models: ReadonlyMap<string, Manifest>): De
     samples: toSamples(manifest, tensors),
     stopping: json ? json.stopping : request.stopping,
     ...exitsOf(request, (_exit, outputs) =>
-      jsonBytes(
-        Object.fromEntries(
-          Object.entries(outputs).map(([name, { data, dims }]) => [name, toNested(data, dims)]),
-        ),
+      Buffer.concat(
+        jsonOf(Object.entries(outputs).map(([name, { data, dims }]) => [name, data, dims])),
       ),
     ),
     encode: (result) =>
@@ -149,20 +150,32 @@ function outputFor({ name, outputs }: Manifest, asked: Options[string]): string 
 }
 
 function encodeJson(result: RunResult, { outputs }: Manifest, bare: boolean): TaskAnswer {
-  const tensors = outputs.map(({ name }): [string, unknown] => {
+  const tensors = outputs.map(({ name }): NamedTensor => {
     const { shape, data } = stackOutput(result, name);
-    return [name, toNested(data, bare ? shape.slice(1) : shape)];
+    return [name, data, bare ? shape.slice(1) : shape];
   });
-  return jsonAnswer(result, {
-    ...depthFields(result),
-    outputs: Object.fromEntries(tensors),
-    samples: result.samples.map(({ depth, reason, pi }) => ({
-      depth,
-      reason,
-      pi: readablePi(pi),
-    })),
-  });
+  const samples = result.samples.map(({ depth, reason, pi }) => ({
+    depth,
+    reason,
+    pi: readablePi(pi),
+  }));
+  return jsonAnswer(
+    result,
+    { ...depthFields(result), samples },
+    { name: 'outputs', json: jsonOf(tensors) },
+  );
 }
+
+type NamedTensor = readonly [name: string, data: Float32Array, shape: readonly number[]];
+
+/** A JSON object of nested arrays, in parts. */
+const jsonOf = (tensors: readonly NamedTensor[]): Uint8Array[] => [
+  ...tensors.flatMap(([name, data, shape], i) => [
+    Buffer.from(`${i > 0 ? ',' : '{'}${JSON.stringify(name)}:`),
+    jsonTensor(data, shape),
+  ]),
+  Buffer.from('}'),
+];
 
 function encodeNpy(result: RunResult, output: string, bare: boolean): TaskAnswer {
   const { shape, data } = stackOutput(result, output);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { jsonAnswerWithRows } from '../../../src/tasks/common/depth-report.ts';
+import { jsonAnswer, jsonRows } from '../../../src/tasks/common/depth-report.ts';
 import type { RunResult } from '../../../src/engine/types.ts';
 
 const result: RunResult = {
@@ -19,9 +19,10 @@ it('writes long lists beside other work, as JSON.stringify would but with float3
     timer = setImmediate(count);
   };
   let timer = setImmediate(count);
-  const { body, headers } = await jsonAnswerWithRows(result, { model: 'm' }, 'signals', rows);
+  const json = await jsonRows(rows);
   clearImmediate(timer);
   expect(turns).toBeGreaterThan(3);
+  const { body, headers } = jsonAnswer(result, { model: 'm' }, { name: 'signals', json });
   expect(headers['x-stop-depth']).toBe('2');
   const { model, signals } = JSON.parse(Buffer.from(body).toString()) as {
     model: string;
