@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Manifest } from '../../src/bundle/manifest.ts';
 import { loadBundle } from '../../src/bundle/read.ts';
 import { calibrateCommand } from '../../src/commands/calibrate.ts';
-import { Parameters, type Family } from '../../src/families/family.ts';
+import { Parameters as ModelParameters, type Family } from '../../src/families/family.ts';
 import { abs, concat, mul, reduceMean, relu, sub } from '../../src/graph/operators.ts';
 import { startSmallService } from '../server/support.ts';
 import { smallModels, writeModels } from '../support/small.ts';
@@ -39,7 +39,7 @@ const shouting: Family = {
   exits: [1, 2, 3],
   inputs: { measurements: ['N', 12] },
   outputs: ['signal'],
-  parameters: new Parameters().all,
+  parameters: new ModelParameters().all,
   layer(t, { measurements }) {
     const level = reduceMean(abs(measurements!), [1], true);
     const excess = t === 1 ? mul(relu(sub(LOUD, level)), 1e6) : 0;
