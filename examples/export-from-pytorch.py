@@ -165,7 +165,7 @@ class First(nn.Module):
 
 def export_onnx(module, path, inputs, output_names):
     """One graph with its weights inside; the batch is free in every input and output."""
-    # Newer versions of PyTorch export by torch.export, which needs the package onnxscript; this keeps to the older way.
+    # Newer versions of PyTorch export by torch.export, which needs onnxscript; the older way needs the package onnx.
     legacy = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     torch.onnx.export(
         module.eval(),

@@ -12,7 +12,7 @@ import { startEngine } from '../evaluation/measure.ts';
 import type { Metric } from '../evaluation/metrics.ts';
 import { traceTraffic, type TracedKind } from '../evaluation/trace-traffic.ts';
 import type { CalibrationTraffic, Traffic } from '../evaluation/traffic.ts';
-import { calibrationRecipes } from '../tasks/recipes.ts';
+import { calibrationRecipes, recipeFor } from '../tasks/recipes.ts';
 import type { FlagTable } from '../training/flags.ts';
 import { calibrationTables } from './calibration-tables.ts';
 import { WorkBar } from './progress.ts';
@@ -53,8 +53,8 @@ export async function calibrateCommand(
   { models }: Folders = usualFolders(),
 ): Promise<void> {
   const manifest = await bundleOf(models, firstArgument(common, 'calibrateFlags', args));
-  const recipe = calibrationRecipes.find(({ task }) => task === manifest.task);
-  if (!recipe) throw new Error(`${manifest.name}: calibrate does not know ${manifest.task}.`);
+  const { task } = manifest;
+  const recipe = calibrationRecipes.find((one) => one.task === task) ?? recipeFor(task);
   const flags = flagsFor(recipe.task, common, 'calibrateFlags', args);
   const seed = toWhole('--seed', flags.seed, 0);
   const together = toWhole('--together', flags.together);
