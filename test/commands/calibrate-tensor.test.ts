@@ -3,38 +3,23 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { SCHEMA_VERSION, type Port } from '../../src/bundle/manifest.ts';
 import { loadBundle } from '../../src/bundle/read.ts';
-import { writeBundle } from '../../src/bundle/write.ts';
 import { writeNpy } from '../../src/codecs/npy.ts';
 import { calibrateCommand } from '../../src/commands/calibrate.ts';
 import { Random } from '../../src/data/random.ts';
 import type * as tracing from '../../src/evaluation/trace-traffic.ts';
 import { toModel } from '../../src/graph/model.ts';
-import { input, mul, reduceMax, sigmoid, slice, sub } from '../../src/graph/operators.ts';
+import { input, reduceMax, sigmoid, sub } from '../../src/graph/operators.ts';
 import { tensor } from '../../src/tasks/tensor/calibration.ts';
 import { startSmallService } from '../server/support.ts';
+import { CLASSES, writeTwoExits } from '../support/two-exits.ts';
 
-// Layers this small take no time that could be told from noise: each is said to take a millisecond.
-vi.mock('../../src/evaluation/trace-traffic.ts', async (original) => {
-  const { traceTraffic, ...others } = await original<typeof tracing>();
-  return {
-    ...others,
-    traceTraffic: async (...args: Parameters<typeof traceTraffic>) =>
-      (await traceTraffic(...args)).map((one) => ({
-        ...one,
-        ms: one.ms.map((_, exit) => exit + 1),
-      })),
-  };
-});
+const { withOneMs } = await vi.hoisted(() => import('../support/one-ms.ts'));
+vi.mock('../../src/evaluation/trace-traffic.ts', async (original) =>
+  withOneMs(await original<typeof tracing>()),
+);
 
-const CLASSES = 4;
 const COUNT = 4200;
-const port = (name: string, length: number): Port => ({
-  name,
-  dtype: 'float32',
-  shape: ['N', length],
-});
 
 /** Row of the first scores, then of the second, which are right; the first are right where the sample is easy, else 0. */
 function rowOf(label: number, easy: boolean, random: Random): number[] {
@@ -42,47 +27,6 @@ function rowOf(label: number, easy: boolean, random: Random): number[] {
     k === label ? 6 : 0.1 * random.normal(),
   );
   return [...right.map((value) => (easy ? value : -value / 6)), ...right];
-}
-
-/** Two exits; the policy, in a file of its own, stops where a score of the first exit is large. */
-async function writeExits(models: string): Promise<void> {
-  const x = input('x', ['N', 2 * CLASSES]);
-  const scores = input('scores', ['N', CLASSES]);
-  const half = (from: number) => mul(slice(x, 1, from, from + CLASSES), 1);
-  const segment = (depth: number) => ({
-    file: `layer-0${depth}.onnx`,
-    first: depth,
-    last: depth,
-    reads: ['x'],
-    writes: ['scores'],
-  });
-  await writeBundle(
-    join(models, 'exits'),
-    {
-      schema_version: SCHEMA_VERSION,
-      name: 'exits',
-      version: '1',
-      task: 'tensor',
-      family: 'test',
-      default: true,
-      depth: 2,
-      exits: [1, 2],
-      inputs: [port('x', 2 * CLASSES)],
-      states: [port('scores', CLASSES)],
-      outputs: [port('scores', CLASSES)],
-      segments: [segment(1), segment(2)],
-      decoders: [],
-      policy_files: [{ file: 'policy-01.onnx', exit: 1, reads: ['scores'] }],
-      flops: { per: 'sample', segments: [0, 0], heads: [0, 0], policies: [0, 0] },
-      training: {},
-      task_files: [],
-    },
-    new Map([
-      ['layer-01.onnx', toModel({ outputs: { next_scores: half(0) } })],
-      ['layer-02.onnx', toModel({ outputs: { next_scores: half(CLASSES) } })],
-      ['policy-01.onnx', toModel({ outputs: { pi: sigmoid(sub(reduceMax(scores, [1]), 3)) } })],
-    ]),
-  );
 }
 
 let models: string;
@@ -96,7 +40,10 @@ const easyRow = rowOf(2, true, new Random(9));
 const hardRow = rowOf(2, false, new Random(9));
 beforeAll(async () => {
   models = await mkdtemp(join(tmpdir(), 'stopwise-'));
-  await writeExits(models);
+  const scores = input('scores', ['N', CLASSES]);
+  // Stops where a score of the first exit is large.
+  const pi = sigmoid(sub(reduceMax(scores, [1]), 3));
+  await writeTwoExits(models, toModel({ outputs: { pi } }));
   const random = new Random(1);
   const labels = Float32Array.from({ length: COUNT }, () => random.integer(CLASSES));
   const rows = Array.from(labels, (label) => rowOf(label, random.uniform() < 0.5, random));

@@ -12,18 +12,10 @@ import { smallModels, writeModels } from '../support/small.ts';
 import type { AdaptivityGain } from '../../src/evaluation/gain.ts';
 import type * as tracing from '../../src/evaluation/trace-traffic.ts';
 
-// Layers this small take no time that could be told from noise: each is said to take a millisecond.
-vi.mock('../../src/evaluation/trace-traffic.ts', async (original) => {
-  const { traceTraffic, ...others } = await original<typeof tracing>();
-  return {
-    ...others,
-    traceTraffic: async (...args: Parameters<typeof traceTraffic>) =>
-      (await traceTraffic(...args)).map((one) => ({
-        ...one,
-        ms: one.ms.map((_, exit) => exit + 1),
-      })),
-  };
-});
+const { withOneMs } = await vi.hoisted(() => import('../support/one-ms.ts'));
+vi.mock('../../src/evaluation/trace-traffic.ts', async (original) =>
+  withOneMs(await original<typeof tracing>()),
+);
 
 /** Mean |b| from which the first exit is as good as the others. */
 const LOUD = 0.3;

@@ -3,25 +3,17 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { SCHEMA_VERSION, type Manifest, type Port } from '../../src/bundle/manifest.ts';
+import type { Manifest } from '../../src/bundle/manifest.ts';
 import { loadBundle } from '../../src/bundle/read.ts';
-import { writeBundle } from '../../src/bundle/write.ts';
 import { writeNpy } from '../../src/codecs/npy.ts';
 import { trainPolicyCommand } from '../../src/commands/train-policy.ts';
 import { Random } from '../../src/data/random.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import { toModel } from '../../src/graph/model.ts';
-import { input, mul, slice } from '../../src/graph/operators.ts';
 import { checkTask } from '../../src/tasks/by-name.ts';
 import { startSmallEngine } from '../support/small.ts';
+import { CLASSES, writeTwoExits } from '../support/two-exits.ts';
 
-const CLASSES = 4;
 const COUNT = 1500;
-const port = (name: string, length: number): Port => ({
-  name,
-  dtype: 'float32',
-  shape: ['N', length],
-});
 
 /**
  * The input holds two rows of scores. The first exit reads the first, the second both: where the first are large they
@@ -44,51 +36,12 @@ function samples(count: number, seed: number) {
   return { x, labels, easy };
 }
 
-async function writeExits(models: string): Promise<void> {
-  const x = input('x', ['N', 2 * CLASSES]);
-  const early = slice(x, 1, 0, CLASSES);
-  const late = slice(x, 1, CLASSES, 2 * CLASSES);
-  const contents = new Map([
-    ['layer-01.onnx', toModel({ outputs: { next_scores: mul(early, 1) } })],
-    ['layer-02.onnx', toModel({ outputs: { next_scores: mul(late, 1) } })],
-  ]);
-  const segment = (depth: number) => ({
-    file: `layer-0${depth}.onnx`,
-    first: depth,
-    last: depth,
-    reads: ['x'],
-    writes: ['scores'],
-  });
-  await writeBundle(
-    join(models, 'exits'),
-    {
-      schema_version: SCHEMA_VERSION,
-      name: 'exits',
-      version: '1',
-      task: 'tensor',
-      family: 'test',
-      default: true,
-      depth: 2,
-      exits: [1, 2],
-      inputs: [port('x', 2 * CLASSES)],
-      states: [port('scores', CLASSES)],
-      outputs: [port('scores', CLASSES)],
-      segments: [segment(1), segment(2)],
-      decoders: [],
-      flops: { per: 'sample', segments: [0, 0], heads: [0, 0], policies: [0, 0] },
-      training: {},
-      task_files: [],
-    },
-    contents,
-  );
-}
-
 let models: string;
 let args: string[];
 const said: string[] = [];
 beforeAll(async () => {
   models = await mkdtemp(join(tmpdir(), 'stopwise-'));
-  await writeExits(models);
+  await writeTwoExits(models);
   const { x, labels } = samples(COUNT, 1);
   await writeFile(join(models, 'x.npy'), writeNpy({ shape: [COUNT, 2 * CLASSES], data: x }));
   await writeFile(join(models, 'y.npy'), writeNpy({ shape: [COUNT], data: labels }));

@@ -2,8 +2,8 @@
  * The way of docs/models.md with both networks of the example, exported without policies: policies are trained, stopping is
  * certified, the service answers as PyTorch does at every exit. Skipped where there is no PyTorch.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -11,17 +11,7 @@ import { loadBundle } from '../../src/bundle/read.ts';
 import { calibrateCommand } from '../../src/commands/calibrate.ts';
 import { trainPolicyCommand } from '../../src/commands/train-policy.ts';
 import { startSmallService, type SmallService } from '../server/support.ts';
-
-const python = [process.env.TORCH_PYTHON, 'python3', '/usr/bin/python3'].find(
-  (one) => one && spawnSync(one, ['-c', 'import torch']).status === 0,
-);
-if (!python)
-  console.warn('own-network: skipped, no Python with torch (TORCH_PYTHON names another)');
-
-interface Reference {
-  readonly inputs: Record<string, unknown>;
-  readonly exits: Record<string, Record<string, number[][]>>;
-}
+import { expectSameExits, python, readReference } from './pytorch.ts';
 
 const networks = [
   { name: 'cnn', input: 'image', depths: [1, 2, 3], unit: 'points' },
@@ -58,22 +48,9 @@ describe.skipIf(!python)('a network without policies, exported from PyTorch', ()
 
   it.each(networks)('$name answers as PyTorch does, to 1e-4 at each exit', async (network) => {
     const { name, depths } = network;
-    const file = readFileSync(join(models, `${name}.json`), 'utf8');
-    const { inputs, exits } = JSON.parse(file) as Reference;
-    expect(Object.keys(exits).map(Number)).toEqual(depths);
-    for (const [depth, expected] of Object.entries(exits)) {
-      const response = await service.app.inject({
-        method: 'POST',
-        url: `/v1/tensor?model=${name}&rule=fixed&depth=${depth}`,
-        payload: { inputs },
-      });
-      expect(response.statusCode, response.body).toBe(200);
-      const { outputs } = response.json<{ outputs: Record<string, number[][]> }>();
-      const errors = Object.entries(expected).flatMap(([output, values]) =>
-        values.flat().map((value, i) => Math.abs(value - outputs[output]!.flat()[i]!)),
-      );
-      expect(Math.max(...errors)).toBeLessThan(1e-4);
-    }
+    const reference = readReference(join(models, `${name}.json`));
+    expect(Object.keys(reference.exits).map(Number)).toEqual(depths);
+    await expectSameExits(service, name, reference);
   });
 
   it.each(networks)('$name has a certified table and stops by it', async ({ name, unit }) => {
@@ -81,7 +58,7 @@ describe.skipIf(!python)('a network without policies, exported from PyTorch', ()
     expect(policy_files).toHaveLength(2);
     expect(calibration).toMatchObject({ unit });
     for (const row of calibration!.rows) expect(row).toMatchObject({ guaranteed: true, n: 2500 });
-    const { inputs } = JSON.parse(readFileSync(join(models, `${name}.json`), 'utf8')) as Reference;
+    const { inputs } = readReference(join(models, `${name}.json`));
     const response = await service.app.inject({
       method: 'POST',
       url: `/v1/tensor?model=${name}`,
