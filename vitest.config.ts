@@ -2,17 +2,16 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests that start whole services, drive a browser, or train and measure models: minutes in all. `npm test -- --all` runs them too. */
 const slow = [
-  'test/{service,scripts}/**/*.test.ts',
+  'test/{examples,scripts,service}/**/*.test.ts',
   'test/commands/{commands,commands-classes,few-data,train-matrix}.test.ts',
-  'test/engine/stuck.test.ts',
-  'test/server/page-browser.test.ts',
+  'test/engine/{shadow,stuck}.test.ts',
+  'test/engine/transport/processes.test.ts',
+  'test/models.test.ts',
+  'test/server/{faults-host,page-browser}.test.ts',
+  'test/tasks/toy/toy.test.ts',
 ];
 /** Tests that replace modules, start workers whose threads outlive a test, or change the process: each file in a process of its own. */
-const apart = [
-  'test/{commands,engine,examples}/**/*.test.ts',
-  'test/tasks/few-shot/cancel.test.ts',
-  'test/models.test.ts',
-];
+const apart = ['test/{commands,engine}/**/*.test.ts', 'test/tasks/few-shot/cancel.test.ts'];
 
 export default defineConfig({
   test: {
