@@ -44,7 +44,11 @@ export class Problem extends Error {
     detail: string,
     options: ErrorOptions & { readonly retryAfter?: number | undefined } = {},
   ) {
+    // Nobody reads where a Problem was thrown, and finding out takes longer than the rest of a refusal; its cause tells.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(detail, options);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'Problem';
     this.code = code;
     this.retryAfter = options.retryAfter;

@@ -6,6 +6,7 @@ import type { EngineEvents } from './engine/pool.ts';
 import { buildApp } from './server/app.ts';
 import type { GrpcOptions, GrpcServer } from './server/grpc/server.ts';
 import { buildManagement } from './server/management.ts';
+import { logStream } from './server/logging.ts';
 import { Metrics } from './server/metrics.ts';
 import { startTracing, wantsTraces } from './server/tracing.ts';
 import { shutDownOnSignals } from './shutdown.ts';
@@ -15,6 +16,9 @@ import { workerEntry } from './tasks/worker-entry.ts';
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
+
+/** Connections that may wait to be accepted: beyond Node's 511, a burst of clients would wait seconds for a second try. */
+const BACKLOG = 4096;
 
 async function start(config: Config): Promise<void> {
   // The app brings the logger and needs the engine, so messages of the start are kept until it is there.
@@ -34,7 +38,12 @@ async function start(config: Config): Promise<void> {
   metrics.serve(engine);
   let draining = false;
   const tracing = wantsTraces(process.env) ? await startTracing(version) : undefined;
-  const options = { ...config, engine, metrics, version, tracing, draining: () => draining };
+  const options = {
+    ...config,
+    ...{ engine, metrics, version, tracing },
+    logStream: logStream(),
+    draining: () => draining,
+  };
   const app = await buildApp(options);
   const { managementPort } = config.access;
   const management = managementPort > 0 ? await buildManagement(app, options) : undefined;
@@ -56,7 +65,7 @@ async function start(config: Config): Promise<void> {
     draining = true;
   });
   await management?.listen({ port: managementPort, host: config.host });
-  const address = await app.listen({ port: config.port, host: config.host });
+  const address = await app.listen({ port: config.port, host: config.host, backlog: BACKLOG });
   app.log.info(
     {
       models: names,

@@ -20,6 +20,8 @@ export interface Answer {
 
 /** How often requests that are due are sent, ms. */
 const STEP_MS = 5;
+/** Connections of the open loop: with one for each request that waits, the ports of the machine would run out. */
+const MAX_CONNECTIONS = 1000;
 /** A real client gives up as well. */
 const PATIENCE_MS = 60_000;
 
@@ -57,14 +59,14 @@ export function send(
   });
 }
 
-/** Sends `rate` requests a second for `seconds`, and waits for all answers. */
+/** Sends `rate` requests a second for `seconds` over at most MAX_CONNECTIONS, and waits for all answers. */
 export async function openLoop(
   url: string,
   shot: Shot,
   rate: number,
   seconds: number,
 ): Promise<Answer[]> {
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
   const answers: Promise<Answer>[] = [];
   const start = performance.now();
   const total = Math.round(rate * seconds);

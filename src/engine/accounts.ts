@@ -12,8 +12,8 @@ export interface Origin {
   readonly client?: string | undefined;
 }
 
-/** The compute of a unit of a kind that was never seen, s. */
-const UNKNOWN_SECONDS = 1e-9;
+/** What a unit of a kind that was never seen costs. */
+const UNKNOWN: Cost = { samples: 0, seconds: 1e-9 };
 /** Weight of the newest request in the running mean of its kind. */
 const NEWEST_WEIGHT = 0.1;
 /** The kinds are few: tasks and models. */
@@ -23,24 +23,24 @@ const MAX_KINDS = 256;
 export class Accounts {
   load = NO_LOAD;
   private readonly clients = new Map<string, Load>();
-  private readonly secondsPerUnit = new Map<string, number>();
+  /** What a unit of each kind costs. */
+  private readonly perUnit = new Map<string, Cost>();
 
   constructor(private readonly limits: Limits) {}
 
-  /** What a request will cost, judged by those of its kind. */
+  /** What a request will cost, judged by those of its kind. @param samples as far as they are known */
   estimate({ kind, units }: Origin, samples: number): Cost {
-    return { samples, seconds: units * (this.secondsPerUnit.get(kind) ?? UNKNOWN_SECONDS) };
+    const known = this.perUnit.get(kind) ?? UNKNOWN;
+    return { samples: Math.max(samples, Math.round(units * known.samples)), seconds: units * known.seconds };
   }
 
   /** Records the cost of a request whose samples became known. */
-  learn({ kind, units }: Origin, seconds: number): void {
-    const known = this.secondsPerUnit.get(kind);
-    const newest = seconds / Math.max(units, 1);
-    if (known === undefined && this.secondsPerUnit.size >= MAX_KINDS) return;
-    this.secondsPerUnit.set(
-      kind,
-      known === undefined ? newest : known + NEWEST_WEIGHT * (newest - known),
-    );
+  learn({ kind, units }: Origin, { samples, seconds }: Cost): void {
+    const known = this.perUnit.get(kind);
+    if (known === undefined && this.perUnit.size >= MAX_KINDS) return;
+    const size = Math.max(units, 1);
+    const newest = { samples: samples / size, seconds: seconds / size };
+    this.perUnit.set(kind, known === undefined ? newest : between(known, newest, NEWEST_WEIGHT));
   }
 
   /**
@@ -85,3 +85,8 @@ export class Accounts {
     return client === undefined ? 0 : (this.clients.get(client)?.timeShare ?? 0);
   }
 }
+
+const between = (a: Cost, b: Cost, share: number): Cost => ({
+  samples: a.samples + share * (b.samples - a.samples),
+  seconds: a.seconds + share * (b.seconds - a.seconds),
+});

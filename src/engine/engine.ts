@@ -123,6 +123,14 @@ export class Engine {
     return message.result;
   }
 
+  /**
+   * Refuses a request before its body is read, where it would be refused afterwards.
+   * @throws Problem where the service is full or draining
+   */
+  admit({ kind = '', bytes = 1, client }: CallOptions): void {
+    this.checkAdmission({ kind, units: bytes, client }, 1);
+  }
+
   /** Refuses new requests; resolves when all accepted ones are answered. */
   async drain(): Promise<void> {
     this.draining = true;
@@ -148,10 +156,7 @@ export class Engine {
     { signal, deadlineMs, onExit }: CallOptions,
   ): Promise<FromWorker> {
     if (signal?.aborted) throw clientLeft();
-    if (this.draining)
-      throw new Problem('draining', 'The service is shutting down; use another instance.');
-    const refused = this.inFlight.refusal(origin, samples, deadlineMs);
-    if (refused) throw refused;
+    this.checkAdmission(origin, samples, deadlineMs);
     const slot = this.supervisor.leastLoaded();
     if (!slot) throw new Error(NO_WORKER);
     const id = this.nextId++;
@@ -166,6 +171,13 @@ export class Engine {
     } finally {
       signal?.removeEventListener('abort', abort);
     }
+  }
+
+  private checkAdmission(origin: Origin, samples: number, deadlineMs?: number): void {
+    if (this.draining)
+      throw new Problem('draining', 'The service is shutting down; use another instance.');
+    const refused = this.inFlight.refusal(origin, samples, deadlineMs);
+    if (refused) throw refused;
   }
 
   private receive(slot: WorkerSlot, message: FromWorker): void {

@@ -52,6 +52,9 @@ export type NewRequest = Pick<
 /** Called when a request that waited to be decoded is refused after all. */
 export type Refuse = (id: number, problem: Problem) => void;
 
+/** By which share the pace changes before the requests are counted anew. */
+const PACE_STEP = 0.1;
+
 /** Keeps the requests in flight within the limits of compute and memory. */
 export class InFlight {
   private readonly requests = new Map<number, Pending>();
@@ -59,6 +62,8 @@ export class InFlight {
   private readonly waiting = new Set<Pending>();
   private readonly accounts: Accounts;
   private readonly pace = new Pace<WorkerSlot>();
+  /** The pace with which the requests are counted. */
+  private countedPace = 1;
 
   constructor(
     private readonly limits: Limits,
@@ -148,8 +153,23 @@ export class InFlight {
     this.count(request, undefined);
     const isIdle = request.slot.requests === 0;
     this.pace.end(request.slot, clock(), isAnswered ? request.predicted : undefined, isIdle);
+    this.followPace();
     this.grant();
     return request;
+  }
+
+  /** Counts all requests anew where the pace has changed: those that wait take as much longer as new ones. */
+  private followPace(): void {
+    const pace = this.pace.value;
+    if (Math.abs(pace / this.countedPace - 1) < PACE_STEP) return;
+    this.countedPace = pace;
+    for (const request of this.requests.values()) {
+      const { cost, origin, predicted } = request;
+      if (!cost) continue;
+      const { samples } = cost;
+      const known = predicted > 0 ? { samples, seconds: predicted * pace } : undefined;
+      this.count(request, known ?? this.estimate(origin, samples));
+    }
   }
 
   /** A worker reports an exit. Those told before are left out: a request that is repeated starts from its beginning. */
@@ -193,7 +213,7 @@ export class InFlight {
 
   /** The samples of a request are known: it is counted for what they cost, or refused. */
   decoded(request: Pending, work: Work): void {
-    this.accounts.learn(request.origin, work.ms / 1000);
+    this.accounts.learn(request.origin, { samples: work.samples, seconds: work.ms / 1000 });
     const isNew = request.predicted === 0;
     request.isDecoded = true;
     this.endDecoding(request);
@@ -213,12 +233,12 @@ export class InFlight {
   }
 
   private costOf({ samples, ms }: Work): Cost {
-    return { samples, seconds: (ms / 1000) * this.pace.value };
+    return { samples, seconds: (ms / 1000) * this.countedPace };
   }
 
   private estimate(origin: Origin, samples: number): Cost {
-    const { seconds } = this.accounts.estimate(origin, samples);
-    return { samples, seconds: seconds * this.pace.value };
+    const known = this.accounts.estimate(origin, samples);
+    return { samples: known.samples, seconds: known.seconds * this.countedPace };
   }
 
   private count(request: Pending, cost: Cost | undefined): void {

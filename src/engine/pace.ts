@@ -1,9 +1,9 @@
 /** How much longer work takes than its predicted compute: decoding, encoding, other processes on the same cores. */
 
 /** How fast what was measured loses weight, s: about the time in which the load of a machine changes. */
-const MEMORY_S = 5;
+const MEMORY_S = 1;
 /** Upper bound of the pace: a worker that mostly waits for requests is not slow. */
-const MAX_PACE = 4;
+const MAX_PACE = 10;
 
 /** Compares predicted compute with the time in which busy workers got it done. Times are given, in ms. */
 export class Pace<Worker extends object> {

@@ -31,6 +31,8 @@ export interface AppOptions {
   readonly maxBodyBytes: number;
   readonly version: string;
   readonly logLevel: string;
+  /** Where the log goes; default: standard output, line by line. */
+  readonly logStream?: { write(line: string): void } | undefined;
   /** Whose `X-Forwarded-For` names the client; default: nobody's, the client is the connection's address. */
   readonly trustProxy?: boolean | string;
   /** The share of requests that get a line in the log, 0..1; default 0. */
@@ -57,6 +59,7 @@ export async function buildApp({
   maxBodyBytes,
   version,
   logLevel,
+  logStream,
   trustProxy = false,
   logRequests = 0,
   tracing,
@@ -68,7 +71,7 @@ export async function buildApp({
   keepAliveTimeout = 75,
 }: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
-    logger: { level: logLevel },
+    logger: { level: logLevel, ...(logStream && { stream: logStream }) },
     logController: new LogController({
       disableRequestLogging: true,
       requestIdLogLabel: 'request_id',

@@ -1,6 +1,19 @@
 /** One JSON line for a share of the requests: route, outcome and cost. No bodies, no queries. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { destination } from 'pino';
 import { deepest, notesOf } from './notes.ts';
+
+/** Lines are written together, at this many bytes … */
+const FLUSH_BYTES = 4096;
+/** … or after this time, ms: a write for each line would cost more than the rest of a refusal. */
+const FLUSH_MS = 100;
+
+/** Where the log goes: standard output. Nothing is lost where the process ends by itself. */
+export function logStream(): ReturnType<typeof destination> {
+  const stream = destination({ minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS, sync: true });
+  process.on('exit', () => stream.flushSync());
+  return stream;
+}
 
 /**
  * Logs a line `request` for each request to a model or to a route under `/v1` and `/v2`.

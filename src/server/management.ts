@@ -12,10 +12,10 @@ import { installProblems, sendProblem, toProblem } from './problems.ts';
 /** Builds the management app of a service; it does not listen yet. */
 export async function buildManagement(
   service: FastifyInstance,
-  { engine, metrics, logLevel, draining, access = OPEN_ACCESS }: AppOptions,
+  { engine, metrics, logLevel, logStream, draining, access = OPEN_ACCESS }: AppOptions,
 ): Promise<FastifyInstance> {
   const app = fastify({
-    logger: { level: logLevel },
+    logger: { level: logLevel, ...(logStream && { stream: logStream }) },
     logController: new LogController({ disableRequestLogging: true }),
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
     clientErrorHandler: answerClientError,

@@ -1,4 +1,5 @@
 /** Task requests on their way to the engine, with what admission needs to know of them. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Engine } from '../engine/engine.ts';
 import type { TaskExit } from '../engine/types.ts';
 import { packRequest } from '../tasks/pack.ts';
@@ -37,3 +38,19 @@ export const performTask = (
 /** Bytes of the body or of the form's files. */
 const sizeOf = ({ body, parts = [] }: TaskRequest): number =>
   parts.reduce((sum, part) => sum + ('file' in part ? part.file.length : 0), body.length);
+
+/**
+ * A hook that refuses requests while the service is full, before it reads their bodies: a refusal then costs little.
+ * @param kindOf requests of one kind cost about the same for each byte
+ */
+export const refuseWhileFull =
+  (engine: Engine, kindOf: (request: FastifyRequest) => string) =>
+  (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
+    const bytes = Number(request.headers['content-length'] ?? 0);
+    try {
+      engine.admit({ kind: kindOf(request), client: request.ip, bytes });
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  };

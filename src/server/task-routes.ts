@@ -16,7 +16,7 @@ import type { Metrics, Outcome } from './metrics.ts';
 import { followsExits, sendEvents } from './events.ts';
 import { negotiate } from './negotiation.ts';
 import { epochMs, notesOf } from './notes.ts';
-import { performTask } from './perform.ts';
+import { performTask, refuseWhileFull } from './perform.ts';
 import { describeTask } from './openapi.ts';
 import { toProblem } from './problems.ts';
 
@@ -57,6 +57,7 @@ export function installTask(
   const querystring = querySchema(task);
   app.post(`/v1/${task.route}`, {
     schema: { querystring },
+    onRequest: refuseWhileFull(engine, () => task.name),
     preValidation: ({ query }, _reply, done) => {
       checkNumbers(query as Options, querystring.properties);
       done();
