@@ -27,7 +27,7 @@ export const overload: Bench = {
     const service = await startService(folder);
     try {
       const { recover, recoverMany, denoise } = await shots(options);
-      const images = await load(service, 'images', denoise, FACTORS);
+      const images = await load(service, 'images', denoise, FACTORS, true);
       const single = await load(service, 'recoveries', recover, SINGLE_FACTORS);
       const many = await load(service, `recoveries of ${MANY}`, recoverMany, FACTORS);
       const deadlines = await keptDeadlines(service, denoise, images.peak);
@@ -85,6 +85,7 @@ async function load(
   name: string,
   shot: Shot,
   factors: readonly number[],
+  isBounded = false,
 ): Promise<{ peak: number; rows: Row[] }> {
   await closedLoop(service.url, shot, CONNECTIONS, 2);
   const peak = await closedLoop(service.url, shot, CONNECTIONS, SECONDS);
@@ -115,7 +116,7 @@ async function load(
           ) / 1000,
         ),
         unit: 's',
-        target: '≤ 3',
+        ...(isBounded && { target: '≤ 3' }),
         detail: `from arrival to the end of compute: ${round(quantile(good.map(computed), 0.99) / 1000)} s`,
       },
     );

@@ -31,7 +31,10 @@ export class Accounts {
   /** What a request will cost, judged by those of its kind. @param samples as far as they are known */
   estimate({ kind, units }: Origin, samples: number): Cost {
     const known = this.perUnit.get(kind) ?? UNKNOWN;
-    return { samples: Math.max(samples, Math.round(units * known.samples)), seconds: units * known.seconds };
+    return {
+      samples: Math.max(samples, Math.round(units * known.samples)),
+      seconds: units * known.seconds,
+    };
   }
 
   /** Records the cost of a request whose samples became known. */

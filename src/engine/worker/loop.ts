@@ -15,7 +15,7 @@ const REPORT_INTERVAL_MS = 100;
 /** Weight of the newest run in the running means of a segment's speed and its deviation. */
 const NEWEST_WEIGHT = 0.2;
 /** A run that has to end before a deadline is expected to take its mean time and this many deviations. */
-const DEVIATIONS = 4;
+const DEVIATIONS = 6;
 /** Shorter runs are not announced, unless they are the first of a request, ms. */
 const ANNOUNCED_MS = 2;
 
@@ -28,8 +28,8 @@ export class Loop {
   private isIdleRun = false;
   private runs: SegmentRun[] = [];
   private reportedAt = clock();
-  /** Measured time of reading out, ms per element: running means. */
-  private readonly readOuts = new WeakMap<LoadedModel, number>();
+  /** Measured time of reading out. */
+  private readonly readOuts = new WeakMap<LoadedModel, Speed>();
   /** Jobs with a deadline that are not settled. */
   private readonly timed = new Set<Job>();
 
@@ -93,7 +93,13 @@ export class Loop {
    */
   private async leaveInTime(end: () => number): Promise<void> {
     for (const job of this.timed) if (job.settled) this.timed.delete(job);
-    if (this.timed.size === 0) return;
+    // Reading out takes time as well, after which others have to leave.
+    while (this.timed.size > 0 && (await this.readOutLate(end)));
+  }
+
+  /** @returns whether a sample was read out */
+  private async readOutLate(end: () => number): Promise<boolean> {
+    let hasReadOut = false;
     for (const { model, waiting } of this.queues.all()) {
       for (const item of waiting.filter(({ job }) => this.timed.has(job))) {
         const { job, hasResult, passed } = item;
@@ -102,12 +108,14 @@ export class Loop {
         if (hasResult || passed >= 0 || givesInputBack(model)) {
           removeWhere(waiting, (one) => one === item);
           await this.stop(model, [{ item, at: Math.max(passed, 0), reason: 'deadline' }]);
+          hasReadOut = true;
         } else if (model.manifest.exits[0] !== 0 && !job.foundIdle) {
           job.missDeadline();
           this.remove(job);
         }
       }
     }
+    return hasReadOut;
   }
 
   /** Time that the next run of a batch may take, with some margin, ms. */
@@ -115,19 +123,21 @@ export class Loop {
     const elements = elementsOf(batch);
     const path = this.wholePathFor(model, batch);
     if (path) return path.msPerElement * elements;
-    const { msPerElement, deviation = 0 } = segmentAt(model, at(batch, 0).next);
-    return (msPerElement + DEVIATIONS * deviation) * elements + this.readOutMs(model, batch);
+    return longest(segmentAt(model, at(batch, 0).next)) * elements + this.readOutMs(model, batch);
   }
 
   private readOutMs(model: LoadedModel, batch: readonly Item[]): number {
-    return (this.readOuts.get(model) ?? 0) * elementsOf(batch);
+    const speed = this.readOuts.get(model);
+    return speed ? longest(speed) * elementsOf(batch) : 0;
   }
 
   /** Reads out samples that stop at the same exit. */
   private async stop(model: LoadedModel, stopped: readonly Stopped[]): Promise<void> {
     const elements = elementsOf(stopped.map(({ item }) => item));
     const ms = await readOut(model, stopped);
-    this.readOuts.set(model, runningMean(this.readOuts.get(model) ?? 0, ms / elements));
+    const speed = this.readOuts.get(model) ?? { msPerElement: 0 };
+    observe(speed, ms / elements);
+    this.readOuts.set(model, speed);
   }
 
   /** Runs one batch through its next segment, or a single sample through the whole path. A failure fails the batch's jobs. */
@@ -229,9 +239,7 @@ export class Loop {
     if (at(batch, 0).job.onlyWhenIdle) return;
     const segment = segmentAt(model, exit);
     const perElement = ms / elementsOf(batch);
-    const deviation = Math.abs(perElement - segment.msPerElement);
-    segment.deviation = runningMean(segment.deviation ?? 0, deviation);
-    segment.msPerElement = runningMean(segment.msPerElement, perElement);
+    observe(segment, perElement);
     const now = clock();
     for (const [job, share] of sharesOf(batch)) job.ran(ms, share, now);
     this.runs.push({
@@ -265,6 +273,22 @@ function inTime(job: Job, batch: readonly Item[], now: number, doneAt: number): 
   const inBatch = new Set(batch);
   return job.foundIdle && without.every((item) => inBatch.has(item));
 }
+
+/** Running means of how long something takes, and of how far that was from the mean. */
+interface Speed {
+  msPerElement: number;
+  deviation?: number;
+}
+
+function observe(speed: Speed, msPerElement: number): void {
+  const { msPerElement: mean, deviation = 0 } = speed;
+  if (mean > 0) speed.deviation = runningMean(deviation, Math.abs(msPerElement - mean));
+  speed.msPerElement = runningMean(mean, msPerElement);
+}
+
+/** Time that is rarely exceeded, ms per element. */
+const longest = ({ msPerElement, deviation = 0 }: Speed): number =>
+  msPerElement + DEVIATIONS * deviation;
 
 /** A mean of 0 means that nothing was measured yet. */
 const runningMean = (mean: number, newest: number): number =>
