@@ -102,7 +102,7 @@ describe('the pace', () => {
     expect(pace.value).toBeCloseTo(1);
     pace.begin(worker, 70_000);
     pace.end(worker, 90_000, 0.001, true);
-    expect(pace.value).toBe(4);
+    expect(pace.value).toBe(10);
   });
 });
 
@@ -148,11 +148,18 @@ describe('the accounts', () => {
     const accounts = new Accounts(limits);
     const image = { kind: 'denoise', units: 1000 };
     expect(accounts.estimate(image, 1).seconds).toBeLessThan(1e-3);
-    accounts.learn(image, 0.2);
+    accounts.learn(image, { samples: 1, seconds: 0.2 });
     expect(accounts.estimate({ kind: 'denoise', units: 3000 }, 1).seconds).toBeCloseTo(0.6);
-    for (let i = 0; i < 50; i++) accounts.learn(image, 0.1);
+    for (let i = 0; i < 50; i++) accounts.learn(image, { samples: 1, seconds: 0.1 });
     expect(accounts.estimate(image, 1).seconds).toBeCloseTo(0.1, 2);
     expect(accounts.estimate({ kind: 'other', units: 1000 }, 1).seconds).toBeLessThan(1e-3);
+  });
+
+  it('expect as many samples of a request as those of its kind had', () => {
+    const accounts = new Accounts(limits);
+    accounts.learn({ kind: 'recover', units: 64_000 }, { samples: 64, seconds: 0.01 });
+    expect(accounts.estimate({ kind: 'recover', units: 128_000 }, 1).samples).toBe(128);
+    expect(accounts.estimate({ kind: 'recover', units: 100 }, 1).samples).toBe(1);
   });
 
   it('know each client by what it has in flight', () => {

@@ -1,6 +1,9 @@
 /** Limits of memory, and who a client is, over HTTP. */
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Problem } from '../../src/errors.ts';
 import { buildApp } from '../../src/server/app.ts';
 import { Metrics } from '../../src/server/metrics.ts';
 import { startSmallService, type SmallService } from './support.ts';
@@ -79,6 +82,28 @@ describe('the memory of requests', () => {
     expect(service.engine.pending).toBe(0);
     expect(service.engine.pendingSeconds).toBe(0);
   });
+});
+
+describe('a service that is full', () => {
+  it.each(['/v1/recover', '/v2/models/small-recovery/infer'])(
+    'refuses %s before the body is read, at the price of its headers',
+    async (path) => {
+      service = await startSmallService();
+      vi.spyOn(service.engine, 'admit').mockImplementation(() => {
+        throw new Problem('overloaded', 'full');
+      });
+      await service.app.listen({ port: 0, host: '127.0.0.1' });
+      const socket = connect((service.app.server.address() as AddressInfo).port, '127.0.0.1');
+      socket.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n`);
+      const [answer] = (await once(socket, 'data')) as [Buffer];
+      socket.destroy();
+      expect(answer.toString()).toMatch(/^HTTP\/1.1 429 /);
+      expect(service.engine.admit).toHaveBeenCalledWith(
+        expect.objectContaining({ bytes: 500_000, client: '127.0.0.1' }),
+      );
+      expect(service.engine.memory.held).toBe(0);
+    },
+  );
 });
 
 describe('a client', () => {

@@ -135,6 +135,8 @@ export class Loop {
   private async stop(model: LoadedModel, stopped: readonly Stopped[]): Promise<void> {
     const elements = elementsOf(stopped.map(({ item }) => item));
     const ms = await readOut(model, stopped);
+    // An exit without a decoder takes no time, which says nothing of the others.
+    if (ms === 0) return;
     const speed = this.readOuts.get(model) ?? { msPerElement: 0 };
     observe(speed, ms / elements);
     this.readOuts.set(model, speed);

@@ -5,7 +5,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { Problem, shortened } from '../../errors.ts';
 import { JSON_LENGTH, openInferenceRest } from '../../tasks/open-inference/rest.ts';
 import { epochMs, notesOf } from '../notes.ts';
-import { performTask } from '../perform.ts';
+import { performTask, refuseWhileFull } from '../perform.ts';
 import { bodyBytes } from '../body.ts';
 import type { Metrics } from '../metrics.ts';
 import { toProblem } from '../problems.ts';
@@ -110,6 +110,9 @@ function installModel(v2: FastifyInstance, options: V2Options, versioned: boolea
   }));
   v2.post<ModelPath>(`${path}/infer`, {
     ...describe('modelInfer'),
+    onRequest: refuseWhileFull(engine, (request) =>
+      kindOf((request.params as ModelPath['Params']).model),
+    ),
     onError: async ({ params }, reply, error) => {
       const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
       metrics.unanswered(modelLabel(params.model, engine), outcome, reply.elapsedTime);
@@ -128,13 +131,16 @@ function installModel(v2: FastifyInstance, options: V2Options, versioned: boolea
       const notes = notesOf(request);
       notes.arrivedAt = epochMs();
       const caller = { client: request.ip, signal };
-      const { answer, summary } = await performTask(engine, `v2 ${name}`, asked, caller);
+      const { answer, summary } = await performTask(engine, kindOf(name), asked, caller);
       metrics.answered(summary, notes.traceId);
       Object.assign(notes, { summary, answeredAt: epochMs() });
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });
 }
+
+/** Requests to one model cost about the same for each byte. */
+const kindOf = (model: string): string => `v2 ${model}`;
 
 function jsonLength({ headers }: FastifyRequest): number | undefined {
   const text = headers[JSON_LENGTH];

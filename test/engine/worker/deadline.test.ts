@@ -6,6 +6,7 @@ import { Job, type ExitWatch } from '../../../src/engine/worker/jobs.ts';
 import { Loop } from '../../../src/engine/worker/loop.ts';
 import type { LoadedModel } from '../../../src/engine/worker/models.ts';
 import { Predictor } from '../../../src/engine/worker/predictor.ts';
+import type { Tensors } from '../../../src/runtime/session.ts';
 import type { StoppingParameters } from '../../../src/stopping/parameters.ts';
 import { ELEMENTS, fakeModel as copyingModel, fakeSamples } from '../../support/fake-model.ts';
 
@@ -95,6 +96,26 @@ describe('a deadline', () => {
     loop.add(job);
     expect((await seen(job)).filter(([depth]) => depth > 0)).toHaveLength(1);
     expect(now).toBeLessThanOrEqual(35 + 30);
+  });
+
+  it('leaves the time for others that have to be read out before the run', async () => {
+    const loop = new Loop(() => undefined);
+    const model = fakeModel([2, 4, 6]);
+    const decoder = { run: ({ x }: Tensors) => ((now += 4), Promise.resolve({ x: x! })) };
+    const reading = { ...model, decoders: new Map([[2, { reads: ['x'], session: decoder }]]) };
+    const known = jobOf(reading as unknown as LoadedModel, 1, 12);
+    loop.add(known);
+    await known.result;
+    const slow = Array.from({ length: 3 }, () => jobOf(fakeModel([2, 4, 6]), 1));
+    const deadlines = [45, 41];
+    const jobs = deadlines.map((ms) => jobOf(reading as unknown as LoadedModel, 1, ms));
+    for (const job of [...jobs, ...slow]) loop.add(job);
+    const results = await Promise.all(jobs.map(({ result }) => result));
+    for (const [i, { timing, samples: answered }] of results.entries()) {
+      expect(answered[0]).toMatchObject({ depth: 2, reason: 'deadline' });
+      expect(timing.totalMs).toBeLessThanOrEqual(deadlines[i]!);
+    }
+    await Promise.all(slow.map(({ result }) => result));
   });
 
   it('is judged by the spread of run times: unsteady segments leave a margin', async () => {
