@@ -6,17 +6,22 @@ import type { Provider } from '../runtime/session.ts';
 import type { StoppingParameters } from '../stopping/parameters.ts';
 import { clock } from '../util/clock.ts';
 import type { Origin } from './accounts.ts';
-import { dispatch, InFlight, type Pending } from './in-flight.ts';
+import { dispatch, InFlight } from './in-flight.ts';
 import { Memory } from './memory.ts';
-import { startPool, type EngineEvents, type EngineOptions, type Pool } from './pool.ts';
+import type { Pending } from './pending.ts';
+import {
+  limitsOf,
+  MAX_MEMORY_BYTES,
+  startPool,
+  type EngineEvents,
+  type EngineOptions,
+  type Pool,
+} from './pool.ts';
 import { Repository } from './repository.ts';
 import { NO_WORKER, Supervisor, type WorkerSlot } from './supervisor.ts';
 import type { FromWorker, Summary, ToWorker } from './transport/messages.ts';
 import type { CallOptions, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
 import { PING_INTERVAL_MS, Watchdog } from './watchdog.ts';
-
-const MAX_PENDING = 1024;
-const MAX_MEMORY_BYTES = 2 ** 30;
 
 /** Runs models in a pool of supervised workers, with bounds on the compute and the memory in flight. */
 export class Engine {
@@ -43,16 +48,12 @@ export class Engine {
     private readonly options: EngineOptions,
     private readonly events: Partial<EngineEvents>,
   ) {
-    const { maxPending = MAX_PENDING, maxQueueSeconds = Number.POSITIVE_INFINITY } = options;
     this.provider = pool.provider;
     this.repository = new Repository(pool, options, () => this.supervisor.alive);
     ({ manifests: this.manifests, refused: this.refused } = this.repository);
     this.memory = new Memory(options.maxMemoryBytes ?? MAX_MEMORY_BYTES);
-    const workers = pool.handles.length;
-    this.inFlight = new InFlight(
-      { samples: maxPending, seconds: maxQueueSeconds * workers, workers },
-      this.memory,
-      (id, problem) => this.cancel(id, problem),
+    this.inFlight = new InFlight(limitsOf(options, pool), this.memory, (id, problem) =>
+      this.cancel(id, problem),
     );
     this.supervisor = new Supervisor(pool.handles, () => pool.start(this.repository.present), {
       message: (slot, message) => slot.alive && this.receive(slot, message),
@@ -124,11 +125,14 @@ export class Engine {
   }
 
   /**
-   * Refuses a request before its body is read, where it would be refused afterwards.
+   * Refuses a request, also before its body is read. @param samples as far as they are known
    * @throws Problem where the service is full or draining
    */
-  admit({ kind = '', bytes = 1, client }: CallOptions): void {
-    this.checkAdmission({ kind, units: bytes, client }, 1);
+  admit(origin: Origin, samples = 1, deadlineMs?: number): void {
+    if (this.draining)
+      throw new Problem('draining', 'The service is shutting down; use another instance.');
+    const refused = this.inFlight.refusal(origin, samples, deadlineMs);
+    if (refused) throw refused;
   }
 
   /** Refuses new requests; resolves when all accepted ones are answered. */
@@ -156,7 +160,7 @@ export class Engine {
     { signal, deadlineMs, onExit }: CallOptions,
   ): Promise<FromWorker> {
     if (signal?.aborted) throw clientLeft();
-    this.checkAdmission(origin, samples, deadlineMs);
+    this.admit(origin, samples, deadlineMs);
     const slot = this.supervisor.leastLoaded();
     if (!slot) throw new Error(NO_WORKER);
     const id = this.nextId++;
@@ -171,13 +175,6 @@ export class Engine {
     } finally {
       signal?.removeEventListener('abort', abort);
     }
-  }
-
-  private checkAdmission(origin: Origin, samples: number, deadlineMs?: number): void {
-    if (this.draining)
-      throw new Problem('draining', 'The service is shutting down; use another instance.');
-    const refused = this.inFlight.refusal(origin, samples, deadlineMs);
-    if (refused) throw refused;
   }
 
   private receive(slot: WorkerSlot, message: FromWorker): void {
@@ -198,23 +195,15 @@ export class Engine {
         this.repository.receive(slot, message);
         break;
       case 'claim':
-      case 'decoded': {
-        const request = this.inFlight.get(message.id);
-        if (request?.slot !== slot) break;
-        if (message.type === 'claim') this.inFlight.claim(request, message.bytes, message.work);
-        else this.inFlight.decoded(request, message.work);
+      case 'decoded':
+        this.inFlight.receive(slot, message);
         this.lowerDepth();
         break;
-      }
       case 'exited':
         this.inFlight.exited(slot, message.id, message.exit);
         break;
       case 'failed':
-        this.take(message.id)?.reject(
-          message.code === 'internal'
-            ? new Error(message.detail)
-            : new Problem(message.code, message.detail),
-        );
+        this.take(message.id)?.reject(errorOf(message));
         break;
       case 'answered':
       case 'ran':
@@ -282,9 +271,7 @@ export class Engine {
     this.repository.ended(slot, reason);
     for (const request of this.inFlight.heldBy(slot)) {
       if (request.repeated)
-        this.take(request.id)?.reject(
-          new Error(`two workers ended while they held this request (${reason})`),
-        );
+        this.take(request.id)?.reject(new Error(`two workers ended during it (${reason})`));
       else this.repeat(request);
     }
   }
@@ -307,3 +294,6 @@ export class Engine {
     this.events.restarted?.();
   }
 }
+
+const errorOf = ({ code, detail }: Extract<FromWorker, { type: 'failed' }>): Error =>
+  code === 'internal' ? new Error(detail) : new Problem(code, detail);

@@ -5,49 +5,12 @@ import { exitShare, missedDeadline, type Cost, type Limits } from './admission.t
 import { countedAhead, nextGrant } from './grants.ts';
 import type { Memory } from './memory.ts';
 import { Pace } from './pace.ts';
+import type { NewRequest, Pending } from './pending.ts';
 import type { WorkerSlot } from './supervisor.ts';
 import { isDecodingStuck } from './watchdog.ts';
-import type { FromWorker, ToWorker, Work } from './transport/messages.ts';
+import type { FromWorker, Work } from './transport/messages.ts';
 import type { TaskExit } from './types.ts';
 import type { Problem } from '../errors.ts';
-
-/** A request that was dispatched and is not yet answered. */
-export interface Pending {
-  readonly id: number;
-  readonly origin: Origin;
-  slot: WorkerSlot;
-  /** What it is counted for; undefined before it is counted and once it is settled. */
-  cost: Cost | undefined;
-  /** Predicted compute before the pace is taken into account, s; 0 while it is not known. */
-  predicted: number;
-  /** While it waits to be decoded: the memory it needs, since when, and what refuses it at its deadline. */
-  claim:
-    { readonly bytes: number; readonly since: number; readonly timer?: NodeJS.Timeout } | undefined;
-  /** Memory that it was granted, bytes. */
-  granted: number;
-  /** Since when it is being decoded after a grant; a time of `clock()`. */
-  decodingSince: number | undefined;
-  /** What it counts for in the work its worker has ahead, s. */
-  ahead: number;
-  /** Whether its samples are known to the worker. */
-  isDecoded: boolean;
-  /** Whether a worker has already ended while it held this request. */
-  repeated: boolean;
-  /** Makes the message for the worker, and the buffers that may be transferred with it. */
-  readonly ask: () => readonly [message: ToWorker, transfer: readonly ArrayBuffer[]];
-  /** Is told of the exits that its samples reach. */
-  readonly onExit?: ((exit: TaskExit) => void) | undefined;
-  /** The last depth that was reported to `onExit`, by sample. */
-  readonly told: Map<number, number>;
-  resolve(message: FromWorker): void;
-  reject(error: unknown): void;
-}
-
-/** What only the sender knows of a new request. */
-export type NewRequest = Pick<
-  Pending,
-  'id' | 'origin' | 'slot' | 'ask' | 'onExit' | 'resolve' | 'reject'
->;
 
 /** Called when a request that waited to be decoded is refused after all. */
 export type Refuse = (id: number, problem: Problem) => void;
@@ -91,8 +54,12 @@ export class InFlight {
     return exitShare(this.accounts.load);
   }
 
-  get(id: number): Pending | undefined {
-    return this.requests.get(id);
+  /** A worker asks for the memory of a request, or knows its samples. */
+  receive(slot: WorkerSlot, message: Extract<FromWorker, { type: 'claim' | 'decoded' }>): void {
+    const request = this.requests.get(message.id);
+    if (request?.slot !== slot) return;
+    if (message.type === 'claim') this.claim(request, message.bytes, message.work);
+    else this.decoded(request, message.work);
   }
 
   heldBy(slot: WorkerSlot): Pending[] {
@@ -193,7 +160,7 @@ export class InFlight {
   }
 
   /** A request asks to be decoded: it waits for its memory, or is refused. */
-  claim(request: Pending, bytes: number, work: Work | undefined): void {
+  private claim(request: Pending, bytes: number, work: Work | undefined): void {
     const refused =
       this.memory.refusal(bytes) ?? (work && this.refusalOf(request, this.costOf(work)));
     if (refused) {
@@ -212,7 +179,7 @@ export class InFlight {
   }
 
   /** The samples of a request are known: it is counted for what they cost, or refused. */
-  decoded(request: Pending, work: Work): void {
+  private decoded(request: Pending, work: Work): void {
     this.accounts.learn(request.origin, { samples: work.samples, seconds: work.ms / 1000 });
     const isNew = request.predicted === 0;
     request.isDecoded = true;

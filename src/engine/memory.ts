@@ -15,7 +15,8 @@ export interface Hold {
 export class Memory {
   private bodies = 0;
   private work = 0;
-  private readonly mostBodies: number;
+  /** The most that bodies hold together. */
+  readonly mostBodies: number;
 
   /** @param limit for all requests together, bytes */
   constructor(readonly limit: number) {

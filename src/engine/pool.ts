@@ -3,9 +3,13 @@ import { availableParallelism } from 'node:os';
 import { loadBundles, type Bundle, type CheckBundle, type Refusal } from '../bundle/read.ts';
 import type { Provider } from '../runtime/session.ts';
 import { startAll } from './supervisor.ts';
+import type { Limits } from './admission.ts';
 import type { Isolation, WorkerHandle } from './transport/handle.ts';
 import type { Measured, SegmentRun, ShadowReport } from './transport/messages.ts';
 import { startWorker } from './transport/start.ts';
+
+const MAX_PENDING = 1024;
+export const MAX_MEMORY_BYTES = 2 ** 30;
 
 /** Which models an engine serves, and how its workers run them. */
 export interface EngineOptions {
@@ -104,6 +108,12 @@ export async function startPool(options: EngineOptions): Promise<Pool> {
   );
   return { handles, start, provider: ready.provider, bundles: served, measured, refused };
 }
+
+/** What the workers of a pool may hold together. */
+export const limitsOf = (
+  { maxPending = MAX_PENDING, maxQueueSeconds = Number.POSITIVE_INFINITY }: EngineOptions,
+  { handles: { length: workers } }: Pool,
+): Limits => ({ samples: maxPending, seconds: maxQueueSeconds * workers, workers });
 
 /** Lists and logs a bundle that its first request could not open; each worker finds out for itself. */
 export function addRefusal(

@@ -21,6 +21,7 @@ import { installProblems, sendProblem, toProblem } from './problems.ts';
 import { installRequestIds, requestIdOptions } from './request-ids.ts';
 import { installTask } from './task-routes.ts';
 import type { Tracing } from './tracing.ts';
+import { installUnreadLimit } from './unread.ts';
 import { installV2 } from './v2/rest.ts';
 
 /** What the HTTP side needs of the service: the engine, metrics, limits (bytes) and state. */
@@ -116,6 +117,8 @@ export async function buildApp({
   installEncodings(app, maxBodyBytes);
   await installBodies(app, maxBodyBytes);
   installBodyMemory(app, engine.memory, maxBodyBytes);
+  // Answers that are not read may hold as much as bodies do.
+  installUnreadLimit(app, engine.memory.mostBodies);
   for (const task of tasks) installTask(app, task, engine, metrics, maxBodyBytes);
   await installModels(app, engine, modelsDir);
   const ready = (): boolean => isReady(engine, draining);

@@ -48,7 +48,7 @@ export const refuseWhileFull =
   (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void => {
     const bytes = Number(request.headers['content-length'] ?? 0);
     try {
-      engine.admit({ kind: kindOf(request), client: request.ip, bytes });
+      engine.admit({ kind: kindOf(request), units: bytes, client: request.ip });
       done();
     } catch (error) {
       done(error as Error);

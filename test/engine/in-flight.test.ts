@@ -1,7 +1,8 @@
 /** What the requests in flight are counted for, with times that are given. */
 import { afterEach, expect, it, vi } from 'vitest';
-import { InFlight, type NewRequest } from '../../src/engine/in-flight.ts';
+import { InFlight } from '../../src/engine/in-flight.ts';
 import { Memory } from '../../src/engine/memory.ts';
+import type { NewRequest } from '../../src/engine/pending.ts';
 import type { WorkerSlot } from '../../src/engine/supervisor.ts';
 
 afterEach(() => void vi.restoreAllMocks());
@@ -18,8 +19,8 @@ it('counts those that wait anew when work turns out to take longer than predicte
   const slot = newSlot();
   for (let id = 1; id <= 20; id++) {
     const given = { id, origin: { kind: 'denoise', units: 100 }, slot } as NewRequest;
-    const request = inFlight.add({ ...given, resolve: ignore, reject: ignore }, 1);
-    inFlight.decoded(request, { samples: 1, ms: 100 });
+    inFlight.add({ ...given, resolve: ignore, reject: ignore }, 1);
+    inFlight.receive(slot, { type: 'decoded', id, work: { samples: 1, ms: 100 } });
   }
   expect(inFlight.seconds).toBeCloseTo(2);
   for (let id = 1; id <= 10; id++) {

@@ -89,7 +89,7 @@ describe('a service that is full', () => {
     'refuses %s before the body is read, at the price of its headers',
     async (path) => {
       service = await startSmallService();
-      vi.spyOn(service.engine, 'admit').mockImplementation(() => {
+      const admit = vi.spyOn(service.engine, 'admit').mockImplementation(() => {
         throw new Problem('overloaded', 'full');
       });
       await service.app.listen({ port: 0, host: '127.0.0.1' });
@@ -98,8 +98,8 @@ describe('a service that is full', () => {
       const [answer] = (await once(socket, 'data')) as [Buffer];
       socket.destroy();
       expect(answer.toString()).toMatch(/^HTTP\/1.1 429 /);
-      expect(service.engine.admit).toHaveBeenCalledWith(
-        expect.objectContaining({ bytes: 500_000, client: '127.0.0.1' }),
+      expect(admit).toHaveBeenCalledWith(
+        expect.objectContaining({ units: 500_000, client: '127.0.0.1' }),
       );
       expect(service.engine.memory.held).toBe(0);
     },

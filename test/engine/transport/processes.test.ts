@@ -72,7 +72,7 @@ describe('workers as child processes', () => {
         /a worker ended \(killed by SIGABRT\); restarting it\nthe worker was restarted/,
       );
       await expect(ask(engine, 'abort')).rejects.toThrow(
-        /two workers ended while they held this request/,
+        /two workers ended during it/,
       );
       expect(await ask(engine, 'fine')).toBe('answered');
       expect(engine.pending).toBe(0);
