@@ -71,9 +71,7 @@ describe('workers as child processes', () => {
       expect(said.join('\n')).toMatch(
         /a worker ended \(killed by SIGABRT\); restarting it\nthe worker was restarted/,
       );
-      await expect(ask(engine, 'abort')).rejects.toThrow(
-        /two workers ended during it/,
-      );
+      await expect(ask(engine, 'abort')).rejects.toThrow(/two workers ended during it/);
       expect(await ask(engine, 'fine')).toBe('answered');
       expect(engine.pending).toBe(0);
     });
