@@ -6,7 +6,7 @@ import { mutated, wireBytes } from './mutate.ts';
 import { generated } from './properties.ts';
 import { schemathesis } from './schemathesis.ts';
 import { seedRequests, type Shot } from './seeds.ts';
-import { HANG_MS, newAgent, send, sendBytes, type Ending } from './send.ts';
+import { HANG_MS, newAgent, send, sendBytes, type Ending, isFailure } from './send.ts';
 
 export const usage = `npm run fuzz [-- --requests N] [--seed N] [--connections N] [--schemathesis]
   --requests N      requests to send (default 20000)
@@ -58,10 +58,6 @@ export async function fuzz(args: string[]): Promise<void> {
     await service.close();
   }
 }
-
-/** A deadline that cannot be met is the request's own wish. */
-const isHonest = ({ status, body }: Ending): boolean =>
-  status === 503 && body.includes('"code":"deadline-missed"');
 
 class Run {
   readonly findings: string[] = [];
@@ -129,8 +125,7 @@ class Run {
     this.statuses.set(String(status), (this.statuses.get(String(status)) ?? 0) + 1);
     if (status === 'hang' || ms > this.hangMs) this.found('hang', shot, ending, block);
     else if (status === 'closed' && !wire) this.found('no answer', shot, ending, block);
-    else if (Number(status) >= 500 && !isHonest(ending))
-      this.found(`status ${status}`, shot, ending, block);
+    else if (isFailure(ending)) this.found(`status ${status}`, shot, ending, block);
   }
 
   private found(

@@ -10,6 +10,10 @@ export interface Ending {
   readonly body: Buffer;
 }
 
+/** The service failed; a deadline that cannot be met is the request's own wish. */
+export const isFailure = ({ status, body }: Ending): boolean =>
+  Number(status) >= 500 && !(status === 503 && body.includes('"code":"deadline-missed"'));
+
 /** A request that takes longer than this hangs where nothing else is asked for, ms. */
 export const HANG_MS = 5_000;
 

@@ -5,7 +5,7 @@ import { Random } from '../../src/data/random.ts';
 import { startService, type Service } from '../bench/service.ts';
 import { mutated } from '../fuzz/mutate.ts';
 import { seedRequests } from '../fuzz/seeds.ts';
-import { newAgent, send } from '../fuzz/send.ts';
+import { isFailure, newAgent, send } from '../fuzz/send.ts';
 
 export const usage = `npm run soak [-- --minutes N] [--connections N]
   --minutes N       duration (default 15)
@@ -61,10 +61,12 @@ async function run(service: Service, ms: number, connections: number) {
     while (left() > 0) {
       const seed = random.item(seeds);
       const shot = random.uniform() < 0.1 ? mutated(seed, random) : seed;
-      const { status } = await send(service.url, shot, agent);
+      const ending = await send(service.url, shot, agent);
+      const { status } = ending;
       requests++;
-      const isBad = typeof status === 'string' || status >= 500 || (shot === seed && status >= 400);
-      if (isBad) failures.push(`${shot.method} ${shot.path.slice(0, 200)}: ${status}`);
+      const isRefused = shot === seed && Number(status) >= 400 && Number(status) < 500;
+      if (typeof status === 'string' || isFailure(ending) || isRefused)
+        failures.push(`${shot.method} ${shot.path.slice(0, 200)}: ${status}`);
     }
   };
   const clients = Promise.all(Array.from({ length: connections }, client));
@@ -84,7 +86,7 @@ async function read(service: Service, ms: number): Promise<Reading> {
     const [memory, descriptors, delay] = await Promise.all([
       service.memory(),
       service.metric('process_open_fds'),
-      service.metric('nodejs_eventloop_lag_p50_seconds'),
+      service.metric('nodejs_eventloop_lag_p99_seconds'),
     ]);
     readings.push({ memory, descriptors, delay });
     await sleep(Math.max(0, ms) / SAMPLES);
