@@ -137,7 +137,12 @@ export const peers: readonly Peer[] = [
   {
     name: 'MLServer',
     async command(port, graphs) {
-      const bin = await environment('mlserver', ['mlserver', 'onnxruntime', 'pillow']);
+      const bin = await environment('mlserver', [
+        'mlserver',
+        'onnxruntime',
+        'pillow',
+        'uvloop<0.22',
+      ]);
       const folder = await mlserverFolder(port, graphs);
       return { file: join(bin, 'mlserver'), args: ['start', folder], env: { PYTHONPATH: FOLDER } };
     },

@@ -21,7 +21,7 @@ const BATCH_REPEATS = 3;
  * A batch size is not tried where a sample's time so far lets a run of all segments take longer than this, ms: larger batches
  * gain little there, and trying them would take most of the start.
  */
-const MAX_TRIED_MS = 120;
+const MAX_TRIED_MS = 60;
 /** Measuring a size ends early once it has taken this long, ms: long runs vary less. */
 const ENOUGH_MS = 60;
 
