@@ -6,6 +6,7 @@ import { batching } from './batching.ts';
 import { day } from './day/day.ts';
 import { depth } from './depth.ts';
 import { engine } from './engine.ts';
+import { idle } from './idle.ts';
 import { isolation } from './isolation.ts';
 import { overload } from './overload.ts';
 import { peersBench } from './peers/peers.ts';
@@ -22,6 +23,7 @@ const benches: readonly Bench[] = [
   batching,
   underLoad,
   overload,
+  idle,
   isolation,
   scaling,
   day,

@@ -50,3 +50,9 @@ export const fewer = (usual: number, quick = false): number =>
   quick ? Math.ceil(usual / 5) : usual;
 
 export const round = (value: number, digits = 3): number => Number(value.toPrecision(digits));
+
+/** The value below which this share of the values lies. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
+}

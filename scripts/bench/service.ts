@@ -87,6 +87,12 @@ async function resident(pid: number): Promise<number> {
   return theirs.reduce((a, b) => a + b, own);
 }
 
+/** The most memory that a process, without worker processes, ever had resident, bytes. */
+export async function peakMemory(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return 1024 * Number(/^VmHWM:\s*(\d+)/m.exec(status)?.[1] ?? 0);
+}
+
 export interface Load {
   readonly path: string;
   readonly body: Buffer;

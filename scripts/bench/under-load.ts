@@ -76,7 +76,7 @@ async function lag(service: Service, what: string, work: () => Promise<unknown>)
     what: `${what}: event loop delay, p99`,
     value: round(value),
     unit: 'ms',
-    target: '≤ 50',
+    target: '≤ 25',
   };
 }
 

@@ -12,6 +12,7 @@ export interface Shot {
 }
 
 const JSON_TYPE = 'application/json';
+const EVENT_STREAM = 'text/event-stream';
 const samples = (path: string): string => `docs/samples/${path}`;
 /** Pixels; an image of this side is denoised within milliseconds. */
 const SIDE = 24;
@@ -31,7 +32,13 @@ const post = (path: string, type: string, body: Uint8Array | string, accept = ''
 
 /** Requests that a service with the shipped bundles answers with 200. */
 export async function seedRequests(): Promise<Shot[]> {
-  return [...routes(), ...(await recovery()), ...(await images()), ...(await fewShot())];
+  return [
+    ...routes(),
+    ...(await recovery()),
+    ...(await openInference()),
+    ...(await images()),
+    ...(await fewShot()),
+  ];
 }
 
 const routes = (): Shot[] => [
@@ -40,25 +47,56 @@ const routes = (): Shot[] => [
   ),
   ...['/v1/models', '/v1/models/sparse-recovery', '/samples/noisy.png'].map((path) => get(path)),
   get('/v1/models/sparse-recovery/files/matrix.npy', { range: 'bytes=0-99' }),
+  ...['', '/health/live', '/health/ready', '/models/sparse-recovery'].map((path) =>
+    get(`/v2${path}`),
+  ),
+  ...['ready', 'config', 'stats'].map((what) => get(`/v2/models/sparse-recovery/${what}`)),
+  post('/v2/repository/index', JSON_TYPE, '{}'),
+  get('/manifest.schema.json'),
   get('/openapi.json', { 'accept-encoding': 'br, gzip' }),
   { ...get('/v1/models'), method: 'HEAD' },
 ];
 
+/** The sample's measurements as float32. */
+const sampleFloats = async (): Promise<Float32Array> =>
+  Float32Array.from(readNpy(await readFile(samples('measurements.npy'))).data);
+
 async function recovery(): Promise<Shot[]> {
   const json = await readFile(samples('measurements.json'));
   const npy = await readFile(samples('measurements.npy'));
-  const { data } = readNpy(npy);
-  const floats = Float32Array.from(data);
+  const floats = await sampleFloats();
   const { measurements } = JSON.parse(json.toString()) as { measurements: number[] | number[][] };
   const row = (typeof measurements[0] === 'number' ? measurements : measurements[0]) as number[];
   const two = JSON.stringify({ measurements: [row, row], stopping: { rule: 'sample', seed: 3 } });
   return [
     post('/v1/recover', JSON_TYPE, json),
+    post('/v1/recover?preview=true', JSON_TYPE, json, EVENT_STREAM),
     post('/v1/recover?max_depth=14&deadline_ms=500', JSON_TYPE, two),
     post('/v1/recover?rule=fixed&depth=8', 'application/x-npy', npy, JSON_TYPE),
     post('/v1/recover', 'application/x-npy', writeNpy({ shape: [1, floats.length], data: floats })),
     post('/v1/recover?threshold=0.4', 'application/octet-stream', Buffer.from(floats.buffer)),
   ];
+}
+
+/** `/v2`: tensors in JSON, and in bytes behind their JSON header. */
+async function openInference(): Promise<Shot[]> {
+  const path = '/v2/models/sparse-recovery/infer';
+  const floats = await sampleFloats();
+  const m = 250;
+  const shape = [floats.length / m, m];
+  const input = { name: 'measurements', datatype: 'FP32', shape };
+  const parameters = { max_depth: 14 };
+  const json = JSON.stringify({ id: '1', inputs: [{ ...input, data: [...floats] }], parameters });
+  const binary = { ...input, parameters: { binary_data_size: floats.byteLength } };
+  const outputs = [{ name: 'signal', parameters: { binary_data: true } }];
+  const header = Buffer.from(JSON.stringify({ inputs: [binary], outputs }));
+  const shot = post(
+    path,
+    'application/octet-stream',
+    Buffer.concat([header, Buffer.from(floats.buffer)]),
+  );
+  const length = { 'inference-header-content-length': String(header.length) };
+  return [post(path, JSON_TYPE, json), { ...shot, headers: { ...shot.headers, ...length } }];
 }
 
 async function images(): Promise<Shot[]> {
@@ -69,6 +107,7 @@ async function images(): Promise<Shot[]> {
       shots.push(
         post('/v1/denoise?max_depth=6', `image/${format}`, bytes),
         post('/v1/denoise?format=json&depth_map=true', 'application/octet-stream', bytes),
+        post('/v1/denoise', `image/${format}`, bytes, EVENT_STREAM),
         post('/v1/recognize', `image/${format}`, bytes),
         { ...post('/v1/denoise?format=depth', ...(await form([['image', bytes]]))) },
       );
