@@ -56,6 +56,16 @@ const shareOf = (value: number, limit: number): number => Math.min(value / limit
 const isLarge = ({ samples, seconds }: Cost, limits: Limits): boolean =>
   samples > MAX_SHARE * limits.samples || seconds > MAX_SHARE * limits.seconds;
 
+/**
+ * A guess of what a request costs, from its bytes: never more than makes it a large one, since a few bytes of one image may
+ * stand for more pixels than many of another.
+ * @param samples those that are known
+ */
+export const bounded = (guess: Cost, samples: number, limits: Limits): Cost => ({
+  samples: Math.max(samples, Math.min(guess.samples, Math.floor(MAX_SHARE * limits.samples))),
+  seconds: Math.min(guess.seconds, MAX_SHARE * limits.seconds),
+});
+
 /** Sums of shares are not exact. */
 const ROUNDING = 1e-9;
 

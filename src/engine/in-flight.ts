@@ -1,7 +1,7 @@
 /** The requests in flight: what each costs, the memory it holds, and when it may be decoded. */
 import { clock } from '../util/clock.ts';
 import { Accounts, type Origin } from './accounts.ts';
-import { exitShare, missedDeadline, type Cost, type Limits } from './admission.ts';
+import { bounded, exitShare, missedDeadline, type Cost, type Limits } from './admission.ts';
 import { countedAhead, nextGrant } from './grants.ts';
 import type { Memory } from './memory.ts';
 import { Pace } from './pace.ts';
@@ -204,8 +204,9 @@ export class InFlight {
   }
 
   private estimate(origin: Origin, samples: number): Cost {
-    const known = this.accounts.estimate(origin, samples);
-    return { samples: known.samples, seconds: known.seconds * this.countedPace };
+    const guess = this.accounts.estimate(origin, samples);
+    const seconds = guess.seconds * this.countedPace;
+    return bounded({ ...guess, seconds }, samples, this.limits);
   }
 
   private count(request: Pending, cost: Cost | undefined): void {
