@@ -40,7 +40,7 @@ export const overload: Bench = {
         target: '≤ 1.4',
       };
       const hostile = await hostileRows(service, recover);
-      const after = { ...memory, what: `${memory.what}, these images included` };
+      const after = { ...memory, what: `${memory.what}, hostile requests included` };
       const value = round((await peakMemory(service.pid)) / 2 ** 30);
       return [
         ...[...images.rows, ...single.rows, ...many.rows, ...deadlines, memory],
