@@ -7,11 +7,31 @@ import { deepest, notesOf } from './notes.ts';
 const FLUSH_BYTES = 4096;
 /** … or after this time, ms: a write for each line would cost more than the rest of a refusal. */
 const FLUSH_MS = 100;
+/** What waits for a reader that does not read, bytes; further lines are dropped. */
+const MAX_WAITING_BYTES = 2 ** 20;
+/** How often a write is tried again, every 100 ms, before its lines are dropped. */
+const MAX_RETRIES = 10;
 
-/** Where the log goes: standard output. Nothing is lost where the process ends by itself. */
+/** Where the log goes: standard output. Who reads it cannot hold up the service: what is not read within a second may be lost. */
 export function logStream(): ReturnType<typeof destination> {
-  const stream = destination({ minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS, sync: true });
-  process.on('exit', () => stream.flushSync());
+  let retries = 0;
+  const stream = destination({
+    minLength: FLUSH_BYTES,
+    periodicFlush: FLUSH_MS,
+    maxLength: MAX_WAITING_BYTES,
+    sync: false,
+    retryEAGAIN: () => ++retries <= MAX_RETRIES,
+  });
+  stream.on('write', () => (retries = 0));
+  stream.on('error', () => (retries = 0));
+  process.prependListener('exit', () => {
+    try {
+      stream.flushSync();
+    } catch {
+      // Nobody reads it.
+    }
+    stream.destroy();
+  });
   return stream;
 }
 

@@ -95,3 +95,16 @@ it('lists the choices of a setting that has some', () => {
   expect(() => readConfig({ ISOLATION: 'vm' })).toThrow(/ISOLATION .*: thread, process\.$/);
   expect(() => readConfig({ LOG_REQUESTS: '2' })).toThrow(/LOG_REQUESTS must be <= 1/);
 });
+
+it('goes on answering, and ends on SIGTERM, while nobody reads the log', async () => {
+  const service = await start({ MODELS_DIR: await writeModels() });
+  service.child.stdout.pause();
+  // A line has about 300 bytes, and what is not read fits into some hundred kilobytes at most.
+  for (let i = 0; i < 100; i++) {
+    const answers = await Promise.all(Array.from({ length: 40 }, () => recover(service.url)));
+    await Promise.all(answers.map((answer) => answer.arrayBuffer()));
+    expect(answers.every(({ ok }) => ok)).toBe(true);
+  }
+  service.child.kill('SIGTERM');
+  expect(await service.ended).toBe(0);
+}, 60_000);
