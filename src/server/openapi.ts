@@ -1,7 +1,7 @@
 /** OpenAPI description of a task's route, from the task's schemas. */
 import Type, { type TSchema } from 'typebox';
 import { problems } from '../errors.ts';
-import { EVENT_STREAM } from '../tasks/common/media-types.ts';
+import { EVENT_STREAM, FORM } from '../tasks/common/media-types.ts';
 import type { Task } from '../tasks/task.ts';
 
 /** RFC 9457. */
@@ -32,6 +32,37 @@ const depthHeaders: Readonly<Record<string, string>> = {
 
 const contentOf = (schemas: Readonly<Record<string, TSchema>>) =>
   Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
+
+/** The parts of an OpenAPI document that say how form fields are sent. */
+interface Paths {
+  readonly paths?: Readonly<
+    Record<
+      string,
+      { readonly post?: { readonly requestBody?: { readonly content?: Record<string, Media> } } }
+    >
+  >;
+}
+interface Media {
+  readonly schema?: { readonly properties?: Record<string, { items?: { format?: string } }> };
+  encoding?: Record<string, object>;
+}
+
+/**
+ * Says of forms that several texts of one name are fields of their own, in place. Swagger UI joins them by commas otherwise;
+ * fastify's plugin takes no `encoding` from a route.
+ */
+export function repeatTextFields({ paths = {} }: Paths): void {
+  for (const { post } of Object.values(paths)) {
+    const form = post?.requestBody?.content?.[FORM];
+    const texts = Object.entries(form?.schema?.properties ?? {}).filter(
+      ([, { items }]) => items && items.format !== 'binary',
+    );
+    if (form && texts.length > 0)
+      form.encoding = Object.fromEntries(
+        texts.map(([name]) => [name, { style: 'form', explode: true }]),
+      );
+  }
+}
 
 /** Event streams have no schema in OpenAPI 3.1 but that of a text. */
 function eventsOf({ exits }: Task): Readonly<Record<string, TSchema>> {
