@@ -70,7 +70,7 @@ function eventsOf({ exits }: Task): Readonly<Record<string, TSchema>> {
   const { description = '' } = exits as { description?: string };
   return {
     [EVENT_STREAM]: Type.String({
-      description: `Server-sent events. \`exit\` for each sample and exit that it reaches, with {sample, depth, pi, threshold, elapsed_ms, stopped} and, with preview=true, answer: ${description} pi is null where it was not computed, as at the last exit; threshold where the policy cannot stop the sample. Then \`result\`, with the JSON answer; or \`error\`, with a problem.`,
+      description: `Server-sent events. \`exit\` for each sample and exit that it reaches, with {sample, depth, pi, threshold, tolerance, elapsed_ms, stopped} and, with preview=true, answer: ${description} pi is null where it was not computed, as at the last exit; threshold where the policy cannot stop the sample; tolerance is the smallest of the calibration table whose certified rule stops the sample there, and absent where none does. Then \`result\`, with the JSON answer; or \`error\`, with a problem.`,
     }),
   };
 }
