@@ -5,8 +5,10 @@
 
 To export a network of your own, write a module for each segment (the layers up to the next exit) and call `export_bundle`.
 A segment takes model inputs and states and returns the new states, then pi [N] in (0, 1), except for the last one. The
-weights here are random: load your own. `--without-policies` leaves pi out, for `npm run train -- policy`. `--samples DIR`
-writes inputs and target (what the last exit gives) as .npy files, in the form that `train policy` and `calibrate` read.
+weights here are random: load your own, or train the CNN on CIFAR-100 with `--data DIR`, the folder with the files `train` and
+`test` of cifar-100-python.tar.gz (they are pickles: load none that you do not trust). `--dynamo` exports by torch.export. `--without-policies` leaves pi out, for `npm run train -- policy`. `--samples DIR`
+writes inputs and target (what the last exit gives) as .npy files, in the form that `train policy` and `calibrate` read; with
+`--data` those are the images that training left out, and test-image.npy and test-target.npy the test set.
 `--reference FILE` writes a few inputs and PyTorch's outputs at each exit as JSON.
 """
 import argparse
@@ -14,6 +16,7 @@ import hashlib
 import inspect
 import json
 import pathlib
+import pickle
 
 import numpy
 import torch
@@ -47,15 +50,16 @@ class Block(nn.Module):
         return h, logits, torch.sigmoid(self.slope * (confidence - self.offset))
 
 
-def cnn():
+def cnn(classes=10, features=(16, 32, 64)):
+    first, second, third = features
     blocks = [
-        Block(3, 16, 10, mean=[0.507, 0.487, 0.441], std=[0.267, 0.256, 0.276]),
-        Block(16, 32, 10),
-        Block(32, 64, 10, last=True),
+        Block(3, first, classes, mean=[0.507, 0.487, 0.441], std=[0.267, 0.256, 0.276]),
+        Block(first, second, classes),
+        Block(second, third, classes, last=True),
     ]
     return {
         "inputs": {"image": [3, 32, 32]},
-        "states": {"h1": [16, 16, 16], "h2": [32, 8, 8], "logits": [10]},
+        "states": {"h1": [first, 16, 16], "h2": [second, 8, 8], "logits": [classes]},
         "outputs": ["logits"],
         "segments": [
             (1, blocks[0], ["image"], ["h1", "logits"]),
@@ -63,6 +67,79 @@ def cnn():
             (3, blocks[2], ["h2"], ["logits"]),
         ],
     }
+
+
+def read_cifar(file):
+    """Images [n,3,32,32] in [0, 1] and classes [n] of a file of CIFAR-100 for Python."""
+    with open(file, "rb") as opened:
+        rows = pickle.load(opened, encoding="latin1")
+    images = torch.tensor(numpy.asarray(rows["data"])).view(-1, 3, 32, 32).float() / 255
+    return images, torch.tensor(rows["fine_labels"])
+
+
+def exits_of(blocks, images):
+    """The logits of every exit, and pi of all but the last."""
+    logits, pis, h = [], [], images
+    for block in blocks[:-1]:
+        h, scores, pi = block(h)
+        logits.append(scores)
+        pis.append(pi)
+    return [*logits, *blocks[-1](h)], pis
+
+
+def train_cnn(blocks, images, classes, epochs, batch=128):
+    """Cross-entropy at all exits together."""
+    weights = [p for block in blocks for p in [*block.conv.parameters(), *block.head.parameters()]]
+    optimiser = torch.optim.Adam(weights, lr=2e-3)
+    steps = epochs * -(-len(images) // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
+    for epoch in range(epochs):
+        for rows in torch.randperm(len(images)).split(batch):
+            x = images[rows]
+            x = torch.where(torch.rand(len(rows), 1, 1, 1) < 0.5, x, x.flip(3))
+            loss = sum(nn.functional.cross_entropy(one, classes[rows]) for one in exits_of(blocks, x)[0])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+        print(f"epoch {epoch + 1} of {epochs}: loss {loss.item():.3f}", flush=True)
+
+
+def fit_policies(blocks, images, classes):
+    """Makes pi of each exit the probability that its class is right, on images that training left out."""
+    with torch.no_grad():
+        logits, _ = exits_of(blocks, images)
+    for block, scores in zip(blocks[:-1], logits):
+        confidence = torch.softmax(scores, 1).amax(1)
+        right = (scores.argmax(1) == classes).float()
+        optimiser = torch.optim.LBFGS([block.slope, block.offset], max_iter=100, line_search_fn="strong_wolfe")
+
+        def loss():
+            optimiser.zero_grad()
+            pi = torch.sigmoid(block.slope * (confidence - block.offset))
+            error = nn.functional.binary_cross_entropy(pi, right)
+            error.backward()
+            return error
+
+        optimiser.step(loss)
+
+
+def cifar_cnn(folder, epochs):
+    """The CNN, wider and trained; and images with classes that training left out, and the test set's, by name."""
+    images, classes = read_cifar(folder / "train")
+    test_images, test_classes = read_cifar(folder / "test")
+    network = cnn(classes=100, features=(32, 64, 128))
+    blocks = [segment[1] for segment in network["segments"]]
+    order = torch.randperm(len(images))
+    kept, left_out = order[len(images) // 10 :], order[: len(images) // 10]
+    train_cnn(blocks, images[kept], classes[kept], epochs)
+    fit_policies(blocks, images[left_out], classes[left_out])
+    with torch.no_grad():
+        logits, _ = exits_of(blocks, test_images)
+    shares = [(one.argmax(1) == test_classes).float().mean().item() for one in logits]
+    print("accuracy on the test set, exit by exit:", *(f"{share:.1%}" for share in shares))
+    samples = {"image": images[left_out], "target": classes[left_out]}
+    return network, {**samples, "test-image": test_images, "test-target": test_classes}
 
 
 class Ista(nn.Module):
@@ -106,19 +183,20 @@ def ista(m=20, n=40):
     }
 
 
-def export_bundle(directory, inputs, states, outputs, segments, threshold=0.5, policies=True):
+def export_bundle(directory, inputs, states, outputs, segments, threshold=0.5, policies=True, dynamo=False):
     """Writes one ONNX file for each segment, and manifest.json with the checksums of all files.
 
     inputs, states: shapes without the batch, by name; outputs: the states that answers hold
     segments: (exit, module, names read, names written) in order; exit is the depth in layers
     policies: whether the segments' pi is exported
+    dynamo: whether torch.export is used, which needs onnxscript
     """
     directory.mkdir(parents=True, exist_ok=True)
     shapes, rows, before = {**inputs, **states}, [], 0
     for exit_, module, reads, writes in segments:
         file = f"layer-{exit_:02}.onnx"
         names = [f"next_{name}" for name in writes] + (["pi"] if policies and exit_ != segments[-1][0] else [])
-        export_onnx(First(module, len(names)), directory / file, {name: shapes[name] for name in reads}, names)
+        export_onnx(First(module, len(names)), directory / file, {name: shapes[name] for name in reads}, names, dynamo)
         rows.append({"file": file, "first": before + 1, "last": exit_, "reads": reads, "writes": writes})
         before = exit_
     ports = lambda names: [{"name": name, "dtype": "float32", "shape": ["N", *shapes[name]]} for name in names]
@@ -163,19 +241,27 @@ class First(nn.Module):
         return tuple(self.module(*values))[: self.count]
 
 
-def export_onnx(module, path, inputs, output_names):
+def export_onnx(module, path, inputs, output_names, dynamo=False):
     """One graph with its weights inside; the batch is free in every input and output."""
-    # Newer versions of PyTorch export by torch.export, which needs onnxscript; the older way needs the package onnx.
-    legacy = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    # torch.export needs the package onnxscript; the older way needs the package onnx.
+    known = inspect.signature(torch.onnx.export).parameters
+    if dynamo:
+        if "external_data" not in known:
+            raise SystemExit(f"--dynamo needs a newer PyTorch; this is {torch.__version__}")
+        batch = torch.export.Dim("N")
+        # The forward of First takes its inputs as one list of arguments.
+        axes = {"dynamic_shapes": (tuple({0: batch} for _ in inputs),), "opset_version": 18}
+        way = {**axes, "dynamo": True, "external_data": False}
+    else:
+        axes = {name: {0: "N"} for name in [*inputs, *output_names]}
+        way = {"dynamic_axes": axes, "opset_version": 17, **({"dynamo": False} if "dynamo" in known else {})}
     torch.onnx.export(
         module.eval(),
         tuple(torch.zeros(2, *shape) for shape in inputs.values()),
         str(path),
         input_names=list(inputs),
         output_names=output_names,
-        dynamic_axes={name: {0: "N"} for name in [*inputs, *output_names]},
-        opset_version=17,
-        **legacy,
+        **way,
     )
 
 
@@ -196,13 +282,17 @@ def reference(network):
     return {"inputs": lists(given), "exits": {exit_: lists(tensors) for exit_, tensors in exits.items()}}
 
 
-def write_samples(directory, network, count=5000):
+def random_samples(network, count=5000):
     """Random inputs stand for yours. The target is a class for scores, else the values of the last exit."""
-    directory.mkdir(parents=True, exist_ok=True)
     given, exits = run(**network, count=count)
     output = exits[network["segments"][-1][0]][network["outputs"][0]]
     target = output.argmax(1) if network["outputs"][0] == "logits" else output
-    for name, tensor in {**given, "target": target}.items():
+    return {**given, "target": target}
+
+
+def write_samples(directory, samples):
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, tensor in samples.items():
         numpy.save(directory / f"{name}.npy", tensor.numpy())
 
 
@@ -211,14 +301,22 @@ if __name__ == "__main__":
     parser.add_argument("network", choices=["cnn", "ista"])
     parser.add_argument("directory", type=pathlib.Path)
     parser.add_argument("--without-policies", action="store_true")
+    parser.add_argument("--dynamo", action="store_true", help="export by torch.export")
+    parser.add_argument("--data", type=pathlib.Path, help="train the cnn on CIFAR-100: folder with the files train and test")
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--samples", type=pathlib.Path)
     parser.add_argument("--reference", type=pathlib.Path)
     options = parser.parse_args()
+    if options.data and options.network != "cnn":
+        parser.error("--data trains the cnn alone")
     torch.manual_seed(1)
-    network = {"cnn": cnn, "ista": ista}[options.network]()
-    export_bundle(options.directory, **network, policies=not options.without_policies)
+    if options.data:
+        network, samples = cifar_cnn(options.data, options.epochs)
+    else:
+        network, samples = {"cnn": cnn, "ista": ista}[options.network](), None
+    export_bundle(options.directory, **network, policies=not options.without_policies, dynamo=options.dynamo)
     if options.reference:
         options.reference.write_text(json.dumps(reference(network)))
     if options.samples:
-        write_samples(options.samples, network)
+        write_samples(options.samples, samples or random_samples(network))
     print(f"{options.directory}: now run npm run bundle -- check {options.directory}")

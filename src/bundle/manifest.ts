@@ -230,6 +230,10 @@ export const policiesOf = ({ policies }: Pick<Manifest, 'policies'>): readonly s
 /** The output of a segment's graph that holds the next value of a state: in ONNX no output may share an input's name. */
 export const outputName = (state: string): string => `next_${state}`;
 
+/** Whether the inputs have one fixed shape: only then samples of several requests are batched. */
+export const hasFixedInputs = ({ inputs }: Pick<Manifest, 'inputs'>): boolean =>
+  inputs.every(({ shape }) => shape.slice(1).every((dim) => typeof dim === 'number'));
+
 /** The channels of the images that a model takes. */
 export const channelsOf = ({ inputs }: Pick<Manifest, 'inputs'>): number =>
   Number(inputs[0]?.shape[1]);

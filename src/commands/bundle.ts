@@ -70,6 +70,7 @@ const fixes: readonly (readonly [RegExp, string])[] = [
     /does not fit the schema/,
     'docs/models.md has the fields; docs/manifest.schema.json is the schema for an editor.',
   ],
+  [/its batch is fixed/, 'docs/models.md shows the call under "From PyTorch".'],
   [/is missing/, 'Put the file there, or take it out of the manifest.'],
   [/outside \[0, 1\]|\bpi\b|π/, 'pi must be [N] in (0, 1): end the policy with a sigmoid.'],
   [/names the model/, 'Rename the folder, or change name in manifest.json.'],

@@ -35,6 +35,8 @@ export interface ReachedExit {
   readonly pi?: number;
   /** What it is compared with; absent where the policy cannot stop the sample there. */
   readonly threshold?: number;
+  /** The smallest tolerance of the calibration table whose certified rule stops the sample here; absent where none does. */
+  readonly tolerance?: number;
   /** From arrival, ms. */
   readonly elapsedMs: number;
   readonly stopped: boolean;

@@ -3,7 +3,7 @@ import swagger, { type StaticDocumentSpec } from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { pagePolicy } from './browser.ts';
-import { ProblemSchema } from './openapi.ts';
+import { ProblemSchema, repeatTextFields } from './openapi.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -56,6 +56,11 @@ export async function installDocs(
       schema: { ...schema, ...route.config?.openapi },
       url,
     }),
+    transformObject: (whole) => {
+      if ('swaggerObject' in whole) return whole.swaggerObject;
+      repeatTextFields(whole.openapiObject as Parameters<typeof repeatTextFields>[0]);
+      return whole.openapiObject;
+    },
   });
 }
 

@@ -65,11 +65,12 @@ export async function sendEvents(
 }
 
 function exitEvent({ answer, ...exit }: TaskExit, isShown: boolean): Buffer {
-  const { sample, depth, pi = Number.NaN, threshold = null, elapsedMs, stopped } = exit;
+  const { sample, depth, pi = Number.NaN, threshold = null, tolerance, elapsedMs, stopped } = exit;
   const elapsed_ms = Number(elapsedMs.toFixed(3));
   // NaN is null in JSON.
   const [readable] = readablePi([pi]);
-  const data = JSON.stringify({ sample, depth, pi: readable, threshold, elapsed_ms, stopped });
+  const known = { sample, depth, pi: readable, threshold, tolerance, elapsed_ms, stopped };
+  const data = JSON.stringify(known);
   if (!answer || !isShown) return eventOf('exit', data);
   return eventOf('exit', `${data.slice(0, -1)},"answer":`, answer, '}');
 }

@@ -1,7 +1,7 @@
 /** OpenAPI description of a task's route, from the task's schemas. */
 import Type, { type TSchema } from 'typebox';
 import { problems } from '../errors.ts';
-import { EVENT_STREAM } from '../tasks/common/media-types.ts';
+import { EVENT_STREAM, FORM } from '../tasks/common/media-types.ts';
 import type { Task } from '../tasks/task.ts';
 
 /** RFC 9457. */
@@ -33,13 +33,44 @@ const depthHeaders: Readonly<Record<string, string>> = {
 const contentOf = (schemas: Readonly<Record<string, TSchema>>) =>
   Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
 
+/** The parts of an OpenAPI document that say how form fields are sent. */
+interface Paths {
+  readonly paths?: Readonly<
+    Record<
+      string,
+      { readonly post?: { readonly requestBody?: { readonly content?: Record<string, Media> } } }
+    >
+  >;
+}
+interface Media {
+  readonly schema?: { readonly properties?: Record<string, { items?: { format?: string } }> };
+  encoding?: Record<string, object>;
+}
+
+/**
+ * Says of forms that several texts of one name are fields of their own, in place. Swagger UI joins them by commas otherwise;
+ * fastify's plugin takes no `encoding` from a route.
+ */
+export function repeatTextFields({ paths = {} }: Paths): void {
+  for (const { post } of Object.values(paths)) {
+    const form = post?.requestBody?.content?.[FORM];
+    const texts = Object.entries(form?.schema?.properties ?? {}).filter(
+      ([, { items }]) => items && items.format !== 'binary',
+    );
+    if (form && texts.length > 0)
+      form.encoding = Object.fromEntries(
+        texts.map(([name]) => [name, { style: 'form', explode: true }]),
+      );
+  }
+}
+
 /** Event streams have no schema in OpenAPI 3.1 but that of a text. */
 function eventsOf({ exits }: Task): Readonly<Record<string, TSchema>> {
   if (!exits) return {};
   const { description = '' } = exits as { description?: string };
   return {
     [EVENT_STREAM]: Type.String({
-      description: `Server-sent events. \`exit\` for each sample and exit that it reaches, with {sample, depth, pi, threshold, elapsed_ms, stopped} and, with preview=true, answer: ${description} pi is null where it was not computed, as at the last exit; threshold where the policy cannot stop the sample. Then \`result\`, with the JSON answer; or \`error\`, with a problem.`,
+      description: `Server-sent events. \`exit\` for each sample and exit that it reaches, with {sample, depth, pi, threshold, tolerance, elapsed_ms, stopped} and, with preview=true, answer: ${description} pi is null where it was not computed, as at the last exit; threshold where the policy cannot stop the sample; tolerance is the smallest of the calibration table whose certified rule stops the sample there, and absent where none does. Then \`result\`, with the JSON answer; or \`error\`, with a problem.`,
     }),
   };
 }

@@ -179,6 +179,33 @@ export const isGuaranteed = (
   maxDepth === undefined &&
   reasons.every((reason) => reason !== 'deadline' && reason !== 'load');
 
+/**
+ * The smallest certified tolerance whose rule stops a sample at exit `at` and at none before; undefined where there is none,
+ * or where a π that decides is not known. A rule that would have stopped earlier promises nothing here: no loss is assumed to
+ * fall with depth.
+ * @param pi at the exits so far; NaN where it was not computed
+ * @param first the first exit that gives π
+ */
+export function certifiedAt(
+  model: Stoppable,
+  pi: readonly number[],
+  at: number,
+  first = 0,
+): number | undefined {
+  const stopsHere = (certificate: CertifiedRule): boolean => {
+    const { tolerance } = certificate;
+    const rule = stopRule({ rule: 'tolerance', tolerance, certificate }, model, 0);
+    for (let exit = first; exit < at; exit++) {
+      const isUnknown = Number.isNaN(pi[exit]) && rule.thresholds[exit] !== Infinity;
+      if (isUnknown || stops(rule, exit, pi[exit])) return false;
+    }
+    return stops(rule, at, pi[at]) !== undefined;
+  };
+  const certified = model.calibration?.rows.filter(({ guaranteed }) => guaranteed) ?? [];
+  const kept = certified.filter(stopsHere).map(({ tolerance }) => tolerance);
+  return kept.length > 0 ? Math.min(...kept) : undefined;
+}
+
 /** Uniform numbers in [0,1) that depend on the seed and the sample's index only. */
 function uniforms(seed: number, index: number): () => number {
   const key = mix(seed) ^ mix(index + 0x9e3779b9);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { manifestJsonSchema, type Manifest } from '../../src/bundle/manifest.ts';
 import { bundleCommand } from '../../src/commands/bundle.ts';
 import { smallModels, writeModels } from '../support/small.ts';
+import { writeTwoExits } from '../support/two-exits.ts';
 
 let bundle: string;
 let said: string[];
@@ -67,6 +68,14 @@ describe('check names the file and the fix', () => {
     await rename(bundle, other);
     await expect(bundleCommand(['check', other])).rejects.toThrow(
       /names the model small-recovery.*\nRename the folder/,
+    );
+  });
+
+  it('for a graph whose batch is fixed', async () => {
+    const models = dirname(bundle);
+    await writeTwoExits(models, undefined, 2);
+    await expect(bundleCommand(['check', join(models, 'exits')])).rejects.toThrow(
+      /layer-01\.onnx: the input x is \[2, 8\]: its batch is fixed\. .*dynamic_axes=\{'x': \{0: 'N'\}\}, or dynamic_shapes.*\ndocs\/models\.md/,
     );
   });
 

@@ -10,6 +10,17 @@ export const python = [process.env.TORCH_PYTHON, 'python3', '/usr/bin/python3'].
 );
 if (!python) console.warn('skipped: no Python with torch (TORCH_PYTHON names another)');
 
+const canDynamo =
+  python !== undefined &&
+  spawnSync(python, [
+    '-c',
+    'import inspect, onnxscript, torch; inspect.signature(torch.onnx.export).parameters["external_data"]',
+  ]).status === 0;
+/** A Python whose torch exports by torch.export; undefined, with a printed reason, where there is none. */
+export const dynamoPython = canDynamo ? python : undefined;
+if (python && !canDynamo)
+  console.warn(`skipped: ${python} has no onnxscript, or a torch without dynamo export`);
+
 /** Inputs, and what PyTorch makes of them at each exit. */
 interface Reference {
   readonly inputs: Record<string, unknown>;

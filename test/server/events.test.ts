@@ -2,6 +2,7 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/data/random.ts';
+import { smallModels, writeModels } from '../support/small.ts';
 import { form, startSmallService, type SmallService } from './support.ts';
 
 interface Exit {
@@ -9,6 +10,7 @@ interface Exit {
   depth: number;
   pi: number | null;
   threshold: number | null;
+  tolerance?: number;
   elapsed_ms: number;
   stopped: boolean;
   answer?: unknown;
@@ -148,6 +150,44 @@ describe('the stop rule', () => {
     const stream = await recover('threshold=1&deadline_ms=0', threads, [vectors[0]!]);
     expect(stream.exits).toHaveLength(1);
     expect(stream.result.samples).toMatchObject([{ depth: 1, reason: 'deadline' }]);
+  });
+});
+
+describe('the tolerance that an exit keeps', () => {
+  const row = (tolerance: number, threshold: number) => ({
+    ...{ tolerance, threshold, share: 0.99, bound: 0.95, n: 2000 },
+    ...{ mean_depth: 3, ms: 1, guaranteed: true },
+  });
+  const rows = [row(0.2, 0.7), row(0.5, 0.4)];
+  let certified: SmallService;
+  beforeAll(async () => {
+    const recovery = smallModels().find(({ name }) => name === 'small-recovery')!;
+    const calibration = { unit: 'dB' as const, default: 0.2, data: 'drawn', rows };
+    const models = await writeModels([{ ...recovery, change: { calibration } }]);
+    certified = await startSmallService({ modelsDir: models });
+  });
+  afterAll(() => certified.close());
+
+  it('is that of the rules that stop there, whatever rule the request has', async () => {
+    const { exits } = await recover('threshold=1', certified);
+    // Sample by sample, where each tolerance alone would stop it.
+    const depths = await Promise.all(
+      rows.map(async ({ tolerance }) => {
+        const { result } = await recover(`tolerance=${tolerance}`, certified);
+        return result.samples.map(({ depth }) => depth);
+      }),
+    );
+    for (const { sample, depth, tolerance } of exits) {
+      const kept = rows.find((_, i) => depths[i]![sample] === depth);
+      expect(tolerance, `sample ${sample} at ${depth}`).toBe(kept?.tolerance);
+    }
+    const named = exits.map(({ tolerance }) => tolerance);
+    expect(new Set(named)).toEqual(new Set([undefined, 0.2, 0.5]));
+  });
+
+  it('is absent without a table', async () => {
+    const { exits } = await recover('threshold=1');
+    expect(exits.some((exit) => 'tolerance' in exit)).toBe(false);
   });
 });
 

@@ -1,22 +1,11 @@
-import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smallFewShot, writeModels } from '../support/small.ts';
+import { stripes } from './stripes.ts';
 import { form, startSmallService, type SmallService } from './support.ts';
 
 let service: SmallService;
 let across: Buffer;
 let down: Buffer;
-const SIDE = 16;
-/** Two black stripes three pixels wide on white, across or down. */
-const stripes = (isAcross: boolean): Promise<Buffer> => {
-  const isInk = (i: number): boolean => [4, 12].some((at) => Math.abs(i - at + 0.5) < 1.5);
-  const pixels = Uint8Array.from({ length: SIDE * SIDE }, (_, i) =>
-    isInk(isAcross ? Math.floor(i / SIDE) : i % SIDE) ? 0 : 255,
-  );
-  return sharp(pixels, { raw: { width: SIDE, height: SIDE, channels: 1 } })
-    .png()
-    .toBuffer();
-};
 beforeAll(async () => {
   service = await startSmallService({ modelsDir: await writeModels([smallFewShot()]) });
   [across, down] = [await stripes(true), await stripes(false)];
@@ -67,6 +56,48 @@ describe('POST /v1/few-shot', () => {
     ]);
     const answer = await post(payload, headers, '?rule=fixed&depth=1');
     expect(answer.json<Answer>().predictions).toEqual(body.predictions);
+  });
+
+  const grouped = (names: readonly string[], files: readonly Buffer[]) =>
+    form([
+      ...names.map((text) => ({ field: 'label', text })),
+      ...files.map((file) => ({ field: 'support', file })),
+      ...[down, across].map((file) => ({ field: 'query', file })),
+    ]);
+
+  it('pairs labels and files by place in a form that is grouped by field', async () => {
+    const { payload, headers } = await grouped(['across', 'down', 'down'], [across, down, down]);
+    const answer = (await post(payload, headers, '?rule=fixed&depth=1')).json<Answer>();
+    expect(answer).toMatchObject({ labels: ['across', 'down'] });
+    expect(labels(answer)).toEqual(['down', 'across']);
+  });
+
+  it('lets a label count for the files after it, also where there are as many labels as files', async () => {
+    const { payload, headers } = await form([
+      { field: 'label', text: 'unused' },
+      { field: 'label', text: 'across' },
+      { field: 'support', file: across },
+      { field: 'support', file: across },
+      { field: 'label', text: 'down' },
+      { field: 'support', file: down },
+      { field: 'query', file: down },
+    ]);
+    const answer = (await post(payload, headers, '?rule=fixed&depth=1')).json<Answer>();
+    expect(answer).toMatchObject({ labels: ['across', 'down'] });
+    expect(labels(answer)).toEqual(['down']);
+  });
+
+  it.each([
+    [['across', 'down', 'down'], 2, /3 labels before its 2 support files; send one for each/],
+    [['across', 'down'], 3, /2 labels before its 3 support files; send one for each/],
+    [['across'], 2, /one class, "across"/],
+    [['across', ' '], 2, /label .* is empty/],
+  ])('refuses %j before %i files', async (names, count, sentence) => {
+    const files = [across, down, down].slice(0, count);
+    const { payload, headers } = await grouped(names, files);
+    const answer = await post(payload, headers);
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json<{ detail: string }>().detail).toMatch(sentence);
   });
 
   it('takes every stop rule, a cap and a deadline', async () => {
@@ -152,11 +183,20 @@ describe('POST /v1/few-shot', () => {
       paths: Record<string, { post: Record<string, unknown> }>;
     }>();
     const { requestBody, responses } = document.paths['/v1/few-shot']!.post as {
-      requestBody: { content: Record<string, { schema: { required: string[] } }> };
+      requestBody: {
+        content: Record<
+          string,
+          { schema: { required: string[]; description: string }; encoding?: object }
+        >;
+      };
       responses: Record<string, { content: Record<string, { schema: { properties: object } }> }>;
     };
     expect(requestBody.content['application/json']!.schema.required).toEqual(['support', 'query']);
-    expect(requestBody.content['multipart/form-data']!.schema.required).toContain('label');
+    const taken = requestBody.content['multipart/form-data']!;
+    expect(taken.schema.required).toContain('label');
+    expect(taken.schema.description).toMatch(/as many of them, the first label is/);
+    // Without it Swagger UI joins the labels by commas.
+    expect(taken.encoding).toEqual({ label: { style: 'form', explode: true } });
     expect(Object.keys(responses['200']!.content['application/json']!.schema.properties)).toContain(
       'predictions',
     );

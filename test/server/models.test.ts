@@ -1,6 +1,8 @@
 /** What the service tells of itself: models, health, metrics, OpenAPI document and page. */
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readNpy } from '../../src/codecs/npy.ts';
+import { problems } from '../../src/errors.ts';
 import { requestsTo, vector } from './requests.ts';
 import { startSmallService, type SmallService } from './support.ts';
 
@@ -30,6 +32,21 @@ describe('models, health, metrics, documents', () => {
     expect(
       readNpy((await get('/v1/models/small-recovery/files/matrix.npy')).rawPayload).shape,
     ).toEqual([12, 24]);
+  });
+
+  it('hands out the JSON Schema of manifests that is published', async () => {
+    const answer = await get('/manifest.schema.json');
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toEqual(JSON.parse(await readFile('docs/manifest.schema.json', 'utf8')));
+  });
+
+  it('documents every error', async () => {
+    const rows = (await readFile('docs/http.md', 'utf8')).matchAll(
+      /^\| (\d{3}) \| `([a-z-]+)` \|/gm,
+    );
+    const documented = [...rows].map(([, status, code]) => [code, Number(status)]);
+    const known = Object.entries(problems).map(([code, { status }]) => [code, status]);
+    expect(new Map(documented as [])).toEqual(new Map(known as []));
   });
 
   it('is live, and ready until it drains', async () => {
@@ -165,6 +182,36 @@ describe('models, health, metrics, documents', () => {
     expect(
       Object.keys(recover.requestBody.content['application/json']!.schema.properties!),
     ).toEqual(['measurements', 'model', 'stopping']);
+  });
+
+  it('describes the bytes that a route takes, and takes no others', async () => {
+    interface Media {
+      schema: { type?: string; format?: string; description?: string };
+    }
+    const { paths } = (await get('/openapi.json')).json<{
+      paths: Record<string, { post: { requestBody: { content: Record<string, Media> } } }>;
+    }>();
+    const bytes = {
+      recover: { 'application/octet-stream': /float32/, 'application/x-npy': /\.npy/ },
+      tensor: { 'application/x-npy': /\.npy array of shape \(N, …\)/ },
+    };
+    for (const [route, forms] of Object.entries(bytes)) {
+      const { 'application/json': json, ...content } =
+        paths[`/v1/${route}`]!.post.requestBody.content;
+      expect(json, route).toBeDefined();
+      expect(Object.keys(content), route).toEqual(Object.keys(forms));
+      for (const [type, words] of Object.entries(forms)) {
+        expect(content[type]!.schema).toMatchObject({ type: 'string', format: 'binary' });
+        expect(content[type]!.schema.description).toMatch(words);
+      }
+    }
+    const raw = Buffer.from(Float32Array.from(vector()).buffer);
+    const send = (route: string) =>
+      post(`/v1/${route}?model=small-recovery`, raw, {
+        'content-type': 'application/octet-stream',
+      });
+    expect((await send('recover')).statusCode).toBe(200);
+    expect((await send('tensor')).statusCode).toBe(415);
   });
 
   it('has a page', async () => {

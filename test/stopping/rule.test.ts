@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { oracle, stopTime } from '../../scripts/paper/distribution.ts';
 import type { Stoppable, StoppingParameters } from '../../src/stopping/parameters.ts';
-import { isGuaranteed, resolveStopping, stopRule, stops } from '../../src/stopping/rule.ts';
+import {
+  certifiedAt,
+  isGuaranteed,
+  resolveStopping,
+  stopRule,
+  stops,
+} from '../../src/stopping/rule.ts';
 
 const model = { depth: 12, exits: [4, 6, 8, 12], threshold: 0.4 };
 const resolve = (parameters: StoppingParameters) => resolveStopping(parameters, model, () => 77);
@@ -217,5 +223,40 @@ describe('stop-time distributions', () => {
       6,
     );
     expect(oracle([1e4, 1e4 + 1]).reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+  });
+});
+
+describe('the tolerance that an exit keeps', () => {
+  const row = (tolerance: number, threshold: number | null, depth?: number) => ({
+    tolerance,
+    threshold,
+    ...(depth !== undefined && { depth }),
+    guaranteed: threshold !== null || depth !== undefined,
+  });
+  const table = (...rows: ReturnType<typeof row>[]) => ({
+    ...model,
+    calibration: { default: 0.2, rows },
+  });
+  const certain = table(row(0.1, null), row(0.2, 0.9), row(0.5, 0.3));
+
+  it('is the smallest whose rule stops there', () => {
+    expect(certifiedAt(certain, [0.4], 0)).toBe(0.5);
+    expect(certifiedAt(certain, [0.95], 0)).toBe(0.2);
+    expect(certifiedAt(certain, [0.1, 0.2, 0.95], 2)).toBe(0.2);
+    expect(certifiedAt(certain, [0.1, 0.2, 0.2], 3)).toBe(0.2);
+    expect(certifiedAt(table(row(0.1, null, 6), row(0.5, 0.3)), [0, 0], 1)).toBe(0.1);
+  });
+
+  it('is none where no rule stops, or stopped before', () => {
+    expect(certifiedAt(certain, [0.3], 0)).toBeUndefined();
+    expect(certifiedAt(certain, [0.4, 0.5], 1)).toBeUndefined();
+    expect(certifiedAt(table(row(0.1, null)), [1], 0)).toBeUndefined();
+    expect(certifiedAt(model, [1], 0)).toBeUndefined();
+  });
+
+  it('is none where π is not known, but for an exit that has no π', () => {
+    expect(certifiedAt(certain, [NaN], 0)).toBeUndefined();
+    expect(certifiedAt(certain, [NaN, 0.95], 1)).toBeUndefined();
+    expect(certifiedAt(certain, [NaN, 0.95], 1, 1)).toBe(0.2);
   });
 });

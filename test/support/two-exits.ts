@@ -16,9 +16,14 @@ const port = (name: string, length: number): Port => ({
 /**
  * Writes it as the bundle `exits`.
  * @param policy an ONNX model from `scores` [N,CLASSES] to `pi` [N], for the first exit
+ * @param batch of the segments' graphs; a number is a mistake that exporters make
  */
-export async function writeTwoExits(models: string, policy?: Uint8Array): Promise<void> {
-  const x = input('x', ['N', 2 * CLASSES]);
+export async function writeTwoExits(
+  models: string,
+  policy?: Uint8Array,
+  batch: number | 'N' = 'N',
+): Promise<void> {
+  const x = input('x', [batch, 2 * CLASSES]);
   const half = (from: number) => mul(slice(x, 1, from, from + CLASSES), 1);
   const segment = (depth: number) => ({
     file: `layer-0${depth}.onnx`,

@@ -2,6 +2,7 @@
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
 import {
+  certifiedAt,
   isGuaranteed,
   resolveStopping,
   stopRule,
@@ -121,14 +122,18 @@ export class Job {
   reached(item: Item, exit: number, stopped: boolean, outputs?: SampleResult['outputs']): void {
     if (!this.watch || this.cancelled || item.told >= exit) return;
     item.told = exit;
-    const { exits } = this.model.manifest;
+    const { manifest, firstExit } = this.model;
+    const { exits } = manifest;
     const pi = item.pi[exit];
     const threshold = exit < exits.length - 1 ? item.rule.thresholds[exit] : undefined;
+    const tolerance =
+      item.rule.signal === 'pi' ? certifiedAt(manifest, item.pi, exit, firstExit) : undefined;
     const reached: ReachedExit = {
       sample: item.index,
       depth: at(exits, exit),
       ...(pi !== undefined && !Number.isNaN(pi) && { pi }),
       ...(threshold !== undefined && Number.isFinite(threshold) && { threshold }),
+      ...(tolerance !== undefined && { tolerance }),
       elapsedMs: clock() - this.arrivedAt,
       stopped,
     };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { declaredPorts } from '../../bundle/onnx-ports.ts';
 import type { Bundle } from '../../bundle/read.ts';
 import {
+  hasFixedInputs,
   outputName,
   policiesOf,
   type ExitFile,
@@ -72,7 +73,7 @@ export async function loadModel(
         cause: error,
       });
     });
-    check(path, session, reads, writes);
+    check(path, session, reads, writes, mayFixBatch(manifest, file));
     return session;
   };
   const segments = await loadSegments(manifest, open);
@@ -96,7 +97,7 @@ export async function checkModel({ directory, manifest }: Bundle): Promise<void>
     const path = join(directory, file);
     const bytes = await readFile(path);
     try {
-      check(path, declaredPorts(bytes), reads, writes);
+      check(path, declaredPorts(bytes), reads, writes, mayFixBatch(manifest, file));
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new Error(`${path} cannot be loaded: ${error.message}`, { cause: error });
@@ -207,12 +208,17 @@ export async function releaseModel(model: LoadedModel): Promise<void> {
   for (const { session } of all) await session.release();
 }
 
+/** Whether a file only ever runs with one sample, so that its N may be the number 1. */
+const mayFixBatch = (manifest: Manifest, file: string): boolean =>
+  file === manifest.path || manifest.max_batch === 1 || !hasFixedInputs(manifest);
+
 /** @throws an error that names the first input or output of `file` that does not match the manifest */
 function check(
   file: string,
   { inputs, outputs }: Pick<Session, 'inputs' | 'outputs'>,
   reads: readonly Port[],
   writes: readonly Port[],
+  mayFixBatch: boolean,
 ): void {
   const compare = (
     kind: string,
@@ -227,6 +233,11 @@ function check(
         );
       if (port.type !== 'float32')
         throw new Error(`${file}: the ${kind} ${name} is ${port.type}, not float32.`);
+      const [batch] = port.shape;
+      if (shape[0] === 'N' && typeof batch === 'number' && !(mayFixBatch && batch === 1))
+        throw new Error(
+          `${file}: the ${kind} ${name} is [${port.shape.join(', ')}]: its batch is fixed. Export it with dynamic_axes={'${name}': {0: 'N'}}, or dynamic_shapes where dynamo=True.`,
+        );
       const fits =
         port.shape.length === shape.length &&
         shape.every(

@@ -1,5 +1,5 @@
 /** Warm-up: runs every file of a model once, and measures whether batches and the whole path in one graph are faster. */
-import type { Manifest } from '../../bundle/manifest.ts';
+import { hasFixedInputs, type Manifest } from '../../bundle/manifest.ts';
 import { parseDimension } from '../../bundle/shape.ts';
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
@@ -42,10 +42,7 @@ export async function warmUp(
     return;
   }
   await comparePath(model);
-  const isFixed = model.manifest.inputs.every(({ shape }) =>
-    shape.slice(1).every((dim) => typeof dim === 'number'),
-  );
-  if (regroup && isFixed) await chooseBatchSizes(model);
+  if (regroup && hasFixedInputs(model.manifest)) await chooseBatchSizes(model);
 }
 
 /** What the warm-up has set. */

@@ -19,15 +19,14 @@ import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
 import { jsonReader } from '../common/json-body.ts';
-import { Base64, Bytes, FORM, JSON_TYPE } from '../common/media-types.ts';
-import type { FormPart, Task, TaskSettings } from '../task.ts';
+import { Base64, FORM, JSON_TYPE } from '../common/media-types.ts';
+import type { Task, TaskSettings } from '../task.ts';
+import { checkLabel, Form, fromParts, type Given, type LabelledImage } from './form.ts';
 
 /** The most images to learn from, classes and queries where the manifest sets no limit of its own. */
 const LIMITS = { S: 256, K: 64, Q: 512 };
 /** Images decoded at a time. */
 const CONCURRENCY = 4;
-/** Characters of a label. */
-const MAX_LABEL = 200;
 
 const Labelled = Type.Object(
   { label: Type.String(), image: Base64('An image file in base64, of any size.') },
@@ -42,18 +41,6 @@ const reader = jsonReader(
       description: 'Images to be labelled.',
     }),
   }),
-);
-
-const Form = Type.Object(
-  {
-    label: Type.Array(Type.String()),
-    support: Type.Array(Bytes('An image to learn from.')),
-    query: Type.Array(Bytes('An image to be labelled.')),
-  },
-  {
-    description:
-      'The fields in order: a label counts for the support files after it, up to the next label.',
-  },
 );
 
 const Answer = answerSchema({
@@ -131,16 +118,6 @@ export const fewShot: Task = {
   },
 };
 
-interface LabelledImage {
-  readonly label: string;
-  readonly image: Uint8Array;
-}
-
-interface Given {
-  readonly support: readonly LabelledImage[];
-  readonly query: readonly Uint8Array[];
-}
-
 const refuse = (detail: string): never => {
   throw new Problem('bad-body', detail);
 };
@@ -165,30 +142,6 @@ function fromBase64(text: string, what: string): Uint8Array {
   const bare = text.replace(/^data:[^,]*;base64,/, '');
   if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(bare)) refuse(`${what} must be an image in base64.`);
   return Buffer.from(bare, 'base64');
-}
-
-/** A label counts for the support files after it. */
-function fromParts(parts: readonly FormPart[]): Given {
-  const support: LabelledImage[] = [];
-  const query: Uint8Array[] = [];
-  let label: string | undefined;
-  for (const part of parts) {
-    if ('text' in part) label = checkLabel(part.text, `before support file ${support.length}`);
-    else if (part.field === 'query') query.push(part.file);
-    else if (label === undefined)
-      refuse(`Support file ${support.length} has no label; send a field label before it.`);
-    else support.push({ label, image: part.file });
-  }
-  return { support, query };
-}
-
-/** Labels are equal where they are after normalisation (NFC) and trimming. */
-function checkLabel(label: string, where: string): string {
-  const trimmed = label.normalize('NFC').trim();
-  if (trimmed === '') refuse(`The label ${where} is empty.`);
-  if (trimmed.length > MAX_LABEL)
-    refuse(`The label ${where} has ${trimmed.length} characters; at most ${MAX_LABEL} are taken.`);
-  return trimmed;
 }
 
 /** The labels in the order in which they first come. */
