@@ -25,7 +25,7 @@ const run = {
     const [, name = String(stages.length)] = / AS (\S+)$/.exec(words) ?? [];
     const root = join(scratch, name);
     mkdirSync(root);
-    stages.push({ name, root, env: { ...env }, folder: root });
+    stages.push({ name, root, env: { ...env }, folder: root, labels: {}, packages: [] });
   },
   ARG: (words, env) => assign(words, env),
   ENV: (words, env) => assign(words, env),
@@ -49,8 +49,11 @@ const run = {
     }
   },
   RUN(words, env, stage) {
-    // System packages are this machine's own.
-    if (words.startsWith('apt-get ')) return;
+    // System packages are this machine's own; that they are asked for is checked.
+    if (words.startsWith('apt-get ')) {
+      stage.packages.push(...words.split(/\s+/));
+      return;
+    }
     const { status } = spawnSync('sh', ['-ec', words], {
       cwd: stage.folder,
       env: { ...process.env, ...env },
@@ -60,8 +63,16 @@ const run = {
   },
   USER: (words, _, stage) => ([stage.uid, stage.gid] = words.split(':').map(Number)),
   EXPOSE: () => undefined,
-  LABEL: () => undefined,
-  HEALTHCHECK: (words, _, stage) => (stage.health = JSON.parse(/CMD (.*)$/.exec(words)[1])),
+  LABEL(words, env, stage) {
+    const [, name, value] = /^([\w.]+)=(.*)$/.exec(words);
+    stage.labels[name] = value
+      .replace(/^"(.*)"$/, '$1')
+      .replace(/\$\{(\w+)\}/g, (_, arg) => env[arg] ?? '');
+  },
+  HEALTHCHECK(words, _, stage) {
+    stage.health = JSON.parse(/CMD (.*)$/.exec(words)[1]);
+    stage.startPeriod = Number(/--start-period=(\d+)s/.exec(words)?.[1] ?? 0);
+  },
   CMD: (words, _, stage) => (stage.command = JSON.parse(words)),
 };
 
@@ -79,6 +90,7 @@ async function check() {
   }
   const { root, folder, env, command, health, uid, gid } = stages.at(-1);
   checkContents(folder);
+  checkMetadata(stages.at(-1));
   spawnSync('chmod', ['-R', 'a-w,a+rX', root]);
   spawnSync('chmod', ['a+rx', scratch]);
   const size = Number(spawnSync('du', ['-sk', root], { encoding: 'utf8' }).stdout.split('\t')[0]);
@@ -127,6 +139,21 @@ function checkContents(folder) {
     ...Object.keys(packages).filter((path) => packages[path].dev),
   ].filter((path) => existsSync(join(folder, path)));
   if (unwanted.length > 0) throw new Error(`The image holds ${unwanted.join(', ')}.`);
+}
+
+/** Seconds; the warm-up takes 10 s of CPU time, on a machine that may give a quarter of a core. */
+const LEAST_START_PERIOD = 40;
+const LABELS = ['title', 'description', 'licenses', 'version', 'revision'];
+
+/** What Docker alone reads: labels, system packages and the start period. */
+function checkMetadata({ labels, packages, startPeriod }) {
+  const missing = LABELS.filter((name) => !labels[`org.opencontainers.image.${name}`]);
+  if (missing.length > 0) throw new Error(`The image has no label ${missing.join(', ')}.`);
+  if (!packages.includes('libvulkan1')) throw new Error('The image does not install libvulkan1.');
+  if (startPeriod < LEAST_START_PERIOD)
+    throw new Error(
+      `The health check's start period is ${startPeriod} s; a start takes up to ${LEAST_START_PERIOD} s.`,
+    );
 }
 
 async function freePort() {

@@ -1,5 +1,6 @@
 // Fills the marked tables of README.md and docs/results.md; --check says whether they are up to date. Two markers:
-//   <!-- table REPORT "HEADING": ROW; ROW -->   rows of a table that `npm run reproduce` wrote, by how their first cell begins
+//   <!-- table REPORT "HEADING": ROW; ROW -->   rows of a table that `npm run reproduce` wrote, by how their first cell begins;
+//                                               "HEADING" [COLUMN; COLUMN]: these columns beside the first
 //   <!-- measured MODEL "LABEL" KEY=VALUE …; MODEL … -->   what the manifests of models say of one condition each
 import { readFileSync, writeFileSync } from 'node:fs';
 
@@ -22,7 +23,7 @@ if (process.argv.includes('--check') && stale.length > 0) {
 
 /** @param what `docs/denoise/report.md "Gray images": BM3D; DnCNN, published` */
 function rowsOfReport(what) {
-  const [, report, heading, starts] = /^(\S+) "([^"]+)": (.+)$/.exec(what);
+  const [, report, heading, names, starts] = /^(\S+) "([^"]+)"(?: \[([^\]]+)\])?: (.+)$/.exec(what);
   const section = readFileSync(report, 'utf8')
     .split(/^## /m)
     .find((text) => text.startsWith(`${heading}\n`));
@@ -40,7 +41,13 @@ function rowsOfReport(what) {
     if (!line) throw new Error(`“${heading}” in ${report} has no row “${start}”.`);
     return line;
   });
-  return [head, rule.map((text) => (text.endsWith(':') ? '--:' : '---')), ...taken];
+  const columns = names?.split('; ').map((name) => {
+    const column = head.indexOf(name);
+    if (column < 0) throw new Error(`“${heading}” in ${report} has no column “${name}”.`);
+    return column;
+  });
+  const rows = [head, rule.map((text) => (text.endsWith(':') ? '--:' : '---')), ...taken];
+  return columns ? rows.map((row) => [0, ...columns].map((column) => row[column])) : rows;
 }
 
 function cells(line) {

@@ -60,6 +60,7 @@ async function start(config: Config): Promise<void> {
     version,
     ready: () => !draining && engine.workers > 0,
     log: (err) => app.log.error({ err }, 'request failed'),
+    requestLog: { share: config.logRequests, write: (line) => app.log.info(line, 'request') },
   });
   stuck = shutDownOnSignals(config, { app, grpc, engine, management, tracing }, () => {
     draining = true;

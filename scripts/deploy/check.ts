@@ -1,12 +1,16 @@
-/** Checks deploy/: Prometheus rules, Helm chart, manifests, compose file, and the dashboard against a running service. */
+/**
+ * Checks deploy/: Prometheus rules and configuration, Helm chart, manifests, compose file, Grafana's provisioning, and the
+ * dashboard against a running service. With `--strict` a step that had to be skipped is a failure.
+ */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { checkGrafana, mounts, onHost } from './compose.ts';
 import { checkDashboard } from './dashboard.ts';
 import { schemaArguments } from './schemas.ts';
-import { fromDebian, fromGo, run, Unavailable } from './tools.ts';
+import { runSteps, type Step } from './steps.ts';
+import { fromDebian, fromGo, isStrict, run } from './tools.ts';
 
 const CHART = 'deploy/helm/stopwise';
 const scratch = mkdtempSync(join(tmpdir(), 'stopwise-deploy-'));
@@ -29,7 +33,7 @@ const template = (helm: string, values: readonly string[]): string =>
     ...values.flatMap((value) => ['--set', value]),
   ]);
 
-const steps: Readonly<Record<string, () => Promise<string> | string>> = {
+const steps: Readonly<Record<string, Step>> = {
   'Prometheus rules'() {
     const promtool = fromDebian('promtool', 'prometheus');
     run(promtool, ['check', 'rules', 'deploy/prometheus/rules.yml']);
@@ -66,31 +70,30 @@ const steps: Readonly<Record<string, () => Promise<string> | string>> = {
     }
     return said.trim().split('\n').at(-1) ?? '';
   },
-  'compose file'() {
-    const { services } = parse(readFileSync('deploy/compose.yaml', 'utf8')) as {
-      services: Record<string, { volumes?: string[] }>;
-    };
-    const mounted = Object.values(services).flatMap(({ volumes = [] }) => volumes);
-    for (const volume of mounted) {
-      const [path = ''] = volume.split(':');
-      if (!existsSync(join('deploy', path))) throw new Error(`deploy/${path} is missing.`);
-    }
-    return `${mounted.length} mounted files exist`;
+  'Prometheus configuration'() {
+    const promtool = fromDebian('promtool', 'prometheus');
+    const config = join(scratch, 'prometheus.yml');
+    const text = readFileSync('deploy/prometheus/prometheus.yml', 'utf8');
+    // Rules are found only where the compose file mounts them.
+    writeFileSync(config, onHost(text, mounts('deploy')));
+    run(promtool, ['check', 'config', config]);
+    return 'valid, and its rules are mounted';
   },
+  'compose file'() {
+    const mounted = mounts('deploy');
+    const composeSpec = fromGo('compose-spec');
+    run(composeSpec, ['deploy/compose.yaml']);
+    const misspelt = join(scratch, 'compose.yaml');
+    const text = readFileSync('deploy/compose.yaml', 'utf8');
+    writeFileSync(misspelt, text.replace('mem_limit', 'mem_limt'));
+    if (spawnSync(composeSpec, [misspelt]).status === 0)
+      throw new Error('A misspelt field is not noticed.');
+    return `valid, ${mounted.size} mounted files exist`;
+  },
+  'Grafana provisioning': () => checkGrafana('deploy'),
   dashboard: () => checkDashboard(scratch),
 };
 
-const failed: string[] = [];
-for (const [name, step] of Object.entries(steps))
-  try {
-    console.log(`— ${name}: ${await step()}`);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (error instanceof Unavailable) console.log(`— ${name}: skipped, ${reason}`);
-    else {
-      console.error(`— ${name}: FAILED\n${reason}`);
-      failed.push(name);
-    }
-  }
+const status = await runSteps(steps, isStrict);
 rmSync(scratch, { recursive: true, force: true });
-process.exit(failed.length > 0 ? 1 : 0);
+process.exit(status);

@@ -1,7 +1,8 @@
 /** One JSON line for a share of the requests: route, outcome and cost. No bodies, no queries. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { destination } from 'pino';
-import { deepest, notesOf } from './notes.ts';
+import { deepest, notesOf, type Notes } from './notes.ts';
+import { whenOver } from './over.ts';
 
 /** Lines are written together, at this many bytes … */
 const FLUSH_BYTES = 4096;
@@ -41,21 +42,35 @@ export function logStream(): ReturnType<typeof destination> {
  */
 export function installRequestLog(app: FastifyInstance, share: number): void {
   if (share === 0) return;
-  app.addHook('onResponse', async (request, reply) => {
-    if (!/\/v\d\//.test(request.routeOptions.url ?? '')) return;
-    if (reply.statusCode < 500 && Math.random() >= share) return;
-    app.log.info(lineOf(request, reply), 'request');
+  whenOver(app, (request, reply, status) => {
+    if (isLogged(share, status)) app.log.info(lineOf(request, reply, status), 'request');
   });
 }
 
-function lineOf(request: FastifyRequest, reply: FastifyReply): object {
-  const { summary, code } = notesOf(request);
+/** Whether a request gets a line: those that end with 5xx always do, unless the share is 0. */
+export const isLogged = (share: number, status: number): boolean =>
+  share > 0 && (status >= 500 || Math.random() < share);
+
+/** How a request ended, beside what its notes say. */
+export interface Ended {
+  readonly id: string;
+  readonly method: string;
+  readonly route: string | undefined;
+  /** Of HTTP. */
+  readonly status: number;
+  readonly ms: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** The client left before the whole answer was sent. */
+  readonly aborted: boolean;
+}
+
+/** The fields of a request's line. */
+export function requestLine({ summary, code }: Notes, ended: Ended): object {
   const stopped = summary && deepest(summary);
+  const { id, method, route, status, ms, bytesIn, bytesOut, aborted } = ended;
   return {
-    id: request.id,
-    method: request.method,
-    route: request.routeOptions.url,
-    status: reply.statusCode,
+    ...{ id, method, route, status },
     ...(code && { code }),
     ...(summary && {
       model: summary.model,
@@ -68,12 +83,24 @@ function lineOf(request: FastifyRequest, reply: FastifyReply): object {
       depth_mean: rounded(stopped.mean),
       reason: stopped.reason,
     }),
-    ms: rounded(reply.elapsedTime),
-    bytes_in: bytesIn(request),
-    bytes_out: Number(reply.getHeader('content-length') ?? 0),
-    ...(reply.raw.writableFinished ? {} : { aborted: true }),
+    ms: rounded(ms),
+    bytes_in: bytesIn,
+    bytes_out: bytesOut,
+    ...(aborted && { aborted }),
   };
 }
+
+const lineOf = (request: FastifyRequest, reply: FastifyReply, status: number): object =>
+  requestLine(notesOf(request), {
+    id: request.id,
+    method: request.method,
+    route: request.routeOptions.url,
+    status,
+    ms: reply.elapsedTime,
+    bytesIn: bytesIn(request),
+    bytesOut: Number(reply.getHeader('content-length') ?? 0),
+    aborted: !reply.raw.writableFinished,
+  });
 
 /** Bytes of the body: as sent, or as read where the header does not say. */
 const bytesIn = ({ headers, body }: FastifyRequest): number =>

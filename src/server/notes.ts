@@ -1,5 +1,4 @@
 /** What the handlers learn of a request, for its log line and its span. */
-import type { FastifyRequest } from 'fastify';
 import type { Summary } from '../engine/transport/messages.ts';
 import type { ProblemCode } from '../errors.ts';
 
@@ -17,10 +16,10 @@ export interface Notes {
 /** The time, ms since the epoch, with fractions. */
 export const epochMs = (): number => performance.timeOrigin + performance.now();
 
-const notes = new WeakMap<FastifyRequest, Notes>();
+const notes = new WeakMap<object, Notes>();
 
-/** The notes on a request; they can be changed. */
-export function notesOf(request: FastifyRequest): Notes {
+/** The notes on a request of HTTP, or on the metadata of a call of gRPC; they can be changed. */
+export function notesOf(request: object): Notes {
   let found = notes.get(request);
   if (!found) notes.set(request, (found = {}));
   return found;

@@ -8,12 +8,14 @@ const REQUEST_ID = /^[\w.:/+=@~-]{1,128}$/;
 /** W3C Trace Context: version, trace id, parent id, flags; neither id is zero, no version is ff. */
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
+/** The caller's id where it is well-formed, else a new one. */
+export const requestId = (given: unknown): string =>
+  typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+
 /** Options of the app: an id for each request, and both ids on its log lines. */
 export const requestIdOptions = {
-  genReqId: ({ headers }: Pick<IncomingMessage, 'headers'>): string => {
-    const given = headers['x-request-id'];
-    return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-  },
+  genReqId: ({ headers }: Pick<IncomingMessage, 'headers'>): string =>
+    requestId(headers['x-request-id']),
   childLoggerFactory: (logger, bindings, options, { headers }) => {
     const trace = traceOf(headers);
     return logger.child({ ...bindings, ...(trace && { trace_id: trace.id }) }, options);

@@ -3,8 +3,9 @@
  * …_TRACES_… form) is set.
  */
 import type { Span, Tracer } from '@opentelemetry/api';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { deepest, notesOf, type Notes } from './notes.ts';
+import { isModelRoute, whenOver } from './over.ts';
 
 /** Starts and ends the spans of requests. */
 export interface Tracing {
@@ -55,7 +56,7 @@ function installSpans(app: FastifyInstance, api: Api, tracer: Tracer): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const { method, headers, url } = request;
     const route = request.routeOptions.url;
-    if (!/\/v\d\//.test(route ?? '')) return done();
+    if (!isModelRoute(route)) return done();
     const parent = api.propagation.extract(api.ROOT_CONTEXT, headers);
     const span = tracer.startSpan(
       `${method} ${route}`,
@@ -76,16 +77,16 @@ function installSpans(app: FastifyInstance, api: Api, tracer: Tracer): void {
     if (traceFlags & api.TraceFlags.SAMPLED) notesOf(request).traceId = traceId;
     done();
   });
-  app.addHook('onResponse', async (request, reply) => {
+  whenOver(app, (request, _reply, status) => {
     const span = spans.get(request);
-    if (span) end(span, request, reply, { api, tracer });
+    if (span) end(span, request, status, { api, tracer });
   });
 }
 
 function end(
   span: Span,
   request: FastifyRequest,
-  { statusCode: status }: FastifyReply,
+  status: number,
   { api, tracer }: { readonly api: Api; readonly tracer: Tracer },
 ): void {
   const notes = notesOf(request);

@@ -37,6 +37,7 @@ afterEach(() => app.close());
 async function serve(perform: (options: CallOptions) => Promise<object>) {
   const engine = {
     manifests: new Map([['fake', { name: 'fake', task: 'sparse-recovery', default: true }]]),
+    admit: () => undefined,
     perform: (_pack: unknown, options: CallOptions) => perform(options),
   } as unknown as Engine;
   const metrics = new Metrics('test');

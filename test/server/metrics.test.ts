@@ -61,6 +61,7 @@ describe('metrics', () => {
     const { text } = await metrics.render();
     expect(text).toContain('stopwise_workers 2');
     expect(text).toContain('stopwise_pending_samples 3');
+    expect(text).toContain('stopwise_pending_seconds 0.5');
     expect(text).toContain('stopwise_bundle_refused{model="broken"} 1');
     expect(text).toContain('stopwise_bundle_refused{model="denoise-gray"} 0');
     expect(text).toContain('stopwise_worker_restarts_total 1');

@@ -1,6 +1,7 @@
 /** Limits of memory, and who a client is, over HTTP. */
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Problem } from '../../src/errors.ts';
@@ -143,9 +144,24 @@ describe('a client', () => {
     expect(await asked('198.51.100.7')).toBe('192.0.2.1');
   });
 
-  it('sees the queue as a metric in seconds', async () => {
+  it('sees the queue as a metric in seconds, above 0 while a request is in flight', async () => {
     service = await startSmallService();
-    const { payload } = await service.app.inject({ method: 'GET', url: '/metrics' });
-    expect(payload).toMatch(/^stopwise_pending_seconds 0$/m);
+    const pendingSeconds = async (): Promise<number> => {
+      const { payload } = await service.app.inject({ method: 'GET', url: '/metrics' });
+      return Number(/^stopwise_pending_seconds (\S+)$/m.exec(payload)?.[1]);
+    };
+    expect(await pendingSeconds()).toBe(0);
+    const picture = await image(700);
+    let isAnswered = false;
+    const answers = Promise.all(Array.from({ length: 4 }, () => denoise(picture)));
+    void answers.finally(() => (isAnswered = true));
+    const seen: number[] = [];
+    while (!isAnswered) {
+      seen.push(await pendingSeconds());
+      await nextTurn();
+    }
+    expect((await answers).map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200]);
+    expect(Math.max(...seen)).toBeGreaterThan(0);
+    expect(await pendingSeconds()).toBe(0);
   });
 });

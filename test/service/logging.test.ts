@@ -92,6 +92,9 @@ it('logs no request with LOG_REQUESTS=0, and counts a worker that was replaced',
 
 it('lists the choices of a setting that has some', () => {
   expect(() => readConfig({ LOG_LEVEL: 'loud' })).toThrow(/LOG_LEVEL .*: fatal, error, warn, info/);
+  expect(() => readConfig({ EXECUTION_PROVIDER: 'tpu' })).toThrow(
+    /EXECUTION_PROVIDER .*: auto, cpu, webgpu, cuda\.$/,
+  );
   expect(() => readConfig({ ISOLATION: 'vm' })).toThrow(/ISOLATION .*: thread, process\.$/);
   expect(() => readConfig({ LOG_REQUESTS: '2' })).toThrow(/LOG_REQUESTS must be <= 1/);
 });

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { wantsTraces } from '../../src/server/tracing.ts';
 import { writeModels } from '../support/small.ts';
 import { startProcess } from './process.ts';
@@ -21,6 +23,7 @@ interface Span {
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes: readonly Attribute[];
+  readonly status: { readonly code?: number };
 }
 interface Export {
   readonly resourceSpans: readonly {
@@ -48,6 +51,12 @@ beforeAll(async () => {
   endpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
 });
 afterAll(() => receiver.close());
+beforeEach(() => void received.splice(0));
+
+const spansOf = (exports: readonly Export[]): Span[] =>
+  exports.flatMap(({ resourceSpans }) =>
+    resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
+  );
 
 const valuesOf = (attributes: readonly Attribute[]) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
@@ -82,7 +91,7 @@ it('sends a span a request with its phases, as a child of the caller’s', async
     'service.version': (JSON.parse(readFileSync('package.json', 'utf8')) as { version: string })
       .version,
   });
-  const spans = resources.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+  const spans = spansOf(received);
   const server = spans.find(({ kind }) => kind === 2);
   expect(server).toMatchObject({
     ...{ name: 'POST /v1/recover', traceId: TRACE, parentSpanId: CALLER },
@@ -95,6 +104,7 @@ it('sends a span a request with its phases, as a child of the caller’s', async
     'stopwise.depth': 3,
     'stopwise.reason': 'fixed',
   });
+  expect(server?.status.code ?? 0).toBe(0);
   const phases = spans.filter(({ parentSpanId }) => parentSpanId === server?.spanId);
   expect(phases.map(({ name }) => name)).toEqual(['queue', 'compute', 'encode']);
   for (const phase of phases) {
@@ -103,6 +113,28 @@ it('sends a span a request with its phases, as a child of the caller’s', async
   }
   // Neither a probe nor a scrape has a span.
   expect(spans).toHaveLength(4);
+}, 90_000);
+
+it('marks a span as an error for a 5xx, and names the code of every refusal', async () => {
+  const folder = await writeModels();
+  await rm(join(folder, 'small-gray', 'layer-03.onnx'));
+  const service = await startProcess({
+    MODELS_DIR: folder,
+    OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+  });
+  for (const model of ['small-gray', 'absent'])
+    await (await fetch(`${service.url}/v2/models/${model}`)).arrayBuffer();
+  service.child.kill('SIGTERM');
+  expect(await service.ended).toBe(0);
+  const ends = spansOf(received).map(({ attributes, status }) => ({
+    code: valuesOf(attributes)['error.type'],
+    http: valuesOf(attributes)['http.response.status_code'],
+    status: status.code ?? 0,
+  }));
+  expect(ends).toEqual([
+    { code: 'bundle-refused', http: 503, status: 2 },
+    { code: 'unknown-model', http: 404, status: 0 },
+  ]);
 }, 90_000);
 
 it('is off without an endpoint, and where the standard variables say so', () => {

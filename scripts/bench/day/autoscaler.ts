@@ -1,4 +1,6 @@
 /** How Kubernetes scales a deployment: the rule of a HorizontalPodAutoscaler, with the behaviour of the Helm chart. */
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 
 /** What the autoscaler looks at, over the ready replicas. */
 export interface Seen {
@@ -41,10 +43,14 @@ export const byCpu = (target: number): ScalingRule => ({
   desired: ({ busy, replicas }) => tolerant(busy / target, replicas),
 });
 
+const values = parse(readFileSync('deploy/helm/stopwise/values.yaml', 'utf8')) as {
+  readonly autoscaling: { readonly minReplicas: number; readonly maxReplicas: number };
+};
+
 /** Bounds and pace of the Helm chart: doubled within 30 s, one fewer within a minute and only after five calm ones. */
 export const chart = {
-  least: 2,
-  most: 20,
+  least: values.autoscaling.minReplicas,
+  most: values.autoscaling.maxReplicas,
   period: 15,
   upPeriod: 30,
   downPeriod: 60,

@@ -3,6 +3,7 @@ import {
   Server,
   ServerCredentials,
   type handleUnaryCall,
+  type Metadata,
   type sendUnaryData,
   type ServerDuplexStream,
   type ServerUnaryCall,
@@ -18,6 +19,7 @@ import type { TaskExit } from '../../engine/types.ts';
 import { MAX_WAITING_BYTES } from '../events.ts';
 import { performTask, type Caller } from '../perform.ts';
 import type { Metrics } from '../metrics.ts';
+import { notesOf, type Notes } from '../notes.ts';
 import { toProblem } from '../problems.ts';
 import { modelLabel, outcomeOf } from '../task-routes.ts';
 import {
@@ -30,6 +32,7 @@ import {
 } from '../v2/models.ts';
 import { changeRepository, type RepositoryAction } from '../v2/repository.ts';
 import { tokenInterceptor } from './access.ts';
+import { logInterceptor, logMessage, type RequestLog } from './logging.ts';
 import { firstText, inStream, streamError, toStatus } from './wire.ts';
 
 /** What the gRPC side needs of the service. */
@@ -47,6 +50,8 @@ export interface GrpcOptions {
   ready: () => boolean;
   /** Is told of errors inside the service. */
   log: (error: unknown) => void;
+  /** Default: no request is logged. */
+  readonly requestLog?: RequestLog;
 }
 
 /** A gRPC server that listens. */
@@ -59,13 +64,19 @@ export interface GrpcServer {
 }
 
 const SERVICE = 'inference.GRPCInferenceService';
+const STREAM_PATH = `/${SERVICE}/ModelStreamInfer`;
+const NO_LOG: RequestLog = { share: 0, write: () => undefined };
 
 /** Starts to listen. @throws Error where the port cannot be had */
 export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': options.maxBodyBytes,
     'grpc.max_send_message_length': -1,
-    interceptors: [tokenInterceptor(options.access ?? OPEN_ACCESS)],
+    // Calls without a token are logged too.
+    interceptors: [
+      logInterceptor(options.requestLog ?? NO_LOG, SERVICE),
+      tokenInterceptor(options.access ?? OPEN_ACCESS),
+    ],
   });
   server.addService(bytesOnly(), {
     ...describing(options),
@@ -106,6 +117,17 @@ function bytesOnly(): typeof inferenceService {
   );
 }
 
+/** The status of a call that failed; its line in the log names the problem. */
+function failedWith(
+  error: unknown,
+  metadata: Metadata,
+  log: GrpcOptions['log'],
+): ReturnType<typeof toStatus> {
+  const problem = toProblem(error);
+  notesOf(metadata).code = problem.code;
+  return toStatus(problem, log);
+}
+
 interface Named {
   readonly name?: string;
   readonly version?: string;
@@ -121,11 +143,11 @@ function describing({
 }: GrpcOptions): UntypedServiceImplementation {
   const unary =
     <Q>(answer: (request: Q) => object): handleUnaryCall<Q, object> =>
-    ({ request }, callback) => {
+    ({ request, metadata }, callback) => {
       try {
         callback(null, answer(request));
       } catch (error) {
-        callback(toStatus(toProblem(error), log));
+        callback(failedWith(error, metadata, log));
       }
     };
   const find = ({ name = '', version: asked }: Named) => findModel(engine, name, asked);
@@ -155,12 +177,12 @@ function changing({
 }: GrpcOptions): UntypedServiceImplementation {
   const change =
     (action: RepositoryAction): handleUnaryCall<Change, object> =>
-    ({ request: { model_name: name = '', parameters } }, callback) => {
+    ({ request: { model_name: name = '', parameters }, metadata }, callback) => {
       new Promise((resolve) => {
         resolve(changeRepository(engine, access, action, name, parameters));
       }).then(
         () => callback(null, {}),
-        (error: unknown) => callback(toStatus(toProblem(error), log)),
+        (error: unknown) => callback(failedWith(error, metadata, log)),
       );
     };
   return { RepositoryModelLoad: change('load'), RepositoryModelUnload: change('unload') };
@@ -171,8 +193,18 @@ interface Change {
   readonly parameters?: object;
 }
 
-function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImplementation {
-  const infer = async (message: Buffer, caller: Caller, stream: boolean): Promise<Buffer> => {
+function inferring({
+  engine,
+  metrics,
+  log,
+  requestLog = NO_LOG,
+}: GrpcOptions): UntypedServiceImplementation {
+  const infer = async (
+    message: Buffer,
+    caller: Caller,
+    notes: Notes,
+    stream: boolean,
+  ): Promise<Buffer> => {
     const startedAt = performance.now();
     const asked = {
       task: openInferenceGrpc.name,
@@ -184,6 +216,7 @@ function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImpleme
     try {
       const { answer, summary } = await performTask(engine, 'v2 grpc', asked, caller);
       metrics.answered(summary);
+      notes.summary = summary;
       return Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.length);
     } catch (error) {
       const outcome = outcomeOf(toProblem(error));
@@ -193,12 +226,32 @@ function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImpleme
       throw error;
     }
   };
+  /** The answer to one message, or its error. */
+  const inferInStream = async (
+    metadata: Metadata,
+    message: Buffer,
+    caller: Caller,
+  ): Promise<Buffer> => {
+    const notes: Notes = {};
+    const startedAt = performance.now();
+    const ended = { path: STREAM_PATH, metadata, startedAt, bytesIn: message.length };
+    try {
+      const answer = await infer(message, caller, notes, true);
+      logMessage(requestLog, notes, { ...ended, bytesOut: answer.length });
+      return inStream(answer);
+    } catch (error) {
+      const problem = toProblem(error);
+      notes.code = problem.code;
+      logMessage(requestLog, notes, { ...ended, bytesOut: 0, problem });
+      return streamError(problem, log);
+    }
+  };
   return {
     ModelInfer: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
       const caller = { signal: untilCancelled(call), client: addressOf(call) };
-      infer(call.request, caller, false).then(
+      infer(call.request, caller, notesOf(call.metadata), false).then(
         (answer) => callback(null, answer),
-        (error: unknown) => callback(toStatus(toProblem(error), log)),
+        (error: unknown) => callback(failedWith(error, call.metadata, log)),
       );
     },
     // Requests run together; their results keep their order, and exits are sent as they are reached. Errors are answers,
@@ -212,9 +265,7 @@ function inferring({ engine, metrics, log }: GrpcOptions): UntypedServiceImpleme
       const caller = { signal, client: addressOf(call), onExit };
       let written = Promise.resolve();
       call.on('data', (message: Buffer) => {
-        const answer = infer(message, caller, true).then(inStream, (error: unknown) =>
-          streamError(toProblem(error), log),
-        );
+        const answer = inferInStream(call.metadata, message, caller);
         written = written.then(async () => {
           const message = await answer;
           if (!signal.aborted) write(message);

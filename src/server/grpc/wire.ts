@@ -16,6 +16,13 @@ const codes: Readonly<Record<number, status>> = {
   503: status.UNAVAILABLE,
 };
 
+/** The HTTP status that stands for a code of gRPC; 500 for those that no problem has. */
+export function httpStatus(code: status): number {
+  if (code === status.OK) return 200;
+  const [found = '500'] = Object.keys(codes).filter((http) => codes[Number(http)] === code);
+  return Number(found);
+}
+
 /** The status that a problem ends a call with; `log` is told of those that are internal. */
 export function toStatus(
   problem: Problem,

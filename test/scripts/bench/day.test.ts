@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import {
   Autoscaler,
   byCpu,
@@ -22,6 +24,36 @@ describe('a scaling rule', () => {
     expect(byPendingSeconds(1.05).desired(seen)).toBe(4);
     expect(byPendingSeconds(0.95).desired(seen)).toBe(4);
     expect(byPendingSeconds(0.85).desired(seen)).toBe(5);
+  });
+});
+
+describe('the simulated chart', () => {
+  const read = (file: string): string => readFileSync(`deploy/${file}`, 'utf8');
+
+  it('has the bounds of the Helm chart, as KServe has', () => {
+    const { autoscaling } = parse(read('helm/stopwise/values.yaml')) as { autoscaling: object };
+    expect(autoscaling).toMatchObject({ minReplicas: chart.least, maxReplicas: chart.most });
+    const { spec } = parse(read('kserve/inference-service.yaml')) as {
+      spec: { predictor: object };
+    };
+    expect(spec.predictor).toMatchObject({ minReplicas: chart.least, maxReplicas: chart.most });
+  });
+
+  it('has its pace', () => {
+    const template = read('helm/stopwise/templates/autoscaling.yaml');
+    const [, behavior = ''] =
+      /define "stopwise\.behavior" -}}\n([^]*?){{- end/.exec(template) ?? [];
+    expect(parse(behavior)).toEqual({
+      scaleUp: {
+        stabilizationWindowSeconds: 0,
+        policies: [{ type: 'Percent', value: 100, periodSeconds: chart.upPeriod }],
+      },
+      scaleDown: {
+        stabilizationWindowSeconds: chart.stabilisation,
+        policies: [{ type: 'Pods', value: 1, periodSeconds: chart.downPeriod }],
+      },
+    });
+    expect(template).toContain(`pollingInterval: ${chart.period}\n`);
   });
 });
 
