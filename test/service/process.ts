@@ -19,8 +19,13 @@ process.once('exit', () => started.forEach((child) => child.kill('SIGKILL')));
 export async function startProcess(
   env: Record<string, string>,
   args: readonly string[] = ['dist/main.js'],
+  /** A limit for the shell's `ulimit` to set first, such as `-d 1048576`; on Linux. */
+  limit?: string,
 ): Promise<Process> {
-  const child = spawn(process.execPath, args, {
+  const command = [process.execPath, ...args];
+  const [file = '', ...rest] =
+    limit === undefined ? command : ['sh', '-c', `ulimit ${limit}; exec "$0" "$@"`, ...command];
+  const child = spawn(file, rest, {
     env: {
       ...process.env,
       PORT: '0',
