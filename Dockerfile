@@ -29,8 +29,6 @@ LABEL org.opencontainers.image.revision=${REVISION}
 # The Vulkan loader, for EXECUTION_PROVIDER=webgpu. The driver is the host's or an image's built on this one.
 RUN apt-get update && apt-get install -y --no-install-recommends libvulkan1 && rm -rf /var/lib/apt/lists/*
 ENV NODE_ENV=production
-# Image codecs run in libuv's pool, which has four threads: stuck ones would also stop file reads and name look-ups.
-ENV UV_THREADPOOL_SIZE=8
 # Objects of JavaScript alone, of each thread: a JSON body of 64 MiB needs 290 MB. Bodies, images and tensors are outside of it.
 # Without a limit Node takes it from the machine, and the kernel would end the process before garbage is collected.
 ENV NODE_OPTIONS=--max-old-space-size=768
@@ -39,6 +37,7 @@ COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY scripts/thread-pool.cjs ./
 COPY proto ./proto
 COPY public ./public
 COPY docs/samples ./docs/samples
@@ -48,4 +47,6 @@ EXPOSE 8080
 # The service listens after its warm-up: 7 to 10 s of CPU time, so 60 s are enough for a quarter of a core.
 HEALTHCHECK --interval=30s --timeout=3s --start-period=60s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8080}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "dist/main.js"]
+# Image codecs run in libuv's pool, which has four threads: busy or stuck ones would also stop file reads and name look-ups.
+# The preloaded file gives it two for each worker and four more, unless UV_THREADPOOL_SIZE is set.
+CMD ["node", "--require", "./thread-pool.cjs", "dist/main.js"]

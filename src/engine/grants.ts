@@ -1,6 +1,6 @@
 /** Decides which of the waiting requests is decoded next: a pure function. */
 
-/** Requests decoded at a time in one worker; each occupies one of the four threads that the process has for such work. */
+/** Requests decoded at a time in one worker; each occupies a thread of libuv's pool (scripts/thread-pool.cjs). */
 export const MAX_DECODING = 2;
 /** Decoded work that a worker has ahead, s: enough to stay busy, little enough that newcomers get their turn. */
 const AHEAD_S = 0.25;

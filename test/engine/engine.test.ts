@@ -7,6 +7,7 @@ import type { Sample, RunResult } from '../../src/engine/types.ts';
 import { toModel } from '../../src/graph/model.ts';
 import { input, sigmoid } from '../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../src/runtime/session.ts';
+import type { StoppingParameters } from '../../src/stopping/parameters.ts';
 import { stopTime } from '../../scripts/paper/distribution.ts';
 import { columns } from '../../src/training/objective.ts';
 import { unroll } from '../../src/training/unroll.ts';
@@ -236,7 +237,7 @@ describe('bounds', () => {
     await engine.close();
   });
 
-  it('lowers the depth under load before it refuses, also a fixed one', async () => {
+  it('lowers the depth under load before it refuses, also a fixed one and a least one', async () => {
     const engine = await startSmallEngine({ maxPending: 100 });
     const one = image(1, 64, 64);
     const large = await engine.run(
@@ -245,16 +246,19 @@ describe('bounds', () => {
       { threshold: 1 },
     );
     expect(large.samples.every(({ reason }) => reason === 'max_depth')).toBe(true);
-    const both = await Promise.all(
-      Array.from({ length: 70 }, (_, i) =>
-        engine.run('small-gray', [one], i % 2 ? { rule: 'fixed', depth: 4 } : { threshold: 1 }),
-      ),
+    const kinds: StoppingParameters[] = [
+      { threshold: 1 },
+      { rule: 'fixed', depth: 4 },
+      { threshold: 0, minDepth: 4 },
+    ];
+    const all = await Promise.all(
+      Array.from({ length: 70 }, (_, i) => engine.run('small-gray', [one], kinds[i % 3])),
     );
-    for (const kind of [0, 1])
+    for (const kind of kinds.keys())
       expect(
-        both.some(
+        all.some(
           ({ samples: [sample] }, i) =>
-            i % 2 === kind && sample!.reason === 'load' && sample!.depth < 4,
+            i % 3 === kind && sample!.reason === 'load' && sample!.depth < 4,
         ),
       ).toBe(true);
     await engine.close();

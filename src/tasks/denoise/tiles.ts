@@ -58,6 +58,8 @@ function spans(length: number, { size, margin, multiple }: TileOptions): Span[] 
 
 /** The least side that a network is given, pixels: it takes the border of a smaller image for noise. */
 const LEAST_SIDE = 16;
+/** Rows up to this length are copied number by number, which is faster than as arrays. */
+const SHORT_ROW = 64;
 
 /** What the network sees of a tile: its window, mirrored at the far sides up to a multiple and to the least side. */
 export function cutTile(
@@ -65,14 +67,17 @@ export function cutTile(
   { x, y }: Tile,
   multiple: number,
 ): Array32 {
-  const up = (side: number): number => Math.ceil(Math.max(side, LEAST_SIDE) / multiple) * multiple;
+  // A longer strip stays as narrow as it is, or 40,000,000×1 would take sixteen times the memory of its pixels.
+  const least = LEAST_SIDE * Math.max(width, height) > defaultTiles.size ** 2 ? 1 : LEAST_SIDE;
+  const up = (side: number): number => Math.ceil(Math.max(side, least) / multiple) * multiple;
   const [w, h] = [up(x.to - x.from), up(y.to - y.from)];
   const result = new Float32Array(channels * h * w);
   for (let c = 0, o = 0; c < channels; c++) {
     for (let i = 0; i < h; i++) {
       const row = (c * height + mirror(y.from + i, height)) * width;
       const inside = Math.min(w, width - x.from);
-      result.set(data.subarray(row + x.from, row + x.from + inside), o);
+      if (inside > SHORT_ROW) result.set(data.subarray(row + x.from, row + x.from + inside), o);
+      else for (let j = 0; j < inside; j++) result[o + j] = data[row + x.from + j]!;
       for (let j = inside; j < w; j++) result[o + j] = data[row + mirror(x.from + j, width)]!;
       o += w;
     }

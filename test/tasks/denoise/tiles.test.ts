@@ -195,4 +195,18 @@ describe('tiles through a network', () => {
       expect(difference(await denoised(width, height, 40, 10), whole)).toBeGreaterThan(1e-4);
     },
   );
+
+  it.each([
+    [400_000, 1],
+    [1, 400_000],
+    [3, 200_000],
+  ])('of a strip of %d×%d hold no more than its pixels and margins', (width, height) => {
+    const image = { channels: 1 as const, width, height, data: pixels(width * height) };
+    const tiles = layTiles(width, height, { ...defaultTiles, multiple: 1 });
+    const parts = tiles.map((tile) => cutTile(image, tile, 1));
+    const held = parts.reduce((sum, { data }) => sum + data.length, 0);
+    expect(held).toBeLessThan(1.01 * width * height);
+    const joined = joinTiles(image, tiles, parts, defaultTiles.blend);
+    expect(joined.findIndex((value, i) => !(Math.abs(value - image.data[i]!) < 1e-6))).toBe(-1);
+  });
 });
