@@ -259,6 +259,7 @@ describe.skipIf(noBrowser)("the page's controls in a browser", { timeout: 3 * WA
   });
 
   it('fades nothing where less motion is preferred', async () => {
+    await page.click('#tab-denoise');
     await page.evaluate(`{
       globalThis.fades = 0;
       document.addEventListener('transitionrun', () => globalThis.fades++);
