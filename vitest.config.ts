@@ -7,7 +7,7 @@ const slow = [
   'test/engine/{shadow,stuck}.test.ts',
   'test/engine/transport/processes.test.ts',
   'test/models.test.ts',
-  'test/server/{docs-browser,faults-host,page-browser}.test.ts',
+  'test/server/{docs-browser,faults-host,page-browser*}.test.ts',
   'test/tasks/toy/toy.test.ts',
 ];
 /** Tests that replace modules, start workers whose threads outlive a test, or change the process: each file in a process of its own. */

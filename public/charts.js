@@ -36,6 +36,9 @@ const line = (x1, y1, x2, y2, name) => svg('line', { x1, y1, x2, y2, class: name
 const text = (x, y, anchor, words, name = '') =>
   svg('text', { x, y, 'text-anchor': anchor, class: name }, words);
 
+/** Width of the threshold's label, pixels. */
+const LABEL = 92;
+
 /** The points `[depth, value]` that a sample has reached. */
 export const reached = (exits, values) =>
   values.flatMap((value, i) => (value === null ? [] : [[exits[i], value]]));
@@ -66,7 +69,19 @@ export function depthChart(
       parts.push(line(left, y(threshold), width - right, y(threshold), 'threshold'));
       const above = y(threshold) > top + 14;
       const words = `threshold ${threshold.toFixed(3)}`;
-      parts.push(text(width - right, y(threshold) + (above ? -5 : 13), 'end', words, 'threshold'));
+      const baseline = y(threshold) + (above ? -5 : 13);
+      // At the right, unless a curve passes there and not at the left.
+      const covered = (from) =>
+        traces
+          .flat()
+          .some(
+            ([depth, value]) =>
+              Math.abs(x(depth) - from - LABEL / 2) < LABEL / 2 + 8 &&
+              Math.abs(y(value) - baseline + 4) < 14,
+          );
+      const atLeft = covered(width - right - LABEL) && !covered(left);
+      const [at, anchor] = atLeft ? [left + 4, 'start'] : [width - right, 'end'];
+      parts.push(text(at, baseline, anchor, words, 'threshold'));
     }
     for (const points of traces) {
       if (points.length === 0) continue;

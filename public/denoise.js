@@ -29,6 +29,8 @@ export class Denoise extends Panel {
   loading = latest(
     async (signal, source) => {
       this.sending.stop();
+      say(this.root, 'Loading …');
+      this.frame.setStale(true);
       const file = await source(signal);
       const bitmap = await images.decode(file, (unreadable) => images.convert(unreadable, signal));
       signal.throwIfAborted();
@@ -200,7 +202,7 @@ export class Denoise extends Panel {
   report(answer, manifest, { quality, full }) {
     const { depth_mean: mean, max_depth: most, timing, noise_level: level } = answer;
     const reasons = [...new Set(answer.samples.map(({ reason }) => inWords(reason)))].join('; ');
-    const took = `${timing.compute_ms.toFixed(0)} ms`;
+    const took = `${timing.compute_ms.toFixed(0)}\u00a0ms`;
     const saved = full === undefined ? undefined : Math.max(0, 1 - timing.compute_ms / full);
     const where =
       answer.depth === 0
@@ -208,7 +210,7 @@ export class Denoise extends Panel {
         : `Stopped after ${mean} of ${most} layers`;
     say(this.root, `${where} (${reasons}).${saved ? ` ${percent(saved)} of the time saved.` : ''}`);
     showFacts(this.root, [
-      ['Compute', full === undefined ? took : `${took}; all layers: ${full.toFixed(0)} ms`],
+      ['Compute', full === undefined ? took : `${took}; all layers: ${full.toFixed(0)}\u00a0ms`],
       ['Noise found', level === undefined ? undefined : `σ ${level} of 255`],
       [
         'PSNR against the clean picture',

@@ -35,6 +35,7 @@ export class FewShot extends Panel {
 
   async showExamples() {
     const pads = this.classes.replace(examples);
+    say(this.root, 'Loading …');
     try {
       const files = await Promise.all(
         [...examples.map((name) => `${name}-1`), exampleQuery].map(async (name) =>

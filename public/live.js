@@ -30,7 +30,7 @@ export function startLive(section, manifests) {
     const idle = models.length - busy.length;
     const total = busy.reduce((sum, { answered }) => sum + answered, 0);
     said.textContent =
-      `${total} requests answered since the start, and how deep they went.` +
+      `${total} ${total === 1 ? 'request' : 'requests'} answered since the start, and how deep they went.` +
       (idle > 0 ? ` Without any: ${idle} of ${models.length} models.` : '');
     for (const model of busy) draw(model);
   }

@@ -1,7 +1,7 @@
 /** What the panels of all tasks have: a part of the document, a choice of models, and the controls of the stop rule. */
 import { fillModels } from './dom.js';
 import { latest } from './latest.js';
-import { stoppingControls } from './stopping.js';
+import { meaningOfPi, stoppingControls } from './stopping.js';
 
 /** A task's panel. Each task adds `start()`, `send(signal)` and `fail(error)`. */
 export class Panel {
@@ -20,7 +20,7 @@ export class Panel {
     this.models = models;
     this.stopping = stoppingControls(this.$('[data-stopping]'), root.id, () => this.sending.soon());
     this.$('[data-model]').addEventListener('change', () => {
-      this.stopping.use(this.model);
+      this.useModel();
       this.modelChosen();
     });
   }
@@ -43,7 +43,13 @@ export class Panel {
   /** Lists models to choose from. */
   offer(models, { name }) {
     fillModels(this.$('[data-model]'), models, name);
+    this.useModel();
+  }
+
+  /** Fits the controls, and what is said of π, to the chosen model. */
+  useModel() {
     this.stopping.use(this.model);
+    this.$('[data-pi-said]').textContent = meaningOfPi(this.model);
   }
 
   /** Lists all models of the task. */

@@ -21,6 +21,7 @@ export class Recognize extends Panel {
   loading = latest(
     async (signal, source) => {
       this.sending.stop();
+      say(this.root, 'Loading …');
       const file = await toSend(await source(signal));
       signal.throwIfAborted();
       this.use(file);

@@ -61,7 +61,7 @@ export function stoppingControls(fieldset, name, changed) {
 
   function show() {
     limit.output.textContent = rows
-      ? `${row().tolerance} ${model.calibration.unit}`
+      ? lossOf(row().tolerance, model.calibration)
       : Number(limit.input.value).toFixed(3);
     limit.input.setAttribute('aria-valuetext', limit.output.textContent);
     depth.output.textContent = `${chosenDepth()} of ${model.depth}`;
@@ -99,10 +99,29 @@ const reasons = {
 /** Why a sample stopped, in words. */
 export const inWords = (reason) => reasons[reason] ?? reason;
 
+const meanings = {
+  gain: 'π is a score from 0 to 1: above 0.5 the model expects further layers to gain less than they cost. It does not say how much they would gain.',
+  imitation:
+    'π is the probability with which the model would stop here, learnt from the exits that were best in training.',
+  unknown: 'π is the model’s own score, from 0 to 1, for stopping here.',
+};
+
+/** What π is, by how the model's policy was trained. */
+export function meaningOfPi({ training, policy_files: own }) {
+  // Policies that were trained for a finished bundle (train-policy) predict the gain, whatever those before did.
+  const divergence = own?.length > 0 ? 'gain' : training?.config?.stageTwo?.divergence;
+  if (divergence === undefined) return meanings.unknown;
+  return divergence === 'gain' ? meanings.gain : meanings.imitation;
+}
+
+/** A loss with its unit: 0.5 dB, 1 point. */
+const lossOf = (loss, { unit = '' } = {}) =>
+  `${loss} ${loss === 1 && unit === 'points' ? 'point' : unit}`.trim();
+
 /** What an answer by tolerance promises; undefined for other rules. */
 export function promiseOf({ tolerance, guaranteed }, { calibration }) {
   if (tolerance === undefined) return undefined;
-  const loss = `${tolerance} ${calibration?.unit ?? ''}`.trim();
+  const loss = lossOf(tolerance, calibration);
   if (!guaranteed) return `none is certified at ${loss}`;
   return calibration.unit === 'dB'
     ? `95 % of such requests lose at most ${loss}`

@@ -1,81 +1,25 @@
 /** The page in Debian's Chromium against the service with shipped models: every task is tried as a visitor would. */
-import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { chromium, type Browser, type Page, type Route } from 'playwright-core';
+import { readFileSync } from 'node:fs';
+import type { Page, Route } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startProcess, type Process } from '../service/process.ts';
+import { noBrowser, startVisit, TABS, WAIT, type Visit } from './visit.ts';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
-if (!executablePath) console.warn('The page is not tried: there is no Chromium in /usr/bin.');
-
-/** A default for each task, and the gray denoiser, which is the fastest. */
-const MODELS = ['denoise-color-traffic', 'denoise-gray-traffic', 'sparse-recovery'];
-MODELS.push('few-shot-omniglot', 'recognize-cifar100');
-const TABS = ['denoise', 'recover', 'few-shot', 'recognize'];
-const WAIT = 60_000;
-
-describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT }, () => {
-  let models: string;
-  let service: Process;
-  let browser: Browser;
+describe.skipIf(noBrowser)('the page in a browser', { timeout: 3 * WAIT }, () => {
+  let visit: Visit;
   let page: Page;
-  /** Errors of scripts, and what the Content-Security-Policy refused. */
-  const errors: string[] = [];
-
   beforeAll(async () => {
-    models = await mkdtemp(join(tmpdir(), 'page-models-'));
-    for (const name of MODELS)
-      await cp(join('models', name), join(models, name), { recursive: true });
-    service = await startProcess({ MODELS_DIR: models, BASE_PATH: '/try' });
-    browser = await chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] });
-    page = await browser.newPage({
-      viewport: { width: 1280, height: 900 },
-      colorScheme: 'light',
-      reducedMotion: 'reduce',
-    });
-    page.setDefaultTimeout(WAIT);
-    const require = createRequire(import.meta.url);
-    await page.addInitScript({ content: readFileSync(require.resolve('axe-core'), 'utf8') });
-    page.on('pageerror', ({ message }) => errors.push(message));
-    page.on('console', (message) => {
-      if (/Content Security Policy/.test(message.text())) errors.push(message.text());
-    });
-    await page.goto(`${service.url}/try`);
+    visit = await startVisit({ env: { BASE_PATH: '/try' } });
+    ({ page } = visit);
+    await page.goto(`${visit.service.url}/try`);
   }, 4 * WAIT);
-  afterAll(async () => {
-    await browser?.close();
-    service?.child.kill('SIGKILL');
-    await rm(models, { recursive: true, force: true });
-  });
-
-  const status = (id: string) => page.locator(`#${id} [data-status]`);
-  /** Waits for a status like this and gives it. */
-  const says = async (id: string, words: RegExp): Promise<string> => {
-    await page.locator(`#${id} [data-status]`, { hasText: words }).waitFor();
-    return (await status(id).textContent()) ?? '';
-  };
-  const fact = (id: string, term: string) =>
-    page.locator(`#${id} [data-facts] div`, { hasText: term }).locator('dd');
-  /** Moves a slider as its user would see it move. */
-  const slide = (selector: string, value: number) =>
-    page.evaluate(`{
-      const input = document.querySelector('${selector}');
-      input.value = '${value}';
-      input.dispatchEvent(new Event('input', { bubbles: true }));
-    }`);
-  /** The next request to a route whose query has this. */
-  const request = (route: string, query: string) =>
-    page.waitForRequest(
-      (one) => one.url().includes(`/try/v1/${route}?`) && one.url().includes(query),
-    );
+  afterAll(() => visit?.close());
 
   it('opens with a picture, its answer, and the time that was saved', async () => {
-    expect(await says('denoise', /^Stopped after|^Left as/)).toMatch(/of \d+ layers|needs nothing/);
-    await fact('denoise', 'all layers').waitFor();
-    const [before, after] = (await fact('denoise', 'PSNR').textContent())!
+    expect(await visit.says('denoise', /^Stopped after|^Left as/)).toMatch(
+      /of \d+ layers|needs nothing/,
+    );
+    await visit.fact('denoise', 'all layers').waitFor();
+    const [before, after] = (await visit.fact('denoise', 'PSNR').textContent())!
       .match(/[\d.]+/g)!
       .map(Number);
     expect(after! - before!).toBeGreaterThan(5);
@@ -87,17 +31,17 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
     await page.selectOption('#denoise [data-sample]', 'gray');
     const chosen = page.locator('#denoise [data-model] option:checked', { hasText: 'gray' });
     await chosen.waitFor({ state: 'attached' });
-    await says('denoise', /Stopped after/);
+    await visit.says('denoise', /Stopped after/);
     const level = async () =>
-      Number(/[\d.]+/.exec((await fact('denoise', 'Noise found').textContent())!));
+      Number(/[\d.]+/.exec((await visit.fact('denoise', 'Noise found').textContent())!));
     expect(await level()).toBeGreaterThan(15);
     const [sent] = await Promise.all([
-      request('denoise', 'rule=fixed&depth=0'),
-      slide('#denoise [data-stopping] label:last-child input', 0),
+      visit.request('denoise', 'rule=fixed&depth=0'),
+      visit.slide('#denoise [data-stopping] label:last-child input', 0),
     ]);
     expect(sent.headers().accept).toMatch(/^text\/event-stream/);
-    await says('denoise', /Left as it is/);
-    await slide('#denoise [data-noise]', 50);
+    await visit.says('denoise', /Left as it is/);
+    await visit.slide('#denoise [data-noise]', 50);
     await page.locator('#denoise [data-noise-said]', { hasText: 'σ 50' }).waitFor();
     await page.locator('#denoise [data-facts]', { hasText: /14\.\d dB → 14\.\d dB/ }).waitFor();
     const download = page.locator('#denoise [data-download]');
@@ -123,12 +67,12 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
     };
     await page.route('**/v1/denoise?*', hold);
     const slider = '#denoise [data-stopping] label:last-child input';
-    await Promise.all([request('denoise', 'depth=4'), slide(slider, 1)]);
-    await Promise.all([request('denoise', 'depth=8'), slide(slider, 2)]);
-    const words = await says('denoise', /Stopped after 8 of/);
+    await Promise.all([visit.request('denoise', 'depth=4'), visit.slide(slider, 1)]);
+    await Promise.all([visit.request('denoise', 'depth=8'), visit.slide(slider, 2)]);
+    const words = await visit.says('denoise', /Stopped after 8 of/);
     release();
     await page.waitForTimeout(500);
-    expect((await status('denoise').textContent())!.slice(0, 16)).toBe(words.slice(0, 16));
+    expect((await visit.status('denoise').textContent())!.slice(0, 16)).toBe(words.slice(0, 16));
     expect(await page.locator('#denoise .tile').first().textContent()).toBe('depth 8');
     await page.unroute('**/v1/denoise?*', hold);
   });
@@ -145,14 +89,14 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
     await page.evaluate(
       `new MutationObserver(() => { const chart = document.querySelector('#denoise [data-pi] svg'); if (chart) chartSaid(chart.getAttribute('aria-label')); }).observe(document.querySelector('#denoise [data-pi]'), { childList: true })`,
     );
-    await slide('#denoise [data-stopping] label:last-child input', 3);
-    await says('denoise', /broke off/);
+    await visit.slide('#denoise [data-stopping] label:last-child input', 3);
+    await visit.says('denoise', /broke off/);
     expect(seen).toContain(
       'π after each exit: 0.25 at depth 4, 0.5 at depth 8; the threshold is 0.700.',
     );
     body += problem;
-    await slide('#denoise [data-stopping] label:last-child input', 2);
-    await says('denoise', /Shutting down/);
+    await visit.slide('#denoise [data-stopping] label:last-child input', 2);
+    await visit.says('denoise', /Shutting down/);
     await page.unroute('**/v1/denoise?*', answer);
   });
 
@@ -165,8 +109,8 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
       ['broken.png', 'image/png', /broken\.png cannot be read: .*Choose a PNG/],
     ] as const) {
       await input.setInputFiles({ name, mimeType, buffer: Buffer.from('not a picture') });
-      await says('denoise', words);
-      expect(await status('denoise').getAttribute('class')).toContain('bad');
+      await visit.says('denoise', words);
+      expect(await visit.status('denoise').getAttribute('class')).toContain('bad');
       expect(await page.locator('#denoise img:not([hidden])').count()).toBe(0);
       expect(
         await page.locator('#denoise [data-facts] div, #denoise svg, #denoise .tile').count(),
@@ -176,14 +120,9 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
   });
 
   it('takes a dropped picture', async () => {
-    const picture = readFileSync('docs/samples/characters/anchor-1.png').toString('base64');
-    await page.evaluate(`{
-      const bytes = Uint8Array.from(atob('${picture}'), (c) => c.charCodeAt(0));
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File([bytes], 'drawn.png', { type: 'image/png' }));
-      document.querySelector('#denoise').dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
-    }`);
-    await says('denoise', /^Stopped after|^Left as/);
+    const bytes = readFileSync('docs/samples/characters/anchor-1.png');
+    await visit.drop('#denoise', { name: 'drawn.png', type: 'image/png', bytes });
+    await visit.says('denoise', /^Stopped after|^Left as/);
     expect(await page.locator('#denoise [data-download]').getAttribute('download')).toBe(
       'drawn-denoised.png',
     );
@@ -194,17 +133,22 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
     await page.locator('#tab-denoise').focus();
     await page.keyboard.press('ArrowRight');
     const error = async () =>
-      Number(/[−\d.]+/.exec((await fact('recover', 'NMSE').textContent())!)![0].replace('−', '-'));
-    await says('recover', /Recovered to/);
+      Number(
+        /[−\d.]+/.exec((await visit.fact('recover', 'NMSE').textContent())!)![0].replace('−', '-'),
+      );
+    await visit.says('recover', /Recovered to/);
     expect(await error()).toBeLessThan(-20);
-    await Promise.all([page.waitForResponse(/v1\/recover/), slide('#recover [data-scale]', 6)]);
-    await says('recover', /Recovered to/);
+    await Promise.all([
+      page.waitForResponse(/v1\/recover/),
+      visit.slide('#recover [data-scale]', 6),
+    ]);
+    await visit.says('recover', /Recovered to/);
     expect(await error()).toBeLessThan(-20);
     await page.click('#recover [data-blank]');
-    await says('recover', /Drag on the signal/);
+    await visit.says('recover', /Drag on the signal/);
     await page.keyboard.press('ArrowUp');
-    await says('recover', /Recovered to/);
-    expect(await fact('recover', 'Nonzero').textContent()).toMatch(/^1 of/);
+    await visit.says('recover', /Recovered to/);
+    expect(await visit.fact('recover', 'Nonzero').textContent()).toMatch(/^1 of/);
     const box = (await page.locator('#recover [data-signal]').boundingBox())!;
     await page.mouse.click(box.x + box.width / 4, box.y + 20);
     await page.locator('#recover [data-facts]', { hasText: '2 of' }).waitFor();
@@ -215,9 +159,9 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
 
   it('learns two drawn classes and names a third drawing', async () => {
     await page.click('#tab-few-shot');
-    await says('few-shot', /It is “anchor”/);
+    await visit.says('few-shot', /It is “anchor”/);
     await page.click('#few-shot [data-clear]');
-    await says('few-shot', /at least two classes/);
+    await visit.says('few-shot', /at least two classes/);
     const draw = async (pad: string, points: readonly (readonly [number, number])[]) => {
       const box = (await page.locator(pad).boundingBox())!;
       const place = ([x, y]: readonly [number, number]) =>
@@ -239,18 +183,18 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
     ] as const;
     await draw('#few-shot [data-classes] .pad:nth-child(1) canvas', circle);
     await draw('#few-shot [data-classes] .pad:nth-child(2) canvas', zigzag);
-    await says('few-shot', /Now draw one/);
+    await visit.says('few-shot', /Now draw one/);
     // Small and in a corner: the page centres it.
     await draw(
       '#few-shot [data-query] canvas',
       zigzag.map(([x, y]) => [0.1 + 0.3 * x, 0.6 + 0.3 * y] as const),
     );
-    expect(await says('few-shot', /It is/)).toContain('“B”');
+    expect(await visit.says('few-shot', /It is/)).toContain('“B”');
   });
 
   it('names a sample, with the class at each exit', async () => {
     await page.click('#tab-recognize');
-    await says('recognize', /It looks like “orange”/);
+    await visit.says('recognize', /It looks like “orange”/);
     const rows = page.locator('#recognize tbody tr');
     await rows.first().waitFor();
     expect(await rows.count()).toBe(7);
@@ -273,10 +217,7 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
     await page.setViewportSize({ width, height: 844 });
     for (const id of TABS) {
       await page.click(`#tab-${id}`);
-      const { violations } = await page.evaluate<{
-        violations: { id: string; nodes: { html: string }[] }[];
-      }>('axe.run(document)');
-      expect(violations.map(({ id: rule, nodes }) => [id, rule, nodes[0]?.html])).toEqual([]);
+      expect([id, await visit.violations()]).toEqual([id, []]);
       expect([id, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([
         id,
         width,
@@ -285,6 +226,6 @@ describe.skipIf(!executablePath)('the page in a browser', { timeout: 3 * WAIT },
   });
 
   it('ran without errors of scripts, and nothing was refused by the policy', () => {
-    expect(errors).toEqual([]);
+    expect(visit.errors).toEqual([]);
   });
 });

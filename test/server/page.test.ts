@@ -69,6 +69,23 @@ describe('the files', () => {
   });
 });
 
+describe('stopping.js', () => {
+  it('says what π is by how the policy was trained, and no gain in dB', async () => {
+    const { meaningOfPi } = await load<{ meaningOfPi: (manifest: object) => string }>(
+      'stopping.js',
+    );
+    const of = (name: string, added = {}) =>
+      meaningOfPi({
+        ...(JSON.parse(readFileSync(`models/${name}/manifest.json`, 'utf8')) as object),
+        ...added,
+      });
+    expect(of('denoise-gray-traffic')).toMatch(/above 0\.5 .* gain less than they cost/);
+    expect(of('sparse-recovery')).toMatch(/probability/);
+    expect(of('sparse-recovery', { policy_files: [{}] })).toBe(of('denoise-gray-traffic'));
+    expect(meaningOfPi({})).toMatch(/own score/);
+  });
+});
+
 describe('events.js', () => {
   it('reads events whose bytes arrive in any pieces', async () => {
     const { readEvents } = await load<{

@@ -28,20 +28,25 @@ export interface JsonReader<Fields> {
 
 /**
  * A reader of bodies with a task's own fields beside `model` and `stopping`.
+ * @param example a body that the shipped models answer as it stands; without one, tools make values up for every field
  * @param code of the problem where one of the own fields is wrong
  */
 export function jsonReader<P extends TProperties>(
   own: TObject<P>,
+  example?: object,
   code: ProblemCode = 'bad-body',
 ): JsonReader<Static<TObject<P>>> {
   const compiled = Compile(own);
-  const schema = Type.Object({
-    ...own.properties,
-    model: Type.Optional(
-      Type.String({ description: "A model's name; counts more than the query's." }),
-    ),
-    stopping: Type.Optional(StoppingQuery),
-  });
+  const schema = Type.Object(
+    {
+      ...own.properties,
+      model: Type.Optional(
+        Type.String({ description: "A model's name; counts more than the query's." }),
+      ),
+      stopping: Type.Optional(StoppingQuery),
+    },
+    example && { examples: [example] },
+  );
   const names = Object.keys(own.properties);
   const shape = `{${names.join(', ')}, model?, stopping?}`;
   return {

@@ -21,6 +21,7 @@ import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { Base64, FORM, JSON_TYPE } from '../common/media-types.ts';
 import type { Task, TaskSettings } from '../task.ts';
+import { example } from './example.ts';
 import { checkLabel, Form, fromParts, type Given, type LabelledImage } from './form.ts';
 
 /** The most images to learn from, classes and queries where the manifest sets no limit of its own. */
@@ -37,10 +38,9 @@ const reader = jsonReader(
     support: Type.Array(Labelled, {
       description: 'Images to learn from, of at least two classes.',
     }),
-    query: Type.Array(Base64('An image file in base64.'), {
-      description: 'Images to be labelled.',
-    }),
+    query: Type.Array(Base64('An image to be labelled: a file in base64.')),
   }),
+  example,
 );
 
 const Answer = answerSchema({

@@ -33,9 +33,9 @@ const reader = jsonReader(
   Type.Object({
     measurements: Type.Union([Vector, Type.Array(Vector)], {
       description: 'One vector of m numbers, or several.',
-      examples: [exampleOf(SHIPPED_ROWS)],
     }),
   }),
+  { measurements: exampleOf(SHIPPED_ROWS) },
   'bad-measurements',
 );
 

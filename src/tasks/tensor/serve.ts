@@ -21,12 +21,15 @@ import { stackOutput, STOP_TENSORS } from './outputs.ts';
 const Tensors = (description: string) =>
   Type.Record(Type.String(), Type.Array(Type.Unknown()), { description });
 
+/** A small gray image, [4,4]. */
+const RAMP = [0.2, 0.4, 0.6, 0.8].map((value) => [value, value, value, value]);
 const reader = jsonReader(
   Type.Object({
     inputs: Tensors(
       'Nested arrays of numbers by the name of a model input, [N, …]: N samples. Without the first dimension: one sample.',
     ),
   }),
+  { inputs: { image: [RAMP] }, model: 'denoise-gray-traffic' },
 );
 
 const Answer = answerSchema({
