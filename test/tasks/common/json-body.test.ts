@@ -52,10 +52,10 @@ describe('JSON bodies', () => {
     });
     expect(refusal(nested(63)).message).not.toMatch(/deep/);
     expect(refusal(nested(1e6)).ms).toBeLessThan(100);
-    const keys = Array.from({ length: 100_001 }, (_, i) => `"k${i}":1`).join(',');
+    const keys = Array.from({ length: 10_001 }, (_, i) => `"k${i}":1`).join(',');
     expect(refusal(`{${keys}}`)).toMatchObject({
       code: 'too-large',
-      message: expect.stringContaining('100000 keys') as string,
+      message: expect.stringContaining('10000 keys') as string,
     });
     const many = refusal(`{"rows":[${'1,'.repeat(2 ** 23)}1]}`);
     expect(many).toMatchObject({
