@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanImages, noisySquare, toPng } from './material.ts';
 import { send, type Shot } from './open-loop.ts';
 import { round, type Bench, type Row } from './row.ts';
-import { startService, type Service } from './service.ts';
+import { IMAGE_ENV, startService, type Service } from './service.ts';
 
 /** A square of 12 megapixels. */
 const SIDE = 3464;
@@ -25,7 +25,7 @@ export const idle: Bench = {
       contentType: 'image/png',
       patienceMs: LATER_MS,
     };
-    const service = await startService(options.modelsDir, { WORKERS: '2' });
+    const service = await startService(options.modelsDir, { WORKERS: '2', ...IMAGE_ENV });
     try {
       const rows = [...(await metricsRows(service)), await memoryRow(service, 'idle', 450)];
       const agent = new Agent({ keepAlive: true });

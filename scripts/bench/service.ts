@@ -21,6 +21,9 @@ export interface Service {
   ending(): string | number | undefined;
 }
 
+/** What the container image sets for memory that was freed. */
+export const IMAGE_ENV = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072' } as const;
+
 /** Log lines that are kept. */
 const MAX_LOG = 20;
 

@@ -8,7 +8,7 @@ import { matrixOf } from '../../src/tasks/sparse-recovery/matrix-file.ts';
 import { cleanImages, defaultBundle, mixedMeasurements, noisySquare } from './material.ts';
 import { closedLoop, type Shot } from './open-loop.ts';
 import { round, type Bench, type BenchOptions, type Row } from './row.ts';
-import { startService, type Service } from './service.ts';
+import { IMAGE_ENV, startService, type Service } from './service.ts';
 
 const WORKERS = [1, 2];
 /** Sides of square colour images, pixels; the last has 12 megapixels. */
@@ -88,6 +88,7 @@ async function colourJpeg(options: BenchOptions, side: number): Promise<Buffer> 
 const serve = (folder: string, workers: number): Promise<Service> =>
   startService(folder, {
     WORKERS: String(workers),
+    ...IMAGE_ENV,
     // The depths that the policy chooses, however many wait.
     ...{ SHED_DEPTH: 'false', MAX_QUEUE_SECONDS: '3600', LOG_REQUESTS: '0' },
   });
