@@ -162,7 +162,9 @@ describe('models, health, metrics, documents', () => {
     }>();
     expect(document.servers).not.toHaveLength(0);
     expect(Object.keys(document.components.schemas)).toContain('Problem');
-    expect(JSON.stringify(document.paths['/v1/recover'])).toContain('"examples":[[0,0.64,');
+    expect(JSON.stringify(document.paths['/v1/recover'])).toContain(
+      '"example":{"measurements":[0,0.64,',
+    );
     const denoise = document.paths['/v1/denoise']!.post;
     const recover = document.paths['/v1/recover']!.post;
     for (const status of [400, 404, 406, 413, 415, 429, 500, 503])
