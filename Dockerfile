@@ -34,9 +34,10 @@ ENV NODE_ENV=production
 # Objects of JavaScript alone, of each thread: a JSON body of 64 MiB needs 290 MB. Bodies, images and tensors are outside of it.
 # Without a limit Node takes it from the machine, and the kernel would end the process before garbage is collected.
 ENV NODE_OPTIONS=--max-old-space-size=768
-# glibc gives freed memory back at once: otherwise two images of 12 megapixels leave half a gigabyte behind.
+# glibc in few arenas, with thresholds that do not move: the states of images are used again, what is larger is given back.
 ENV MALLOC_ARENA_MAX=2
-ENV MALLOC_TRIM_THRESHOLD_=131072
+ENV MALLOC_MMAP_THRESHOLD_=16777216
+ENV MALLOC_TRIM_THRESHOLD_=67108864
 WORKDIR /app
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /app/package.json ./

@@ -7,7 +7,7 @@ import { cleanImages, defaultBundle, mixedMeasurements, noisySquare, toPng } fro
 import { closedLoop, openLoop, type Answer, type Shot } from './open-loop.ts';
 import { quantile, round, type Bench, type BenchOptions, type Row } from './row.ts';
 import { hostileRows } from './hostile-load.ts';
-import { peakMemory, startService, type Service } from './service.ts';
+import { IMAGE_ENV, peakMemory, startService, type Service } from './service.ts';
 
 const SECONDS = 6;
 const CONNECTIONS = 16;
@@ -25,7 +25,7 @@ export const overload: Bench = {
     'Open-loop load at 1, 3 and 10 times the measured peak, recovery and 256×256 images: goodput, p99 of accepted images, deadlines, depth, memory.',
   async run(options) {
     const folder = await onlyDefaults(options);
-    const service = await startService(folder);
+    const service = await startService(folder, IMAGE_ENV);
     try {
       const { recover, recoverMany, denoise } = await shots(options);
       const images = await load(service, 'images', denoise, FACTORS, true);

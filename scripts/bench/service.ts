@@ -21,8 +21,12 @@ export interface Service {
   ending(): string | number | undefined;
 }
 
-/** What the container image sets for memory that was freed. */
-export const IMAGE_ENV = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072' } as const;
+/** What the container image sets of glibc's memory allocation. */
+export const IMAGE_ENV = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: '16777216',
+  MALLOC_TRIM_THRESHOLD_: '67108864',
+} as const;
 
 /** Log lines that are kept. */
 const MAX_LOG = 20;
