@@ -1,11 +1,10 @@
 /** ModelStreamInfer with `exits`: an answer at every exit, then the result. */
-import { credentials, makeClientConstructor } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Random } from '../../../src/data/random.ts';
-import { startGrpc, type GrpcServer } from '../../../src/server/grpc/server.ts';
-import { Metrics } from '../../../src/server/metrics.ts';
+import type { GrpcServer } from '../../../src/server/grpc/server.ts';
 import { inferenceService } from '../../../src/tasks/open-inference/grpc-messages.ts';
 import { startSmallService, type SmallService } from '../support.ts';
+import { startSmallGrpc, type Client } from './support.ts';
 
 interface Parameter {
   parameter_choice: string;
@@ -24,23 +23,10 @@ interface Answer {
 
 let service: SmallService;
 let server: GrpcServer;
-let client: InstanceType<ReturnType<typeof makeClientConstructor>>;
+let client: Client;
 beforeAll(async () => {
   service = await startSmallService();
-  server = await startGrpc({
-    engine: service.engine,
-    metrics: new Metrics('test'),
-    version: 'test',
-    host: '127.0.0.1',
-    port: 0,
-    maxBodyBytes: 100_000,
-    ready: () => true,
-    log: () => undefined,
-  });
-  client = new (makeClientConstructor(inferenceService, ''))(
-    `127.0.0.1:${server.port}`,
-    credentials.createInsecure(),
-  );
+  ({ server, client } = await startSmallGrpc(service));
 });
 afterAll(async () => {
   client.close();

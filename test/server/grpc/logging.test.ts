@@ -1,39 +1,27 @@
 /** A line in the log for each request over gRPC. */
-import { credentials, makeClientConstructor, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Metadata, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { OPEN_ACCESS } from '../../../src/config/access.ts';
-import { startGrpc, type GrpcServer } from '../../../src/server/grpc/server.ts';
-import { Metrics } from '../../../src/server/metrics.ts';
+import type { GrpcServer } from '../../../src/server/grpc/server.ts';
 import { inferenceService } from '../../../src/tasks/open-inference/grpc-messages.ts';
 import { startSmallService, type SmallService } from '../support.ts';
+import { startSmallGrpc, type Client } from './support.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
 const TOKEN = 'a-token-of-sixteen-characters';
 let service: SmallService;
 let server: GrpcServer;
-let client: InstanceType<ReturnType<typeof makeClientConstructor>>;
+let client: Client;
 let lines: Line[];
 const requestLog = { share: 1, write: (line: object) => void lines.push(line as Line) };
 
 beforeAll(async () => {
   service = await startSmallService();
-  server = await startGrpc({
-    engine: service.engine,
-    metrics: new Metrics('test'),
-    version: 'test',
-    host: '127.0.0.1',
-    port: 0,
-    maxBodyBytes: 100_000,
+  ({ server, client } = await startSmallGrpc(service, {
     access: { ...OPEN_ACCESS, apiTokens: [TOKEN] },
-    ready: () => true,
-    log: () => undefined,
     requestLog,
-  });
-  client = new (makeClientConstructor(inferenceService, ''))(
-    `127.0.0.1:${server.port}`,
-    credentials.createInsecure(),
-  );
+  }));
 });
 afterAll(async () => {
   client.close();
