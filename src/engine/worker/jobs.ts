@@ -15,7 +15,7 @@ import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import type { LoadedModel } from './models.ts';
 import { toRow, type Row } from './rows.ts';
-import type { ReachedExit, RunResult, Sample, SampleResult } from '../types.ts';
+import type { DecodedRequest, ReachedExit, RunResult, Sample, SampleResult } from '../types.ts';
 import type { Waiting } from './scheduler.ts';
 
 /** Follows the samples of a request from exit to exit. */
@@ -58,6 +58,7 @@ export class Job {
     stopping: StoppingParameters,
     readonly arrivedAt: number,
     readonly watch?: ExitWatch,
+    private readonly collect?: DecodedRequest['collect'],
   ) {
     this.stopping = resolveStopping(stopping, model.manifest, () =>
       Math.floor(Math.random() * 2 ** 31),
@@ -114,7 +115,8 @@ export class Job {
   done(item: Item, result: SampleResult): void {
     if (this.watch)
       this.reached(item, this.model.manifest.exits.indexOf(result.depth), true, result.outputs);
-    this.results[item.index] = result;
+    this.collect?.(item.index, result);
+    this.results[item.index] = this.collect ? { ...result, outputs: {} } : result;
     if (--this.left === 0) this.finish();
   }
 

@@ -232,14 +232,24 @@ class Requests {
   private async enqueue(
     id: number,
     models: ModelSet,
-    { model: name, samples, stopping }: Pick<DecodedRequest, 'model' | 'samples' | 'stopping'>,
+    { model: name, samples, stopping, collect }: Omit<DecodedRequest, 'exits' | 'encode'>,
     arrivedAt: number,
     watch?: ExitWatch,
   ): Promise<RunResult> {
     this.opening.add(id);
     const model = await models.model(name);
     if (!this.opening.delete(id)) throw clientLeft();
-    const job = new Job(id, model, samples, stopping, arrivedAt, watch);
+    const isDrawn = this.shadows.draws(id);
+    // A shadow run compares the outputs.
+    const job = new Job(
+      id,
+      model,
+      samples,
+      stopping,
+      arrivedAt,
+      watch,
+      isDrawn ? undefined : collect,
+    );
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
     const work = {
       samples: samples.length,
@@ -254,7 +264,10 @@ class Requests {
     const result = await job.result;
     const depths = result.samples.map(({ depth }) => depth);
     this.predictor.observe(model.manifest, depths);
-    if (this.shadows.draws(id)) this.shadows.take(model, samples, result);
+    if (isDrawn) {
+      this.shadows.take(model, samples, result);
+      result.samples.forEach((sample, index) => collect?.(index, sample));
+    }
     return result;
   }
 
