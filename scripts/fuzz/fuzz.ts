@@ -4,16 +4,14 @@ import { Random } from '../../src/data/random.ts';
 import { startService, type Service } from '../bench/service.ts';
 import { mutated, wireBytes } from './mutate.ts';
 import { generated } from './properties.ts';
-import { schemathesis } from './schemathesis.ts';
 import { seedRequests, type Shot } from './seeds.ts';
 import { HANG_MS, newAgent, send, sendBytes, type Ending, isFailure } from './send.ts';
 
-export const usage = `npm run fuzz [-- --requests N] [--seed N] [--connections N] [--schemathesis]
+export const usage = `npm run fuzz [-- --requests N] [--seed N] [--connections N]
   --requests N      requests to send (default 20000)
   --seed N          the requests drawn (default: the time); printed with each finding
   --connections N   requests at once (default 4)
   --hang S          seconds after which a request counts as a hang (default 5)
-  --schemathesis    also run schemathesis (PyPI) on the OpenAPI document, where it is installed
 MODELS_DIR names the bundles; the others are those of npm start.`;
 
 /** Requests drawn at once. */
@@ -36,7 +34,6 @@ export async function fuzz(args: string[]): Promise<void> {
       seed: { type: 'string', default: String(Date.now() % 1e9) },
       connections: { type: 'string', default: '4' },
       hang: { type: 'string', default: String(HANG_MS / 1000) },
-      schemathesis: { type: 'boolean', default: false },
     },
   });
   const [count, seed, connections, hang] = [
@@ -55,7 +52,6 @@ export async function fuzz(args: string[]): Promise<void> {
   try {
     const run = new Run(service, seed ?? 1, 1000 * (hang ?? 5));
     await run.all(count ?? 0, connections ?? 1);
-    if (values.schemathesis) run.findings.push(...(await schemathesis(service.url)));
     report(run, count ?? 0);
   } finally {
     await service.close();
