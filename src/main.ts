@@ -107,6 +107,7 @@ const startEngine = (
       maxMemoryBytes: limits.maxMemoryBytes,
       shed,
       shadowShare,
+      serveWithOne: true,
       openOnFirstUse: true,
       log,
     },
