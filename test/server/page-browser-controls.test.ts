@@ -83,8 +83,8 @@ describe.skipIf(noBrowser)("the page's controls in a browser", { timeout: 3 * WA
     const promises = [rows[0]!, rows[3]!].map(({ tolerance, guaranteed }) => [
       `${tolerance}`,
       guaranteed
-        ? `95 % of such requests lose at most ${tolerance} dB`
-        : `none is certified at ${tolerance} dB`,
+        ? `95 % of such requests lose at most ${tolerance}\u00a0dB`
+        : `none is certified at ${tolerance}\u00a0dB`,
     ]);
     expect(seen).toEqual(promises);
   });
