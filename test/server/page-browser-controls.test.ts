@@ -73,7 +73,9 @@ describe.skipIf(noBrowser)("the page's controls in a browser", { timeout: 3 * WA
       const change = () => visit.slide(LIMIT('denoise'), step);
       const tolerance = (await after('denoise', 'tolerance=', change)).get('tolerance')!;
       await visit.says('denoise', ANSWERED);
-      expect(await page.getAttribute(LIMIT('denoise'), 'aria-valuetext')).toBe(`${tolerance} dB`);
+      expect(await page.getAttribute(LIMIT('denoise'), 'aria-valuetext')).toBe(
+        `${tolerance}\u00a0dB`,
+      );
       seen.push([tolerance, (await visit.fact('denoise', 'Promise').textContent())!]);
     }
     const { calibration } = JSON.parse(
