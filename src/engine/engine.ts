@@ -99,9 +99,10 @@ export class Engine {
     options: CallOptions = {},
   ): Promise<{ answer: TaskAnswer; summary: Summary }> {
     const arrivedAt = clock();
+    const traced = options.traced && { traced: true };
     const ask = (id: number): readonly [ToWorker, readonly ArrayBuffer[]] => {
       const { request, transfer } = pack();
-      return [{ type: 'perform', id, request, arrivedAt }, transfer];
+      return [{ type: 'perform', id, request, arrivedAt, ...traced }, transfer];
     };
     const origin = { kind: options.kind ?? '', units: options.bytes ?? 1, client: options.client };
     const message = await this.send(ask, origin, 1, options);

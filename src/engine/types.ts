@@ -63,6 +63,17 @@ export interface Timing {
   readonly totalMs: number;
 }
 
+/** What a worker did for a traced request: `decode`, `segment N` by its last layer, `path`, `read-out` or `encode`. */
+export interface Step {
+  readonly name: string;
+  /** When it first began and last ended, from the request's arrival, ms. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly runs: number;
+  /** Time in which it ran, ms. */
+  readonly ms: number;
+}
+
 /** The results of a request's samples, in the order of the request, and how they were obtained. */
 export interface RunResult {
   readonly model: string;
@@ -92,6 +103,8 @@ export interface CallOptions {
   readonly bytes?: number;
   /** From arrival to the end of compute, ms, where that is known before decoding. */
   readonly deadlineMs?: number;
+  /** Whether the summary is to have the steps. */
+  readonly traced?: boolean;
   /** Is told of the exits that samples reach, once each and before the answer, where the decoded request has `exits`. */
   readonly onExit?: (exit: TaskExit) => void;
 }

@@ -76,10 +76,11 @@ export function installTask(
       const notes = notesOf(request);
       notes.arrivedAt = epochMs();
       const perform = async (onExit?: (exit: TaskExit) => void): Promise<TaskAnswer> => {
-        const caller = { client: request.ip, signal, ...(onExit && { onExit }) };
+        const traced = notes.traceId !== undefined;
+        const caller = { client: request.ip, signal, traced, ...(onExit && { onExit }) };
         const { answer, summary } = await performTask(engine, task.name, asked, caller);
         metrics.answered(summary, notes.traceId);
-        Object.assign(notes, { summary, answeredAt: epochMs() });
+        notes.summary = summary;
         return answer;
       };
       if (asked.events)

@@ -4,7 +4,7 @@ import { Problem, type ProblemCode } from '../../errors.ts';
 import type { Provider } from '../../runtime/session.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
-import type { RunResult, Sample, TaskAnswer, TaskExit } from '../types.ts';
+import type { RunResult, Sample, Step, TaskAnswer, TaskExit } from '../types.ts';
 
 /** The bundles that a worker loads and how it runs them, as plain data. */
 export interface WorkerOptions {
@@ -37,6 +37,8 @@ export type ToWorker =
       readonly id: number;
       readonly request: unknown;
       readonly arrivedAt: number;
+      /** Whether the answer's summary is to have the steps. */
+      readonly traced?: boolean;
     }
   | {
       readonly type: 'run';
@@ -129,6 +131,8 @@ export interface Summary {
   readonly depths: readonly number[];
   readonly reasons: readonly StopReason[];
   readonly timing: RunResult['timing'];
+  /** Of a traced request, in the order in which they began. */
+  readonly steps?: readonly Step[];
 }
 
 /** What became of one shadow run. */

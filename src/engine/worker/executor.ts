@@ -82,7 +82,7 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
   const decoded = await decoder?.session.run(feedsFor(decoder.reads, items));
   const now = clock();
   const ms = decoder ? now - start : 0;
-  for (const [job, share] of sharesOf(items)) job.ran(ms, share, now);
+  for (const [job, share] of sharesOf(items)) job.ran('read-out', ms, share, now);
   stopped.forEach(({ item, reason }, i) => {
     const row = (name: string): Row =>
       decoded ? { tensor: entry(decoded, name), index: i } : entry(item.values, name);
@@ -136,7 +136,7 @@ export async function runWhole(
   // The graph compares in float32: where π is within rounding of the threshold, its decision stands.
   const reason = stops(rule, exit, pi[exit]) ?? 'policy';
   item.next = exit + 1;
-  job.ran(ms, 1, clock());
+  job.ran('path', ms, 1, clock());
   job.done(item, {
     depth: at(exits, exit),
     reason,

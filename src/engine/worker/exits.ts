@@ -35,7 +35,7 @@ async function outputsAt(
   const start = clock();
   const decoded = await decoder?.session.run(feedsFor(decoder.reads, items));
   const now = clock();
-  for (const [job, share] of sharesOf(items)) job.ran(now - start, share, now);
+  for (const [job, share] of sharesOf(items)) job.ran('read-out', now - start, share, now);
   const outputOf = (item: Item, i: number, name: string) => {
     const { data, dims } = fromRow(
       decoded ? { tensor: entry(decoded, name), index: i } : entry(item.values, name),

@@ -17,6 +17,7 @@ import type { LoadedModel } from './models.ts';
 import { toRow, type Row } from './rows.ts';
 import type { DecodedRequest, ReachedExit, RunResult, Sample, SampleResult } from '../types.ts';
 import type { Waiting } from './scheduler.ts';
+import type { Steps } from './steps.ts';
 
 /** Follows the samples of a request from exit to exit. */
 export interface ExitWatch {
@@ -36,6 +37,10 @@ export class Job {
   settled = false;
   /** Whether it found the worker idle: its first run may then end after the deadline. */
   foundIdle = false;
+  /** Records the runs of a traced request. */
+  steps: Steps | undefined;
+  /** Takes the outputs of each sample as it stops; the result is then without them. */
+  collect: DecodedRequest['collect'];
   /** Whether it runs only while nothing else waits, and counts nowhere. */
   onlyWhenIdle = false;
   /** Compute that the request has had, ms: of each run its share of the batch. */
@@ -58,7 +63,6 @@ export class Job {
     stopping: StoppingParameters,
     readonly arrivedAt: number,
     readonly watch?: ExitWatch,
-    private readonly collect?: DecodedRequest['collect'],
   ) {
     this.stopping = resolveStopping(stopping, model.manifest, () =>
       Math.floor(Math.random() * 2 ** 31),
@@ -103,8 +107,9 @@ export class Job {
     );
   }
 
-  /** Records a run of `ms` that ended `now`, in which `share` of the batch was this job's. */
-  ran(ms: number, share: number, now: number): void {
+  /** Records a run of `ms` that ended `now`, in which `share` of the batch was this job's. @param step its name */
+  ran(step: string, ms: number, share: number, now: number): void {
+    this.steps?.ran(step, now - ms, now);
     this.startedAt ??= now - ms;
     this.attained += ms * share;
     this.computeMs += ms;

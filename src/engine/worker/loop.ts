@@ -243,7 +243,7 @@ export class Loop {
     const perElement = ms / elementsOf(batch);
     observe(segment, perElement);
     const now = clock();
-    for (const [job, share] of sharesOf(batch)) job.ran(ms, share, now);
+    for (const [job, share] of sharesOf(batch)) job.ran(`segment ${segment.last}`, ms, share, now);
     this.runs.push({
       model: model.manifest.name,
       layer: segment.last,

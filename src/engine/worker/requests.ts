@@ -2,6 +2,7 @@
 import type { Bundle } from '../../bundle/read.ts';
 import { clientLeft, Problem } from '../../errors.ts';
 import { messageOf } from '../../util/message-of.ts';
+import { clock } from '../../util/clock.ts';
 import { owned } from '../../util/owned.ts';
 import type { WorkerLine } from '../transport/handle.ts';
 import type { Measured, ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
@@ -16,6 +17,7 @@ import { Predictor } from './predictor.ts';
 import { loadModels, openModel, type Loaded } from './providers.ts';
 import { Shadows } from './shadows.ts';
 import { Shelf, type ModelSet, type ShelfActions } from './shelf.ts';
+import { Steps } from './steps.ts';
 import { measurementsOf } from './warm-up.ts';
 
 /** Loads the models and serves requests until told to close. Where no model can be loaded it reports `unfit` and ends. */
@@ -47,6 +49,8 @@ export async function serve(
 
 /** Predicted compute of a request that sends its messages with its answer, ms. */
 const SHORT_MS = 2;
+
+type Perform = Extract<ToWorker, { type: 'perform' }>;
 
 class Requests {
   private readonly loop: Loop;
@@ -92,9 +96,7 @@ class Requests {
     this.outbox.release();
     switch (message.type) {
       case 'perform':
-        void this.settle(message.id, (models) =>
-          this.perform(message.id, models, message.request, message.arrivedAt),
-        );
+        void this.settle(message.id, (models) => this.perform(message, models));
         break;
       case 'run':
         void this.settle(message.id, (models) => this.run(message, models));
@@ -136,12 +138,10 @@ class Requests {
     }
   }
 
-  private async perform(
-    id: number,
-    models: ModelSet,
-    request: unknown,
-    arrivedAt: number,
-  ): Promise<void> {
+  private async perform(message: Perform, models: ModelSet): Promise<void> {
+    const { id, request, arrivedAt, traced } = message;
+    const steps = traced ? new Steps(arrivedAt) : undefined;
+    const beganAt = clock();
     const controller = new AbortController();
     this.decoding.set(id, controller);
     const files: TaskFiles = (model, file) => models.file(model, file);
@@ -153,16 +153,20 @@ class Requests {
       })
       .finally(() => this.decoding.delete(id));
     if (signal.aborted) throw clientLeft();
+    steps?.ran('decode', beganAt, clock());
     const reports = decoded.exits && new ExitReports(this.outbox, id, decoded.exits.encode);
-    const result = await this.enqueue(id, models, decoded, arrivedAt, reports);
+    const result = await this.enqueue(message, models, decoded, { watch: reports, steps });
     await reports?.posted();
+    const encodedFrom = clock();
     const answer = await decoded.encode(result);
+    steps?.ran('encode', encodedFrom, clock());
     const summary = {
       model: result.model,
       maxDepth: result.maxDepth,
       depths: result.samples.map(({ depth }) => depth),
       reasons: result.samples.map(({ reason }) => reason),
       timing: result.timing,
+      ...(steps && { steps: steps.all }),
     };
     const body = owned(answer.body);
     this.outbox.post({ type: 'answered', id, answer: { ...answer, body }, summary }, [body.buffer]);
@@ -202,12 +206,8 @@ class Requests {
   }
 
   private async run(message: Extract<ToWorker, { type: 'run' }>, models: ModelSet): Promise<void> {
-    const { id, arrivedAt } = message;
-    this.outbox.post({
-      type: 'ran',
-      id,
-      result: await this.enqueue(id, models, message, arrivedAt),
-    });
+    const result = await this.enqueue(message, models, message);
+    this.outbox.post({ type: 'ran', id: message.id, result });
   }
 
   /** Does the work of a request on the present models, and reports where it fails. */
@@ -230,26 +230,19 @@ class Requests {
   }
 
   private async enqueue(
-    id: number,
+    { id, arrivedAt }: Pick<Perform, 'id' | 'arrivedAt'>,
     models: ModelSet,
     { model: name, samples, stopping, collect }: Omit<DecodedRequest, 'exits' | 'encode'>,
-    arrivedAt: number,
-    watch?: ExitWatch,
+    { watch, steps }: { watch?: ExitWatch | undefined; steps?: Steps | undefined } = {},
   ): Promise<RunResult> {
     this.opening.add(id);
     const model = await models.model(name);
     if (!this.opening.delete(id)) throw clientLeft();
+    const job = new Job(id, model, samples, stopping, arrivedAt, watch);
+    job.steps = steps;
     const isDrawn = this.shadows.draws(id);
     // A shadow run compares the outputs.
-    const job = new Job(
-      id,
-      model,
-      samples,
-      stopping,
-      arrivedAt,
-      watch,
-      isDrawn ? undefined : collect,
-    );
+    job.collect = isDrawn ? undefined : collect;
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
     const work = {
       samples: samples.length,

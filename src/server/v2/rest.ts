@@ -130,10 +130,10 @@ function installModel(v2: FastifyInstance, options: V2Options, versioned: boolea
       };
       const notes = notesOf(request);
       notes.arrivedAt = epochMs();
-      const caller = { client: request.ip, signal };
+      const caller = { client: request.ip, signal, traced: notes.traceId !== undefined };
       const { answer, summary } = await performTask(engine, kindOf(name), asked, caller);
       metrics.answered(summary, notes.traceId);
-      Object.assign(notes, { summary, answeredAt: epochMs() });
+      notes.summary = summary;
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });
