@@ -295,5 +295,5 @@ export class Engine {
   }
 }
 
-const errorOf = ({ code, detail }: Extract<FromWorker, { type: 'failed' }>): Error =>
-  code === 'internal' ? new Error(detail) : new Problem(code, detail);
+const errorOf = ({ code, detail, model }: Extract<FromWorker, { type: 'failed' }>): Error =>
+  code === 'internal' ? new Error(detail) : new Problem(code, detail, { model });

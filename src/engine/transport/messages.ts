@@ -91,6 +91,8 @@ export type FromWorker =
       readonly id: number;
       readonly code: ProblemCode;
       readonly detail: string;
+      /** Where decoding found it. */
+      readonly model?: string;
     }
   | { readonly type: 'segments'; readonly runs: readonly SegmentRun[] }
   | ({ readonly type: 'shadow' } & ShadowReport)

@@ -92,8 +92,8 @@ class Requests {
     this.outbox.release();
     switch (message.type) {
       case 'perform':
-        void this.settle(message.id, (models) =>
-          this.perform(message.id, models, message.request, message.arrivedAt),
+        void this.settle(message.id, (models, chosen) =>
+          this.perform(message.id, models, message.request, message.arrivedAt, chosen),
         );
         break;
       case 'run':
@@ -141,6 +141,7 @@ class Requests {
     models: ModelSet,
     request: unknown,
     arrivedAt: number,
+    chosen: (model: string) => void,
   ): Promise<void> {
     const controller = new AbortController();
     this.decoding.set(id, controller);
@@ -153,6 +154,7 @@ class Requests {
       })
       .finally(() => this.decoding.delete(id));
     if (signal.aborted) throw clientLeft();
+    chosen(decoded.model);
     const reports = decoded.exits && new ExitReports(this.outbox, id, decoded.exits.encode);
     const result = await this.enqueue(id, models, decoded, arrivedAt, reports);
     await reports?.posted();
@@ -211,16 +213,20 @@ class Requests {
   }
 
   /** Does the work of a request on the present models, and reports where it fails. */
-  private async settle(id: number, work: (models: ModelSet) => Promise<void>): Promise<void> {
+  private async settle(
+    id: number,
+    work: (models: ModelSet, chosen: (model: string) => void) => Promise<void>,
+  ): Promise<void> {
     const models = this.shelf.take();
+    let about: { readonly model?: string } = {};
     try {
-      await work(models);
+      await work(models, (model) => (about = { model }));
     } catch (error) {
       const [code, detail] =
         error instanceof Problem
           ? [error.code, error.message]
           : ['internal' as const, stackOf(error)];
-      this.outbox.post({ type: 'failed', id, code, detail });
+      this.outbox.post({ type: 'failed', id, code, detail, ...about });
     } finally {
       this.jobs.delete(id);
       this.opening.delete(id);
