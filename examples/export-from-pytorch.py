@@ -6,10 +6,11 @@
 To export a network of your own, write a module for each segment (the layers up to the next exit) and call `export_bundle`.
 A segment takes model inputs and states and returns the new states, then pi [N] in (0, 1), except for the last one. The
 weights here are random: load your own, or train the CNN on CIFAR-100 with `--data DIR`, the folder with the files `train` and
-`test` of cifar-100-python.tar.gz (they are pickles: load none that you do not trust). `--dynamo` exports by torch.export. `--without-policies` leaves pi out, for `npm run train -- policy`. `--samples DIR`
-writes inputs and target (what the last exit gives) as .npy files, in the form that `train policy` and `calibrate` read; with
-`--data` those are the images that training left out, and test-image.npy and test-target.npy the test set.
-`--reference FILE` writes a few inputs and PyTorch's outputs at each exit as JSON.
+`test` of cifar-100-python.tar.gz (they are pickles: load none that you do not trust); `--weights FILE` keeps what was trained.
+`--dynamo` exports by torch.export. `--without-policies` leaves pi out, for `npm run train -- policy`. `--samples DIR` writes
+inputs and target (what the last exit gives) as .npy files, in the form that `train policy` and `calibrate` read; with `--data`
+those are the images that training left out, and test-image.npy and test-target.npy the test set. `--reference FILE` writes a
+few inputs and PyTorch's outputs at each exit as JSON.
 """
 import argparse
 import hashlib
