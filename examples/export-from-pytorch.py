@@ -276,7 +276,7 @@ def export_onnx(module, path, inputs, output_names, dynamo=False):
         batch = torch.export.Dim("N")
         # The forward of First takes its inputs as one list of arguments.
         axes = {"dynamic_shapes": (tuple({0: batch} for _ in inputs),), "opset_version": 18}
-        way = {**axes, "dynamo": True, "external_data": False}
+        way = {**axes, "dynamo": True, "external_data": False, "verbose": False}
     else:
         axes = {name: {0: "N"} for name in [*inputs, *output_names]}
         way = {"dynamic_axes": axes, "opset_version": 17, **({"dynamo": False} if "dynamo" in known else {})}
