@@ -40,6 +40,8 @@ export async function installBrowserRules(
     methods: ['GET', 'HEAD', 'POST'],
     exposedHeaders: EXPOSED,
     maxAge: PREFLIGHT_SECONDS,
+    // Else OPTIONS of others than browsers would get an error that is no Problem.
+    strictPreflight: false,
   });
 }
 

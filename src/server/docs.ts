@@ -4,7 +4,7 @@ import swagger, { type StaticDocumentSpec } from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { pagePolicy } from './browser.ts';
-import { ProblemSchema, repeatTextFields } from './openapi.ts';
+import { ProblemSchema, completeBodies } from './openapi.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -63,7 +63,7 @@ export async function installDocs(
     }),
     transformObject: (whole) => {
       if ('swaggerObject' in whole) return whole.swaggerObject;
-      repeatTextFields(whole.openapiObject as Parameters<typeof repeatTextFields>[0]);
+      completeBodies(whole.openapiObject as Parameters<typeof completeBodies>[0]);
       return whole.openapiObject;
     },
   });

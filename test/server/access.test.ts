@@ -179,7 +179,21 @@ describe('CORS_ORIGINS', () => {
       origin,
     ]);
   });
+
+  it('leaves OPTIONS of others than browsers without an error', async () => {
+    const service = await start({ corsOrigins: [origin] });
+    expect((await service.app.inject({ method: 'OPTIONS', url: '/v2' })).statusCode).toBe(204);
+  });
 });
+
+it.each(['/../package.json', '/docs/../../package.json'])(
+  '%s, which leads out of what is served, is not found',
+  async (path) => {
+    const service = await start({});
+    const asked = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    expect(await raw(service, asked)).toMatch(/^HTTP\/1.1 404 .*"code":"not-found"/s);
+  },
+);
 
 describe('Host', () => {
   it('ALLOWED_HOSTS refuses others with 421, except for health', async () => {

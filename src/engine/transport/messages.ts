@@ -93,6 +93,8 @@ export type FromWorker =
       readonly id: number;
       readonly code: ProblemCode;
       readonly detail: string;
+      /** Where decoding found it. */
+      readonly model?: string;
     }
   | { readonly type: 'segments'; readonly runs: readonly SegmentRun[] }
   | ({ readonly type: 'shadow' } & ShadowReport)
@@ -146,5 +148,5 @@ export interface ShadowReport {
 }
 
 /** The error that a worker reported. */
-export const errorOf = ({ code, detail }: Extract<FromWorker, { type: 'failed' }>): Error =>
-  code === 'internal' ? new Error(detail) : new Problem(code, detail);
+export const errorOf = ({ code, detail, model }: Extract<FromWorker, { type: 'failed' }>): Error =>
+  code === 'internal' ? new Error(detail) : new Problem(code, detail, { model });

@@ -96,7 +96,7 @@ class Requests {
     this.outbox.release();
     switch (message.type) {
       case 'perform':
-        void this.settle(message.id, (models) => this.perform(message, models));
+        void this.settle(message.id, (models, chosen) => this.perform(message, models, chosen));
         break;
       case 'run':
         void this.settle(message.id, (models) => this.run(message, models));
@@ -138,7 +138,11 @@ class Requests {
     }
   }
 
-  private async perform(message: Perform, models: ModelSet): Promise<void> {
+  private async perform(
+    message: Perform,
+    models: ModelSet,
+    chosen: (model: string) => void,
+  ): Promise<void> {
     const { id, request, arrivedAt, traced } = message;
     const steps = traced ? new Steps(arrivedAt) : undefined;
     const beganAt = clock();
@@ -154,6 +158,7 @@ class Requests {
       .finally(() => this.decoding.delete(id));
     if (signal.aborted) throw clientLeft();
     steps?.ran('decode', beganAt, clock());
+    chosen(decoded.model);
     const reports = decoded.exits && new ExitReports(this.outbox, id, decoded.exits.encode);
     const result = await this.enqueue(message, models, decoded, { watch: reports, steps });
     await reports?.posted();
@@ -211,16 +216,20 @@ class Requests {
   }
 
   /** Does the work of a request on the present models, and reports where it fails. */
-  private async settle(id: number, work: (models: ModelSet) => Promise<void>): Promise<void> {
+  private async settle(
+    id: number,
+    work: (models: ModelSet, chosen: (model: string) => void) => Promise<void>,
+  ): Promise<void> {
     const models = this.shelf.take();
+    let about: { readonly model?: string } = {};
     try {
-      await work(models);
+      await work(models, (model) => (about = { model }));
     } catch (error) {
       const [code, detail] =
         error instanceof Problem
           ? [error.code, error.message]
           : ['internal' as const, stackOf(error)];
-      this.outbox.post({ type: 'failed', id, code, detail });
+      this.outbox.post({ type: 'failed', id, code, detail, ...about });
     } finally {
       this.jobs.delete(id);
       this.opening.delete(id);

@@ -114,8 +114,10 @@ function installModel(v2: FastifyInstance, options: V2Options, versioned: boolea
       kindOf((request.params as ModelPath['Params']).model),
     ),
     onError: async ({ params }, reply, error) => {
-      const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
-      metrics.unanswered(modelLabel(params.model, engine), outcome, reply.elapsedTime);
+      const problem = toProblem(error);
+      const { model = params.model } = problem;
+      const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(problem);
+      metrics.unanswered(modelLabel(model, engine), outcome, reply.elapsedTime);
     },
     handler: async (request, reply) => {
       const { name } = find(request);

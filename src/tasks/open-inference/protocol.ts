@@ -146,7 +146,7 @@ function exitResponse(
   { id }: InferRequest,
   { name: model, version }: Manifest,
   names: readonly string[],
-  { sample, depth, pi, threshold, elapsedMs, stopped }: ReachedExit,
+  { sample, depth, pi, threshold, tolerance, elapsedMs, stopped }: ReachedExit,
   outputs: SampleResult['outputs'],
 ): InferResponse {
   const tensors = names.flatMap((name): OutputTensor[] => {
@@ -165,6 +165,7 @@ function exitResponse(
       depth,
       ...(pi !== undefined && { pi }),
       ...(threshold !== undefined && { threshold }),
+      ...(tolerance !== undefined && { tolerance }),
       elapsed_ms: elapsedMs,
       stopped,
       [FINAL]: false,
