@@ -21,6 +21,8 @@ export interface SampleResult {
   readonly pi: readonly number[];
   /** The statistic of the input that segment 0 computes, such as its noise level; where the model has one. */
   readonly statistic?: number;
+  /** The variant that ran after the first segment, or `float`; where the model has variants. */
+  readonly variant?: string;
   /** Every model output by name. */
   readonly outputs: Record<string, Array32>;
 }
@@ -109,6 +111,8 @@ export interface DecodedRequest {
   readonly samples: readonly Sample[];
   /** The parameters in force: those of the request, or of its JSON body. */
   readonly stopping: StoppingParameters;
+  /** Where the samples are parts of one image, which takes one variant: its statistic, from those of its parts. */
+  readonly imageStatistic?: (parts: readonly number[]) => number;
   /** Where the caller follows the exits: what encodes the answers there, if those are wanted too. */
   readonly exits?: { readonly encode?: ExitEncoder };
   encode(result: RunResult): Promise<TaskAnswer>;

@@ -1,6 +1,8 @@
 /** Requests inside a worker: their samples, how far each has come, and the result once all have stopped. */
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
+import type { CertifiedRule, Stoppable } from '../../stopping/parameters.ts';
+import { certified } from '../../stopping/rules.ts';
 import {
   certifiedAt,
   isGuaranteed,
@@ -13,9 +15,9 @@ import { bind, type Binding } from '../../bundle/shape.ts';
 import { Problem } from '../../errors.ts';
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
-import type { LoadedModel } from './models.ts';
-import { toRow, type Row } from './rows.ts';
-import type { ReachedExit, RunResult, Sample, SampleResult } from '../types.ts';
+import type { LoadedModel, LoadedSegment, LoadedVariant } from './models.ts';
+import { toRow, valueOf, type Row } from './rows.ts';
+import type { DecodedRequest, ReachedExit, RunResult, Sample, SampleResult } from '../types.ts';
 import type { Waiting } from './scheduler.ts';
 
 /** Follows the samples of a request from exit to exit. */
@@ -58,6 +60,7 @@ export class Job {
     stopping: StoppingParameters,
     readonly arrivedAt: number,
     readonly watch?: ExitWatch,
+    readonly imageStatistic?: DecodedRequest['imageStatistic'],
   ) {
     this.stopping = resolveStopping(stopping, model.manifest, () =>
       Math.floor(Math.random() * 2 ** 31),
@@ -76,14 +79,22 @@ export class Job {
 
   /** Time that its samples still need to reach their first exit that computes, ms: no sample goes deeper before that. */
   get owedMs(): number {
-    const { segments, firstExit } = this.model;
-    const needed = segments.slice(0, this.firstComputing + 1 - firstExit);
-    const perElement = needed.map((_, i) =>
+    const { firstExit } = this.model;
+    const perElement = new Map<readonly LoadedSegment[], readonly number[]>();
+    let sum = 0;
+    for (const { segments, next, elements } of this.items) {
+      const owed = perElement.get(segments) ?? this.owedPerElement(segments);
+      perElement.set(segments, owed);
+      sum += (owed[next - firstExit] ?? 0) * elements;
+    }
+    return sum;
+  }
+
+  /** From before each segment to the first exit that computes, ms per element. */
+  private owedPerElement(segments: readonly LoadedSegment[]): number[] {
+    const needed = segments.slice(0, this.firstComputing + 1 - this.model.firstExit);
+    return needed.map((_, i) =>
       needed.slice(i).reduce((sum, { msPerElement }) => sum + msPerElement, 0),
-    );
-    return this.items.reduce(
-      (sum, { next, elements }) => sum + (perElement[next - firstExit] ?? 0) * elements,
-      0,
     );
   }
 
@@ -114,6 +125,7 @@ export class Job {
   done(item: Item, result: SampleResult): void {
     if (this.watch)
       this.reached(item, this.model.manifest.exits.indexOf(result.depth), true, result.outputs);
+    item.hasStopped = true;
     this.results[item.index] = result;
     if (--this.left === 0) this.finish();
   }
@@ -127,7 +139,7 @@ export class Job {
     const pi = item.pi[exit];
     const threshold = exit < exits.length - 1 ? item.rule.thresholds[exit] : undefined;
     const tolerance =
-      item.rule.signal === 'pi' ? certifiedAt(manifest, item.pi, exit, firstExit) : undefined;
+      item.rule.signal === 'pi' ? certifiedAt(item.stoppable, item.pi, exit, firstExit) : undefined;
     const reached: ReachedExit = {
       sample: item.index,
       depth: at(exits, exit),
@@ -147,6 +159,19 @@ export class Job {
     this.settle.reject(error);
   }
 
+  /** The largest tolerance among the samples' rows, guaranteed where each row holds. @param byDefault float's row */
+  private promise(byDefault: CertifiedRule): NonNullable<RunResult['tolerance']> {
+    const used = this.items.map(({ certificate = byDefault }) => certificate.tolerance);
+    return {
+      used: used.length > 0 ? Math.max(...used) : byDefault.tolerance,
+      guaranteed: this.items.every(
+        ({ certificate = byDefault, index, stoppable }) =>
+          stoppable.calibration !== undefined &&
+          isGuaranteed({ ...this.stopping, certificate }, [at(this.results, index).reason]),
+      ),
+    };
+  }
+
   private finish(): void {
     const now = clock();
     this.settled = true;
@@ -155,15 +180,7 @@ export class Job {
       model: model.manifest.name,
       maxDepth: model.manifest.depth,
       ...(stopping.seed !== undefined && { seed: stopping.seed }),
-      ...(stopping.certificate && {
-        tolerance: {
-          used: stopping.certificate.tolerance,
-          guaranteed: isGuaranteed(
-            stopping,
-            this.results.map(({ reason }) => reason),
-          ),
-        },
-      }),
+      ...(stopping.certificate && { tolerance: this.promise(stopping.certificate) }),
       samples: this.results,
       timing: { queueMs: (this.startedAt ?? now) - arrivedAt, computeMs, totalMs: now - arrivedAt },
     });
@@ -172,13 +189,20 @@ export class Job {
 
 /** A sample in progress: the exit it runs to next, and the values of its inputs and states so far. */
 export class Item implements Waiting {
-  readonly rule: StopRule;
+  rule: StopRule;
+  /** With rule `tolerance`: its row of the calibration table. */
+  certificate: CertifiedRule | undefined;
+  /** The form that it runs in after the first segment; undefined: float. */
+  variant: LoadedVariant | undefined;
+  /** Whether its form was chosen. */
+  isChosen = false;
   /** Samples with equal shapes can share a batch. */
   readonly shape: string;
   /** Numbers in its inputs; run times are proportional to it. */
   readonly elements: number;
   /** Empty once it has stopped. */
   values: Record<string, Row>;
+  hasStopped = false;
   /** The rule's signal at the exits up to the last one passed; NaN where it was not computed. */
   readonly pi: number[];
   /** The exit it runs to next, from 0. */
@@ -205,9 +229,55 @@ export class Item implements Waiting {
       elements += array.data.length;
     }
     this.rule = stopRule(job.stopping, manifest, index);
+    this.certificate = job.stopping.certificate;
     this.values = values;
     this.shape = [...binding].join(';');
     this.elements = elements;
+  }
+
+  /** Sets the form in which it runs on, with the stop rule that was certified for it. */
+  runIn(variant: LoadedVariant | undefined): void {
+    this.isChosen = true;
+    this.variant = variant;
+    const { stopping, model } = this.job;
+    if (!variant?.calibration || stopping.rule !== 'tolerance') return;
+    const { stoppable } = this;
+    // The default of the bundle holds for all its variants.
+    const tolerance = stopping.tolerance ?? model.manifest.calibration?.default;
+    this.certificate = certified(stoppable, tolerance);
+    const certificate = this.certificate && { certificate: this.certificate };
+    const own = { ...stopping, ...(tolerance !== undefined && { tolerance }), ...certificate };
+    this.rule = stopRule(own, stoppable, this.index);
+  }
+
+  /** The segments of its form. */
+  get segments(): readonly LoadedSegment[] {
+    return this.variant?.segments ?? this.job.model.segments;
+  }
+
+  /** The segment that ends at the exit that it runs to next. */
+  get segment(): LoadedSegment {
+    return at(this.segments, this.next - this.job.model.firstExit);
+  }
+
+  /** The variant that has run: none before the second segment, which is the first in another form. */
+  get ranIn(): LoadedVariant | undefined {
+    return this.passed > this.job.model.firstExit ? this.variant : undefined;
+  }
+
+  /** The model with the calibration table whose promises hold for the sample: none for a variant without its own. */
+  get stoppable(): Stoppable {
+    const { manifest } = this.job.model;
+    const { variant, ranIn } = this;
+    const floats = ranIn ? undefined : manifest.calibration;
+    return variant ? { ...manifest, calibration: variant.calibration ?? floats } : manifest;
+  }
+
+  /** The input statistic, once the first segment has computed it. */
+  get statistic(): number | undefined {
+    const { statistic } = this.job.model.manifest;
+    const row = statistic === undefined ? undefined : this.values[statistic];
+    return row && valueOf(row);
   }
 
   get attained(): number {

@@ -7,13 +7,15 @@ import {
   hasFixedInputs,
   outputName,
   policiesOf,
+  type Calibration,
   type ExitFile,
   type Manifest,
   type Port,
   type Segment,
+  type Variant,
 } from '../../bundle/manifest.ts';
 import { Session, type Provider } from '../../runtime/session.ts';
-import { entry } from '../../util/at.ts';
+import { at, entry } from '../../util/at.ts';
 import { messageOf } from '../../util/message-of.ts';
 
 /** A segment with its session open, and what warm-up and runs have measured of it. */
@@ -42,6 +44,24 @@ export interface LoadedPath {
   msPerElement: number;
 }
 
+/** Another numeric form of the path with its sessions open. */
+export interface LoadedVariant {
+  readonly name: string;
+  /** The range of the input statistic in which it may be used. */
+  readonly statistic: Variant['statistic'];
+  readonly calibration?: Calibration;
+  /** Those whose file is the model's own are the model's. */
+  readonly segments: readonly LoadedSegment[];
+  /** Its own, by depth of the exit. */
+  readonly decoders: ReadonlyMap<number, LoadedExitFile>;
+}
+
+/** A variant that is not used, and why. */
+export interface Declined {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** A bundle with all its sessions open, ready to run. */
 export interface LoadedModel {
   readonly manifest: Manifest;
@@ -55,13 +75,20 @@ export interface LoadedModel {
   /** Policies in files of their own, by depth of the exit. */
   readonly policyFiles: ReadonlyMap<number, LoadedExitFile>;
   readonly path?: LoadedPath;
+  /** Those that are used, in the manifest's order; the warm-up takes out those that are slower than float. */
+  readonly variants: LoadedVariant[];
+  readonly declined: Declined[];
 }
 
-/** @throws an error that names the file where it cannot be loaded or does not match the manifest */
+/**
+ * @param declines says why a variant is not to be opened; its files are checked by what they declare
+ * @throws an error that names the file where it cannot be loaded or does not match the manifest
+ */
 export async function loadModel(
   bundle: Bundle,
   provider: Provider,
   threads: number,
+  declines: (variant: string) => string | undefined = () => undefined,
 ): Promise<LoadedModel> {
   const { directory, manifest } = bundle;
   const keepMemory = isWithin(manifest, MAX_KEPT_FLOPS);
@@ -85,15 +112,40 @@ export async function loadModel(
     provider === 'webgpu' || !isWithin(manifest, MAX_PATH_FLOPS)
       ? undefined
       : await loadPath(manifest, open);
-  return { manifest, directory, segments, firstExit, decoders, policyFiles, ...(path && { path }) };
+  const variants: LoadedVariant[] = [];
+  const declined: Declined[] = [];
+  for (const variant of manifest.variants ?? []) {
+    const reason = declines(variant.name);
+    if (reason === undefined) variants.push(await loadVariant(manifest, variant, open, segments));
+    else {
+      await loadVariant(manifest, variant, openDeclared(bundle));
+      declined.push({ name: variant.name, reason });
+    }
+  }
+  return {
+    ...{ manifest, directory, segments, firstExit, decoders, policyFiles, variants, declined },
+    ...(path && { path }),
+  };
 }
 
 /**
  * Checks every file of a bundle against its manifest by what the file declares, and opens none.
  * @throws an error that names the file
  */
-export async function checkModel({ directory, manifest }: Bundle): Promise<void> {
-  const open: Open<undefined> = async (file, reads, writes) => {
+export async function checkModel(bundle: Bundle): Promise<void> {
+  const { manifest } = bundle;
+  const open = openDeclared(bundle);
+  await loadSegments(manifest, open);
+  await loadExitFiles(manifest, manifest.decoders, manifest.outputs, open);
+  await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
+  await loadPath(manifest, open);
+  for (const variant of manifest.variants ?? []) await loadVariant(manifest, variant, open);
+}
+
+/** Checks a file by the inputs and outputs that it declares. */
+const openDeclared =
+  ({ directory, manifest }: Bundle): Open<undefined> =>
+  async (file, reads, writes) => {
     const path = join(directory, file);
     const bytes = await readFile(path);
     try {
@@ -104,11 +156,6 @@ export async function checkModel({ directory, manifest }: Bundle): Promise<void>
     }
     return undefined;
   };
-  await loadSegments(manifest, open);
-  await loadExitFiles(manifest, manifest.decoders, manifest.outputs, open);
-  await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
-  await loadPath(manifest, open);
-}
 
 /**
  * Networks with more work than this for a sample are never opened as one graph, FLOPs: it saves a few calls of 35 µs, and
@@ -148,14 +195,24 @@ function portsOf({ inputs, states, outputs }: Manifest, names: readonly string[]
   return names.map((name) => entry(ports, name));
 }
 
+/** A segment whose session is of another kind: `undefined` where its file is only checked. */
+type SegmentOf<S> = Omit<LoadedSegment, 'session'> & { readonly session: S };
+
+/** @param known is taken in place of a segment of the same file */
 async function loadSegments<S>(
   manifest: Manifest,
   open: Open<S>,
-): Promise<(Omit<LoadedSegment, 'session'> & { readonly session: S })[]> {
+  known: readonly SegmentOf<S>[] = [],
+): Promise<SegmentOf<S>[]> {
   const { outputs, policy_files: files = [], statistic, depth } = manifest;
   const onHost = new Set([...outputs.map(({ name }) => name), statistic]);
-  const loaded: Awaited<ReturnType<typeof loadSegments<S>>> = [];
-  for (const segment of manifest.segments) {
+  const loaded: SegmentOf<S>[] = [];
+  for (const [i, segment] of manifest.segments.entries()) {
+    const same = known[i];
+    if (same?.file === segment.file) {
+      loaded.push(same);
+      continue;
+    }
     const resident = segment.writes.filter((name) => !onHost.has(name)).map(outputName);
     const writes = portsOf(manifest, segment.writes).map((port) => ({
       ...port,
@@ -201,9 +258,40 @@ async function loadPath<S>(
   return { session, isFaster: false, msPerElement: 0 };
 }
 
+/** @param known segments of the model */
+async function loadVariant<S>(
+  manifest: Manifest,
+  { name, segments: files, statistic, decoders = [], calibration }: Variant,
+  open: Open<S>,
+  known: readonly SegmentOf<S>[] = [],
+) {
+  const segments = manifest.segments.map((segment, i) => ({ ...segment, file: at(files, i) }));
+  return {
+    name,
+    statistic,
+    ...(calibration && { calibration }),
+    segments: await loadSegments({ ...manifest, segments }, open, known),
+    decoders: await loadExitFiles(manifest, decoders, manifest.outputs, open),
+  };
+}
+
+/** Takes a variant out of use and frees its sessions. */
+export async function declineVariant(
+  { variants, declined, segments: shared }: LoadedModel,
+  variant: LoadedVariant,
+  reason: string,
+): Promise<void> {
+  const { name, segments, decoders } = variant;
+  variants.splice(variants.indexOf(variant), 1);
+  declined.push({ name, reason });
+  const own = segments.filter((segment) => !shared.includes(segment));
+  for (const { session } of [...own, ...decoders.values()]) await session.release();
+}
+
 /** Frees the sessions of a model; it must not be run afterwards. */
 export async function releaseModel(model: LoadedModel): Promise<void> {
   const { segments, decoders, policyFiles, path } = model;
+  for (const variant of [...model.variants]) await declineVariant(model, variant, 'it was freed');
   const all = [...segments, ...decoders.values(), ...policyFiles.values(), ...(path ? [path] : [])];
   for (const { session } of all) await session.release();
 }

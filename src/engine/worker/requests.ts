@@ -35,15 +35,22 @@ export async function serve(
   const { provider, notes, refused, measured } = loaded;
   const refusedNames = new Set(refused.map(({ name }) => name));
   const served = options.bundles.filter(({ manifest }) => !refusedNames.has(manifest.name));
-  const open: ShelfActions['open'] = (bundle, measured) => {
+  const open: ShelfActions['open'] = async (bundle, measured) => {
     // What was measured before the start is of the bundles that were there then.
     const known = options.bundles.includes(bundle) ? options.measured : measured && [measured];
-    return openModel(bundle, { ...options, provider, measured: known ?? [] });
+    const model = await openModel(bundle, { ...options, provider, measured: known ?? [] });
+    if (bundle.manifest.variants)
+      line.post({ type: 'measured', ...generationOf(bundle), measured: measurementsOf(model) });
+    return model;
   };
   const requests = new Requests(line, loaded.models, served, decode, open, options.shadowShare);
   line.onMessage((message) => requests.receive(message));
   line.post({ type: 'ready', provider, notes, refused, measured });
 }
+
+const generationOf = ({ generation }: Bundle): { readonly generation?: number } => ({
+  ...(generation !== undefined && { generation }),
+});
 
 /** Predicted compute of a request that sends its messages with its answer, ms. */
 const SHORT_MS = 2;
@@ -126,8 +133,7 @@ class Requests {
   }
 
   private async open(bundle: Bundle, measured: Measured | undefined): Promise<void> {
-    const { generation } = bundle;
-    const about = { ...(generation !== undefined && { generation }) };
+    const about = generationOf(bundle);
     try {
       const model = await this.shelf.prepare(bundle, measured);
       this.outbox.post({ type: 'opened', ...about, measured: measurementsOf(model) });
@@ -157,11 +163,13 @@ class Requests {
     const result = await this.enqueue(id, models, decoded, arrivedAt, reports);
     await reports?.posted();
     const answer = await decoded.encode(result);
+    const variants = variantsOf(result);
     const summary = {
       model: result.model,
       maxDepth: result.maxDepth,
       depths: result.samples.map(({ depth }) => depth),
       reasons: result.samples.map(({ reason }) => reason),
+      ...(variants && { variants }),
       timing: result.timing,
     };
     const body = owned(answer.body);
@@ -232,14 +240,14 @@ class Requests {
   private async enqueue(
     id: number,
     models: ModelSet,
-    { model: name, samples, stopping }: Pick<DecodedRequest, 'model' | 'samples' | 'stopping'>,
+    { model: name, samples, stopping, imageStatistic }: Omit<DecodedRequest, 'exits' | 'encode'>,
     arrivedAt: number,
     watch?: ExitWatch,
   ): Promise<RunResult> {
     this.opening.add(id);
     const model = await models.model(name);
     if (!this.opening.delete(id)) throw clientLeft();
-    const job = new Job(id, model, samples, stopping, arrivedAt, watch);
+    const job = new Job(id, model, samples, stopping, arrivedAt, watch, imageStatistic);
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
     const work = {
       samples: samples.length,
@@ -253,7 +261,7 @@ class Requests {
     this.loop.add(job);
     const result = await job.result;
     const depths = result.samples.map(({ depth }) => depth);
-    this.predictor.observe(model.manifest, depths);
+    this.predictor.observe(model.manifest, depths, variantsOf(result));
     if (this.shadows.draws(id)) this.shadows.take(model, samples, result);
     return result;
   }
@@ -266,6 +274,12 @@ class Requests {
     job.fail(clientLeft());
     this.loop.remove(job);
   }
+}
+
+/** The variants of an answer's samples; undefined where the model has none. */
+function variantsOf({ samples }: RunResult): string[] | undefined {
+  const variants = samples.flatMap(({ variant }) => variant ?? []);
+  return variants.length > 0 ? variants : undefined;
 }
 
 /** For the log; a caller sees no more than `internal`. */

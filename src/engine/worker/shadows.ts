@@ -33,14 +33,19 @@ export class Shadows {
 
   /**
    * Runs the samples of an answered request to full depth later, if some stopped early by the rule that calibration measured:
-   * the certified one of the default tolerance.
+   * the certified one of the default tolerance. They run in the variant that they were answered in.
    */
   take(
     model: LoadedModel,
     samples: readonly Sample[],
     { samples: results, tolerance }: RunResult,
   ): void {
-    const { calibration, name, depth, outputs } = model.manifest;
+    const { name, depth, outputs } = model.manifest;
+    const [variant, ...others] = new Set(results.map((result) => result.variant));
+    // Samples of several variants have several tables.
+    if (others.length > 0) return;
+    const form = model.variants.find((one) => one.name === variant);
+    const { calibration } = form ?? model.manifest;
     const { shadow_distance: usual, default: usualTolerance } = calibration ?? {};
     if (usual === undefined || !tolerance?.guaranteed || tolerance.used !== usualTolerance) return;
     const isEarly = (_: unknown, i: number): boolean => at(results, i).depth < depth;
@@ -62,6 +67,7 @@ export class Shadows {
       .map((one) => squaredSums(answerOf(one, output), answerOf(one, output)));
     const job = new Job(0, model, inputs, { rule: 'fixed', depth }, clock());
     job.onlyWhenIdle = true;
+    for (const item of job.items) item.runIn(form);
     void job.result
       .then(({ samples: full }) => {
         // Under load its depth was lowered: there is nothing to compare with.

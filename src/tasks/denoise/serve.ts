@@ -25,7 +25,14 @@ import {
   JSON_TYPE,
 } from '../common/media-types.ts';
 import type { Context, Task, TaskRequest } from '../task.ts';
-import { Answer, encodeDepths, encodeImageAt, encodeImages, type Sent } from './answer.ts';
+import {
+  Answer,
+  encodeDepths,
+  encodeImageAt,
+  encodeImages,
+  imageNoiseLevel,
+  type Sent,
+} from './answer.ts';
 import { fillHidden } from './hidden.ts';
 import { withoutColour } from './planes.ts';
 import { cutTile, defaultTiles, layTiles, type Tile } from './tiles.ts';
@@ -72,6 +79,7 @@ export const denoise: Task = {
       model: manifest.name,
       samples,
       stopping: request.stopping,
+      imageStatistic: imageNoiseLevel,
       ...exitsOf(
         request,
         // An image of several tiles has no state between exits: they are at different ones.
