@@ -137,7 +137,7 @@ async function compareVariants(model: LoadedModel): Promise<void> {
     );
     const [own, float] = [0, 1].map((i) => Math.min(...runs.map((times) => at(times, i))));
     if (own! < FASTER_BELOW * float!) continue;
-    const reason = `it is no faster here: ${own!.toFixed(2)} ms where float takes ${float!.toFixed(2)}`;
+    const reason = `it is no faster here: ${own!.toFixed(2)} ms where float takes ${float!.toFixed(2)} ms`;
     await declineVariant(model, variant, reason);
   }
 }
