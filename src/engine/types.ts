@@ -115,6 +115,12 @@ export interface DecodedRequest {
   readonly imageStatistic?: (parts: readonly number[]) => number;
   /** Where the caller follows the exits: what encodes the answers there, if those are wanted too. */
   readonly exits?: { readonly encode?: ExitEncoder };
+  /**
+   * Takes the outputs of each sample, once and before `encode`, whose result is then without them: so that what a request of many
+   * samples holds is its answer, and not its outputs and then its answer.
+   * @param index the sample's place in the request
+   */
+  readonly collect?: (index: number, result: SampleResult) => void;
   encode(result: RunResult): Promise<TaskAnswer>;
 }
 

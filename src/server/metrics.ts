@@ -96,11 +96,10 @@ export class Metrics {
     this.skipped = counter('stopwise_layers_skipped_total', 'Layers that samples did not need.', [
       'model',
     ]);
-    this.variants = counter(
-      'stopwise_variant_samples_total',
-      'Samples answered, by the variant that ran; of models with variants.',
-      ['model', 'variant'],
-    );
+    this.variants = counter('stopwise_variant_samples_total', 'Samples answered, by variant.', [
+      'model',
+      'variant',
+    ]);
     this.restarts = counter(
       'stopwise_worker_restarts_total',
       'Workers that ended unasked and were replaced.',

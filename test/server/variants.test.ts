@@ -110,13 +110,13 @@ it('the models tell which variants are used, and why not', async () => {
 });
 
 it('the metrics count the samples of each variant, from 0', async () => {
-  const counts = async () =>
+  const counts = async (): Promise<Record<string, number>> =>
     Object.fromEntries(
       [
         ...(await get('/metrics')).body.matchAll(
           /^stopwise_variant_samples_total\{model="vector",variant="(\w+)"\} (\d+)$/gm,
         ),
-      ].map(([, variant, count]) => [variant, Number(count)]),
+      ].map(([, variant = '', count]) => [variant, Number(count)]),
     );
   const before = await counts();
   const x = [0.6, 0.7, 0.2].map((level) => Array<number>(4).fill(level));

@@ -1,11 +1,8 @@
 /** Requests inside a worker: their samples, how far each has come, and the result once all have stopped. */
-import type { StoppingParameters } from '../../stopping/parameters.ts';
+import type { CertifiedRule, Stoppable, StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
-import type { CertifiedRule, Stoppable } from '../../stopping/parameters.ts';
-import { certified } from '../../stopping/rules.ts';
 import {
   certifiedAt,
-  isGuaranteed,
   resolveStopping,
   stopRule,
   type ResolvedStopping,
@@ -15,6 +12,7 @@ import { bind, type Binding } from '../../bundle/shape.ts';
 import { Problem } from '../../errors.ts';
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
+import { promiseOf, ruleIn, stoppableIn } from './certificates.ts';
 import type { LoadedModel, LoadedSegment, LoadedVariant } from './models.ts';
 import { toRow, valueOf, type Row } from './rows.ts';
 import type { DecodedRequest, ReachedExit, RunResult, Sample, SampleResult } from '../types.ts';
@@ -60,7 +58,7 @@ export class Job {
     stopping: StoppingParameters,
     readonly arrivedAt: number,
     readonly watch?: ExitWatch,
-    readonly imageStatistic?: DecodedRequest['imageStatistic'],
+    private readonly image: Pick<DecodedRequest, 'collect' | 'imageStatistic'> = {},
   ) {
     this.stopping = resolveStopping(stopping, model.manifest, () =>
       Math.floor(Math.random() * 2 ** 31),
@@ -71,6 +69,11 @@ export class Job {
     this.result = new Promise((resolve, reject) => (this.settle = { resolve, reject }));
     this.result.catch(() => undefined);
     if (samples.length === 0) this.finish();
+  }
+
+  /** See `DecodedRequest`. */
+  get imageStatistic(): DecodedRequest['imageStatistic'] {
+    return this.image.imageStatistic;
   }
 
   get deadline(): number {
@@ -126,7 +129,8 @@ export class Job {
     if (this.watch)
       this.reached(item, this.model.manifest.exits.indexOf(result.depth), true, result.outputs);
     item.hasStopped = true;
-    this.results[item.index] = result;
+    this.image.collect?.(item.index, result);
+    this.results[item.index] = this.image.collect ? { ...result, outputs: {} } : result;
     if (--this.left === 0) this.finish();
   }
 
@@ -159,19 +163,6 @@ export class Job {
     this.settle.reject(error);
   }
 
-  /** The largest tolerance among the samples' rows, guaranteed where each row holds. @param byDefault float's row */
-  private promise(byDefault: CertifiedRule): NonNullable<RunResult['tolerance']> {
-    const used = this.items.map(({ certificate = byDefault }) => certificate.tolerance);
-    return {
-      used: used.length > 0 ? Math.max(...used) : byDefault.tolerance,
-      guaranteed: this.items.every(
-        ({ certificate = byDefault, index, stoppable }) =>
-          stoppable.calibration !== undefined &&
-          isGuaranteed({ ...this.stopping, certificate }, [at(this.results, index).reason]),
-      ),
-    };
-  }
-
   private finish(): void {
     const now = clock();
     this.settled = true;
@@ -180,7 +171,15 @@ export class Job {
       model: model.manifest.name,
       maxDepth: model.manifest.depth,
       ...(stopping.seed !== undefined && { seed: stopping.seed }),
-      ...(stopping.certificate && { tolerance: this.promise(stopping.certificate) }),
+      ...(stopping.certificate && {
+        tolerance: promiseOf(
+          this.items.map(({ certificate, stoppable, index }) => ({
+            ...{ certificate, stoppable, reason: at(this.results, index).reason },
+          })),
+          stopping,
+          stopping.certificate,
+        ),
+      }),
       samples: this.results,
       timing: { queueMs: (this.startedAt ?? now) - arrivedAt, computeMs, totalMs: now - arrivedAt },
     });
@@ -240,14 +239,8 @@ export class Item implements Waiting {
     this.isChosen = true;
     this.variant = variant;
     const { stopping, model } = this.job;
-    if (!variant?.calibration || stopping.rule !== 'tolerance') return;
-    const { stoppable } = this;
-    // The default of the bundle holds for all its variants.
-    const tolerance = stopping.tolerance ?? model.manifest.calibration?.default;
-    this.certificate = certified(stoppable, tolerance);
-    const certificate = this.certificate && { certificate: this.certificate };
-    const own = { ...stopping, ...(tolerance !== undefined && { tolerance }), ...certificate };
-    this.rule = stopRule(own, stoppable, this.index);
+    const own = ruleIn(variant, model.manifest, stopping, this.index);
+    if (own) Object.assign(this, own);
   }
 
   /** The segments of its form. */
@@ -265,12 +258,9 @@ export class Item implements Waiting {
     return this.passed > this.job.model.firstExit ? this.variant : undefined;
   }
 
-  /** The model with the calibration table whose promises hold for the sample: none for a variant without its own. */
+  /** The model with the calibration table that holds for the sample. */
   get stoppable(): Stoppable {
-    const { manifest } = this.job.model;
-    const { variant, ranIn } = this;
-    const floats = ranIn ? undefined : manifest.calibration;
-    return variant ? { ...manifest, calibration: variant.calibration ?? floats } : manifest;
+    return stoppableIn(this.job.model.manifest, this.variant, this.ranIn !== undefined);
   }
 
   /** The input statistic, once the first segment has computed it. */

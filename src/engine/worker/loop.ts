@@ -6,17 +6,14 @@ import { decide, readOut, runSegment, runWhole, sharesOf } from './executor.ts';
 import { tellExits } from './exits.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
 import { givesInputBack, type LoadedModel, type LoadedPath, type LoadedSegment } from './models.ts';
-import { drop, Queues, removeWhere } from './queues.ts';
+import { drop, failing, Queues, removeWhere } from './queues.ts';
+import { longest, observe, runningMean, type Speed } from './speed.ts';
 import { chooseTogether } from './variants.ts';
 
 /** The longest a whole path may take in one run, ms: cancellation and other requests wait that long. */
 const MAX_PATH_MS = 20;
 /** How long measured runs are collected before they are reported, ms. */
 const REPORT_INTERVAL_MS = 100;
-/** Weight of the newest run in the running means of a segment's speed and its deviation. */
-const NEWEST_WEIGHT = 0.2;
-/** A run that has to end before a deadline is expected to take its mean time and this many deviations. */
-const DEVIATIONS = 6;
 /** Shorter runs are not announced, unless they are the first of a request, ms. */
 const ANNOUNCED_MS = 2;
 
@@ -288,18 +285,6 @@ export class Loop {
   }
 }
 
-/** Fails the jobs of these samples where the work on them fails. */
-async function failing(items: readonly Item[], work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    for (const item of items) {
-      item.job.fail(error);
-      drop(item);
-    }
-  }
-}
-
 /** Whether every sample of the job can still reach its first exit, or this run answers the job alone and at once. */
 function inTime(job: Job, batch: readonly Item[], now: number, doneAt: number): boolean {
   if (doneAt <= job.deadline && now + job.owedMs <= job.deadline) return true;
@@ -307,26 +292,6 @@ function inTime(job: Job, batch: readonly Item[], now: number, doneAt: number): 
   const inBatch = new Set(batch);
   return job.foundIdle && without.every((item) => inBatch.has(item));
 }
-
-/** Running means of how long something takes, and of how far that was from the mean. */
-interface Speed {
-  msPerElement: number;
-  deviation?: number;
-}
-
-function observe(speed: Speed, msPerElement: number): void {
-  const { msPerElement: mean, deviation = 0 } = speed;
-  if (mean > 0) speed.deviation = runningMean(deviation, Math.abs(msPerElement - mean));
-  speed.msPerElement = runningMean(mean, msPerElement);
-}
-
-/** Time that is rarely exceeded, ms per element. */
-const longest = ({ msPerElement, deviation = 0 }: Speed): number =>
-  msPerElement + DEVIATIONS * deviation;
-
-/** A mean of 0 means that nothing was measured yet. */
-const runningMean = (mean: number, newest: number): number =>
-  mean === 0 ? newest : (1 - NEWEST_WEIGHT) * mean + NEWEST_WEIGHT * newest;
 
 const elementsOf = (batch: readonly Item[]): number =>
   batch.reduce((sum, { elements }) => sum + elements, 0);

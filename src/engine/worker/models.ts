@@ -1,10 +1,6 @@
 /** Loads a bundle: opens its sessions and checks them against the manifest. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { declaredPorts } from '../../bundle/onnx-ports.ts';
 import type { Bundle } from '../../bundle/read.ts';
 import {
-  hasFixedInputs,
   outputName,
   policiesOf,
   type Calibration,
@@ -14,9 +10,9 @@ import {
   type Segment,
   type Variant,
 } from '../../bundle/manifest.ts';
-import { Session, type Provider } from '../../runtime/session.ts';
+import type { Provider, Session } from '../../runtime/session.ts';
 import { at, entry } from '../../util/at.ts';
-import { messageOf } from '../../util/message-of.ts';
+import { openDeclared, openSession, type Open } from './files.ts';
 
 /** A segment with its session open, and what warm-up and runs have measured of it. */
 export interface LoadedSegment extends Segment {
@@ -92,17 +88,7 @@ export async function loadModel(
 ): Promise<LoadedModel> {
   const { directory, manifest } = bundle;
   const keepMemory = isWithin(manifest, MAX_KEPT_FLOPS);
-  const open: Open<Session> = async (file, reads, writes, resident = []) => {
-    const path = join(directory, file);
-    const options = { provider, threads, resident, keepMemory };
-    const session = await Session.load(path, options).catch((error: unknown) => {
-      throw new Error(`${path} cannot be loaded by the ${provider} provider: ${messageOf(error)}`, {
-        cause: error,
-      });
-    });
-    check(path, session, reads, writes, mayFixBatch(manifest, file));
-    return session;
-  };
+  const open = openSession(bundle, { provider, threads, keepMemory });
   const segments = await loadSegments(manifest, open);
   const decoders = await loadExitFiles(manifest, manifest.decoders, manifest.outputs, open);
   const policyFiles = await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
@@ -142,21 +128,6 @@ export async function checkModel(bundle: Bundle): Promise<void> {
   for (const variant of manifest.variants ?? []) await loadVariant(manifest, variant, open);
 }
 
-/** Checks a file by the inputs and outputs that it declares. */
-const openDeclared =
-  ({ directory, manifest }: Bundle): Open<undefined> =>
-  async (file, reads, writes) => {
-    const path = join(directory, file);
-    const bytes = await readFile(path);
-    try {
-      check(path, declaredPorts(bytes), reads, writes, mayFixBatch(manifest, file));
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw new Error(`${path} cannot be loaded: ${error.message}`, { cause: error });
-    }
-    return undefined;
-  };
-
 /**
  * Networks with more work than this for a sample are never opened as one graph, FLOPs: it saves a few calls of 35 µs, and
  * its `If` branches run slower than segments (no blocked convolutions).
@@ -176,14 +147,6 @@ export function givesInputBack({ manifest, decoders }: LoadedModel): boolean {
   const needed = decoders.get(0)?.reads ?? manifest.outputs.map(({ name }) => name);
   return needed.every((name) => manifest.inputs.some((input) => input.name === name));
 }
-
-/** Loads a file of the bundle and checks its inputs and outputs; `resident` outputs stay on the device. */
-type Open<S> = (
-  file: string,
-  reads: readonly Port[],
-  writes: readonly Port[],
-  resident?: readonly string[],
-) => Promise<S>;
 
 const PI: Port = { name: 'pi', dtype: 'float32', shape: ['N'] };
 
@@ -294,53 +257,4 @@ export async function releaseModel(model: LoadedModel): Promise<void> {
   for (const variant of [...model.variants]) await declineVariant(model, variant, 'it was freed');
   const all = [...segments, ...decoders.values(), ...policyFiles.values(), ...(path ? [path] : [])];
   for (const { session } of all) await session.release();
-}
-
-/** Whether a file only ever runs with one sample, so that its N may be the number 1. */
-const mayFixBatch = (manifest: Manifest, file: string): boolean =>
-  file === manifest.path || manifest.max_batch === 1 || !hasFixedInputs(manifest);
-
-/** @throws an error that names the first input or output of `file` that does not match the manifest */
-function check(
-  file: string,
-  { inputs, outputs }: Pick<Session, 'inputs' | 'outputs'>,
-  reads: readonly Port[],
-  writes: readonly Port[],
-  mayFixBatch: boolean,
-): void {
-  const compare = (
-    kind: string,
-    actual: readonly { name: string; type: string; shape: readonly (number | string)[] }[],
-    expected: readonly Port[],
-  ): void => {
-    for (const { name, shape } of expected) {
-      const port = actual.find((candidate) => candidate.name === name);
-      if (!port)
-        throw new Error(
-          `${file} has no ${kind} ${name}; it has ${actual.map((candidate) => candidate.name).join(', ')}.`,
-        );
-      if (port.type !== 'float32')
-        throw new Error(`${file}: the ${kind} ${name} is ${port.type}, not float32.`);
-      const [batch] = port.shape;
-      if (shape[0] === 'N' && typeof batch === 'number' && !(mayFixBatch && batch === 1))
-        throw new Error(
-          `${file}: the ${kind} ${name} is [${port.shape.join(', ')}]: its batch is fixed. Export it with dynamic_axes={'${name}': {0: 'N'}}, or dynamic_shapes where dynamo=True.`,
-        );
-      const fits =
-        port.shape.length === shape.length &&
-        shape.every(
-          (dim, i) =>
-            typeof dim !== 'number' || typeof port.shape[i] !== 'number' || port.shape[i] === dim,
-        );
-      if (!fits)
-        throw new Error(
-          `${file}: the ${kind} ${name} is [${port.shape.join(', ')}], not [${shape.join(', ')}] as in the manifest.`,
-        );
-    }
-  };
-  compare('input', inputs, reads);
-  compare('output', outputs, writes);
-  const unknown = inputs.find(({ name }) => !reads.some((port) => port.name === name));
-  if (unknown)
-    throw new Error(`${file} has the input ${unknown.name}, which is not in the manifest.`);
 }

@@ -126,6 +126,18 @@ export function drop(item: Item): void {
   for (const row of Object.values(item.values)) release(row);
 }
 
+/** Fails the jobs of these samples where the work on them fails. */
+export async function failing(items: readonly Item[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    for (const item of items) {
+      item.job.fail(error);
+      drop(item);
+    }
+  }
+}
+
 /** Removes the values that match from `list`, in place, and returns them. */
 export function removeWhere<T>(list: T[], matches: (value: T) => boolean): T[] {
   const removed = list.filter(matches);

@@ -240,14 +240,18 @@ class Requests {
   private async enqueue(
     id: number,
     models: ModelSet,
-    { model: name, samples, stopping, imageStatistic }: Omit<DecodedRequest, 'exits' | 'encode'>,
+    { model: name, samples, stopping, ...image }: Omit<DecodedRequest, 'exits' | 'encode'>,
     arrivedAt: number,
     watch?: ExitWatch,
   ): Promise<RunResult> {
     this.opening.add(id);
     const model = await models.model(name);
     if (!this.opening.delete(id)) throw clientLeft();
-    const job = new Job(id, model, samples, stopping, arrivedAt, watch, imageStatistic);
+    const isDrawn = this.shadows.draws(id);
+    const { collect, ...drawn } = image;
+    // A shadow run compares the outputs.
+    const about = isDrawn ? drawn : image;
+    const job = new Job(id, model, samples, stopping, arrivedAt, watch, about);
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
     const work = {
       samples: samples.length,
@@ -262,7 +266,10 @@ class Requests {
     const result = await job.result;
     const depths = result.samples.map(({ depth }) => depth);
     this.predictor.observe(model.manifest, depths, variantsOf(result));
-    if (this.shadows.draws(id)) this.shadows.take(model, samples, result);
+    if (isDrawn) {
+      this.shadows.take(model, samples, result);
+      result.samples.forEach((sample, index) => collect?.(index, sample));
+    }
     return result;
   }
 

@@ -34,7 +34,10 @@ let released = 0;
  */
 function modelWithVariant(limit = 1, ms = 1): LoadedModel {
   const session = (last: number, form: string) => ({
-    release: () => Promise.resolve(void released++),
+    release: () => {
+      released++;
+      return Promise.resolve();
+    },
     run: ({ x }: Tensors): Promise<Tensors> => {
       before();
       const values = x!.data as Float32Array;
@@ -76,7 +79,7 @@ const image = (
   values: readonly number[],
   stopping: StoppingParameters = { threshold: 1 },
   watch?: ExitWatch,
-): Job => new Job(0, model, samples(values), stopping, clock(), watch, mean);
+): Job => new Job(0, model, samples(values), stopping, clock(), watch, { imageStatistic: mean });
 const resultOf = async ({ result }: Job) =>
   (await result).samples.map(({ depth, reason, variant }) => [depth, reason, variant]);
 
