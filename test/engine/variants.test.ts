@@ -43,6 +43,11 @@ beforeAll(async () => {
     files: { 'int8-decode.onnx': decoder },
     variant: { decoders: [{ file: 'int8-decode.onnx', exit: 3, reads: ['x'] }] },
   });
+  for (const slow of ['float', 'int8'] as const)
+    await write(`partly-${slow}`, {
+      slow,
+      variant: { segments: ['layer-00.onnx', 'int8-02.onnx', 'layer-03.onnx'] },
+    });
   const x = input('x', ['N', 4]);
   const level = input('level', ['N']);
   const next = { next_y: mul(x, 0.3) };
@@ -96,6 +101,14 @@ describe('the choice', () => {
   it('reads out by the decoder of the variant where it has one', async () => {
     const { seen } = await run('own-decoder', [IN_RANGE, BELOW]);
     expect(seen.map(({ factor }) => factor)).toEqual([1.2, FACTORS.float[1]]);
+  });
+
+  it('shares the segments that the variant takes from float, also where it is not used', async () => {
+    const factor = async (slow: string, level: number) =>
+      (await run(`partly-${slow}`, [level])).seen[0]!.factor;
+    expect(await factor('float', IN_RANGE)).toBe(0.15);
+    expect(await factor('float', BELOW)).toBe(FACTORS.float[1]);
+    expect(await factor('int8', IN_RANGE)).toBe(FACTORS.float[1]);
   });
 
   it('is float where the warm-up found the variant no faster', async () => {
