@@ -109,6 +109,7 @@ const startEngine = (
       maxMemoryBytes: limits.maxMemoryBytes,
       shed,
       shadowShare,
+      serveWithOne: true,
       openOnFirstUse: true,
       log,
     },

@@ -1,6 +1,6 @@
 /** The messages between the engine and its workers. */
 import type { Bundle, Refusal } from '../../bundle/read.ts';
-import type { ProblemCode } from '../../errors.ts';
+import { Problem, type ProblemCode } from '../../errors.ts';
 import type { Provider } from '../../runtime/session.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
@@ -157,3 +157,7 @@ export interface ShadowReport {
    */
   readonly distance?: number;
 }
+
+/** The error that a worker reported. */
+export const errorOf = ({ code, detail }: Extract<FromWorker, { type: 'failed' }>): Error =>
+  code === 'internal' ? new Error(detail) : new Problem(code, detail);
