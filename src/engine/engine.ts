@@ -194,6 +194,7 @@ export class Engine {
         this.watchdog.running(slot, message.ids, message.ms);
         break;
       case 'refused':
+      case 'measured':
       case 'opened':
       case 'unopened':
         this.repository.receive(slot, message);

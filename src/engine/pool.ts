@@ -41,6 +41,11 @@ export interface EngineOptions {
   readonly shadowShare?: number;
   /** Batch samples of different requests where that is faster. */
   readonly regroup?: boolean;
+  /**
+   * Which numeric forms may run: `float` alone, the default; `auto`, those that are in their range and faster than float here;
+   * or the name of one, which then runs always, for measuring it.
+   */
+  readonly variants?: string;
   /** Serve as soon as one worker is ready, while the others start; default: wait for all. */
   readonly serveWithOne?: boolean;
   /** Open the sessions of bundles that are not a default with their first request; default: all at start. */
@@ -82,11 +87,15 @@ export interface Pool extends Present {
  */
 export async function startPool(options: EngineOptions): Promise<Pool> {
   const { modelsDir, entry, settings, only, isolation = 'thread' } = options;
-  const { provider = 'auto', threads = 1, regroup = true, shadowShare, log } = options;
+  const { provider = 'auto', threads = 1, regroup = true, shadowShare, variants, log } = options;
   const found = await loadBundles(modelsDir, options.check);
   const all = found.bundles.filter(({ manifest }) => only?.includes(manifest.name) ?? true);
   const bundles = withDefaults(all, log);
-  const common = { threads, regroup, ...(shadowShare && { shadowShare }) };
+  const common = {
+    ...{ threads, regroup },
+    ...(shadowShare && { shadowShare }),
+    ...(variants !== undefined && { variants }),
+  };
   const onFirstUse = (served: readonly Bundle[]): string[] =>
     options.openOnFirstUse ? notDefault(served) : [];
   const first = await startWorker(isolation, entry, {

@@ -21,6 +21,8 @@ export interface SampleResult {
   readonly pi: readonly number[];
   /** The statistic of the input that segment 0 computes, such as its noise level; where the model has one. */
   readonly statistic?: number;
+  /** The variant that ran after the first segment, or `float`; where the model has variants. */
+  readonly variant?: string;
   /** Every model output by name. */
   readonly outputs: Record<string, Array32>;
 }
@@ -45,6 +47,13 @@ export interface ReachedExit {
 /** A reached exit, with the answer there where that was asked for: bytes as `ExitEncoder` makes them. */
 export interface TaskExit extends ReachedExit {
   readonly answer?: Uint8Array;
+}
+
+/** Follows the samples of a request from exit to exit. */
+export interface ExitWatch {
+  /** Whether it wants the outputs at each exit as well. */
+  readonly wantsOutputs: boolean;
+  reached(exit: ReachedExit, outputs: SampleResult['outputs'] | undefined): void;
 }
 
 /** Encodes the answer of one sample at an exit, inside a worker. @param outputs every model output by name */
@@ -122,6 +131,8 @@ export interface DecodedRequest {
   readonly samples: readonly Sample[];
   /** The parameters in force: those of the request, or of its JSON body. */
   readonly stopping: StoppingParameters;
+  /** Where the samples are parts of one image, which takes one variant: its statistic, from those of its parts. */
+  readonly imageStatistic?: (parts: readonly number[]) => number;
   /** Where the caller follows the exits: what encodes the answers there, if those are wanted too. */
   readonly exits?: { readonly encode?: ExitEncoder };
   /**
@@ -129,7 +140,7 @@ export interface DecodedRequest {
    * samples holds is its answer, and not its outputs and then its answer.
    * @param index the sample's place in the request
    */
-  collect?(index: number, result: SampleResult): void;
+  readonly collect?: (index: number, result: SampleResult) => void;
   encode(result: RunResult): Promise<TaskAnswer>;
 }
 

@@ -23,6 +23,8 @@ const depthHeaders: Readonly<Record<string, string>> = {
   'x-stop-depth-mean': 'Mean depth over the samples.',
   'x-max-depth': "The model's depth T.",
   'x-stop-reason': 'Why the deepest sample stopped.',
+  'x-variant':
+    'The variant in which the deepest sample ran, such as int8, or float; of models that have variants.',
   'x-seed': 'The seed, where depths were sampled.',
   'x-tolerance': 'The row of the calibration table that was used, with rule=tolerance.',
   'x-guaranteed': 'Whether the promise of that row holds for this answer: true or false.',

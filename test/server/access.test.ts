@@ -169,6 +169,7 @@ describe('CORS_ORIGINS', () => {
     const answer = await recover(service, { origin, ...bearer(API) });
     expect(answer.headers).toMatchObject({ 'access-control-allow-origin': origin });
     expect(answer.headers['access-control-expose-headers']).toContain('x-stop-depth');
+    expect(answer.headers['access-control-expose-headers']).toContain('x-variant');
     expect(answer.headers.vary).toMatch(/Origin/);
     const foreign = await recover(service, { origin: 'https://evil.example', ...bearer(API) });
     expect(foreign.headers).not.toHaveProperty('access-control-allow-origin');

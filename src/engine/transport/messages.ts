@@ -20,6 +20,8 @@ export interface WorkerOptions {
   readonly measured?: readonly Measured[];
   /** The share of requests whose early answers are compared with full depth in idle time; default: 0. */
   readonly shadowShare?: number;
+  /** See `EngineOptions`. */
+  readonly variants?: string;
 }
 
 /** What a warm-up finds out about a model. */
@@ -28,6 +30,15 @@ export interface Measured {
   /** The batch limit of each segment. */
   readonly limits: readonly number[];
   readonly pathIsFaster: boolean;
+  /** The variants: the batch limits of their segments, or why they are not used. */
+  readonly variants?: readonly MeasuredVariant[];
+}
+
+/** What a warm-up finds out about a variant. */
+export interface MeasuredVariant {
+  readonly name: string;
+  readonly limits: readonly number[];
+  readonly declined?: string;
 }
 
 /** Times are those of `clock()` (src/util/clock.ts), which both sides share. */
@@ -72,6 +83,8 @@ export type FromWorker =
     }
   /** A bundle could not be opened at its first request. */
   | { readonly type: 'refused'; readonly refusal: Refusal }
+  /** A bundle with variants was opened by its first request. */
+  | { readonly type: 'measured'; readonly generation?: number; readonly measured: Measured }
   | { readonly type: 'opened'; readonly generation?: number; readonly measured: Measured }
   | { readonly type: 'unopened'; readonly generation?: number; readonly reason: string }
   /** The worker cannot serve, and ends. */
@@ -122,6 +135,8 @@ export interface SegmentRun {
   readonly model: string;
   /** The segment's last layer. */
   readonly layer: number | 'path';
+  /** The variant that ran, where it was not float. */
+  readonly variant?: string;
   readonly batch: number;
   readonly seconds: number;
 }
@@ -132,6 +147,8 @@ export interface Summary {
   readonly maxDepth: number;
   readonly depths: readonly number[];
   readonly reasons: readonly StopReason[];
+  /** The variant of each sample, where the model has variants. */
+  readonly variants?: readonly string[];
   readonly timing: RunResult['timing'];
   /** Of a traced request, in the order in which they began. */
   readonly steps?: readonly Step[];

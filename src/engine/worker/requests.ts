@@ -1,16 +1,24 @@
 /** A worker's requests: decodes them, runs their samples and encodes the answers. */
 import type { Bundle } from '../../bundle/read.ts';
 import { clientLeft, Problem } from '../../errors.ts';
-import { messageOf } from '../../util/message-of.ts';
+import { messageOf, stackOf } from '../../util/message-of.ts';
 import { clock } from '../../util/clock.ts';
 import { owned } from '../../util/owned.ts';
 import type { WorkerLine } from '../transport/handle.ts';
 import type { Measured, ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
 import { Outbox } from '../transport/outbox.ts';
-import type { Admit, Claim, DecodedRequest, Decoder, RunResult, TaskFiles } from '../types.ts';
+import type {
+  Admit,
+  Claim,
+  DecodedRequest,
+  Decoder,
+  ExitWatch,
+  RunResult,
+  TaskFiles,
+} from '../types.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { ExitReports } from './exits.ts';
-import { Job, type ExitWatch } from './jobs.ts';
+import { Job } from './jobs.ts';
 import { Loop } from './loop.ts';
 import type { LoadedModel } from './models.ts';
 import { Predictor } from './predictor.ts';
@@ -37,15 +45,22 @@ export async function serve(
   const { provider, notes, refused, measured } = loaded;
   const refusedNames = new Set(refused.map(({ name }) => name));
   const served = options.bundles.filter(({ manifest }) => !refusedNames.has(manifest.name));
-  const open: ShelfActions['open'] = (bundle, measured) => {
+  const open: ShelfActions['open'] = async (bundle, measured) => {
     // What was measured before the start is of the bundles that were there then.
     const known = options.bundles.includes(bundle) ? options.measured : measured && [measured];
-    return openModel(bundle, { ...options, provider, measured: known ?? [] });
+    const model = await openModel(bundle, { ...options, provider, measured: known ?? [] });
+    if (bundle.manifest.variants)
+      line.post({ type: 'measured', ...generationOf(bundle), measured: measurementsOf(model) });
+    return model;
   };
   const requests = new Requests(line, loaded.models, served, decode, open, options.shadowShare);
   line.onMessage((message) => requests.receive(message));
   line.post({ type: 'ready', provider, notes, refused, measured });
 }
+
+const generationOf = ({ generation }: Bundle): { readonly generation?: number } => ({
+  ...(generation !== undefined && { generation }),
+});
 
 /** Predicted compute of a request that sends its messages with its answer, ms. */
 const SHORT_MS = 2;
@@ -128,8 +143,7 @@ class Requests {
   }
 
   private async open(bundle: Bundle, measured: Measured | undefined): Promise<void> {
-    const { generation } = bundle;
-    const about = { ...(generation !== undefined && { generation }) };
+    const about = generationOf(bundle);
     try {
       const model = await this.shelf.prepare(bundle, measured);
       this.outbox.post({ type: 'opened', ...about, measured: measurementsOf(model) });
@@ -165,11 +179,13 @@ class Requests {
     const encodedFrom = clock();
     const answer = await decoded.encode(result);
     steps?.ran('encode', encodedFrom, clock());
+    const variants = variantsOf(result);
     const summary = {
       model: result.model,
       maxDepth: result.maxDepth,
       depths: result.samples.map(({ depth }) => depth),
       reasons: result.samples.map(({ reason }) => reason),
+      ...(variants && { variants }),
       timing: result.timing,
       ...(steps && { steps: steps.all }),
     };
@@ -241,17 +257,17 @@ class Requests {
   private async enqueue(
     { id, arrivedAt }: Pick<Perform, 'id' | 'arrivedAt'>,
     models: ModelSet,
-    { model: name, samples, stopping, collect }: Omit<DecodedRequest, 'exits' | 'encode'>,
+    { model: name, samples, stopping, ...image }: Omit<DecodedRequest, 'exits' | 'encode'>,
     { watch, steps }: { watch?: ExitWatch | undefined; steps?: Steps | undefined } = {},
   ): Promise<RunResult> {
     this.opening.add(id);
     const model = await models.model(name);
     if (!this.opening.delete(id)) throw clientLeft();
-    const job = new Job(id, model, samples, stopping, arrivedAt, watch);
-    job.steps = steps;
     const isDrawn = this.shadows.draws(id);
+    const { collect, ...drawn } = image;
     // A shadow run compares the outputs.
-    job.collect = isDrawn ? undefined : collect;
+    const job = new Job(id, model, samples, stopping, arrivedAt, watch, isDrawn ? drawn : image);
+    job.steps = steps;
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
     const work = {
       samples: samples.length,
@@ -265,7 +281,7 @@ class Requests {
     this.loop.add(job);
     const result = await job.result;
     const depths = result.samples.map(({ depth }) => depth);
-    this.predictor.observe(model.manifest, depths);
+    this.predictor.observe(model.manifest, depths, variantsOf(result));
     if (isDrawn) {
       this.shadows.take(model, samples, result);
       result.samples.forEach((sample, index) => collect?.(index, sample));
@@ -283,6 +299,8 @@ class Requests {
   }
 }
 
-/** For the log; a caller sees no more than `internal`. */
-const stackOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** The variants of an answer's samples; undefined where the model has none. */
+function variantsOf({ samples }: RunResult): string[] | undefined {
+  const variants = samples.flatMap(({ variant }) => variant ?? []);
+  return variants.length > 0 ? variants : undefined;
+}

@@ -10,7 +10,7 @@ import {
   depthHeaders,
   depthSummary,
   jsonAnswer,
-  readablePi,
+  stopFields,
 } from '../common/depth-report.ts';
 import { jsonBytes } from '../common/exits.ts';
 import { Base64 } from '../common/media-types.ts';
@@ -96,14 +96,14 @@ export class Denoised {
   }
 }
 
-/** The root mean square of the tiles' noise levels, of 255; nothing where the model does not estimate it. */
+/** The root mean square of the tiles' noise levels. */
+export const imageNoiseLevel = (levels: readonly number[]): number =>
+  Math.sqrt(levels.reduce((sum, level) => sum + level ** 2, 0) / levels.length);
+
+/** The noise level, of 255; nothing where the model does not estimate it. */
 function noiseLevelOf({ samples }: RunResult): number | undefined {
-  let squares = 0;
-  for (const { statistic } of samples) {
-    if (statistic === undefined) return undefined;
-    squares += statistic ** 2;
-  }
-  return Number(Math.sqrt(squares / samples.length).toFixed(2));
+  const levels = samples.flatMap(({ statistic }) => statistic ?? []);
+  return levels.length < samples.length ? undefined : Number(imageNoiseLevel(levels).toFixed(2));
 }
 
 /** before + strength · (after − before). */
@@ -140,10 +140,10 @@ export async function encodeImages(
       body: bytes,
     };
   }
-  const samples = result.samples.map(({ depth, reason, pi }, i) => {
+  const samples = result.samples.map((sample, i) => {
     const { x, y } = at(tiles, i);
     const place = { x: x.start, y: y.start, width: x.end - x.start, height: y.end - y.start };
-    return { depth, reason, pi: readablePi(pi), ...place };
+    return { ...stopFields(sample), ...place };
   });
   const { width, height } = frame;
   return jsonAnswer(result, {

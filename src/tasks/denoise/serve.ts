@@ -29,6 +29,7 @@ import {
   encodeDepths,
   encodeImageAt,
   encodeImages,
+  imageNoiseLevel,
   type Sent,
 } from './answer.ts';
 import { fillHidden } from './hidden.ts';
@@ -78,6 +79,7 @@ export const denoise: Task = {
       model: manifest.name,
       samples: cut.map((tile) => ({ [name]: tile })),
       stopping: request.stopping,
+      imageStatistic: imageNoiseLevel,
       ...exitsOf(
         request,
         // An image of several tiles has no state between exits: they are at different ones.
