@@ -148,7 +148,9 @@ export class Supervisor {
     for (let failures = 1; !this.closing; failures++) {
       const attempt = this.startOne();
       this.starting.add(attempt);
-      const handle = await attempt.catch((error: unknown) => this.events.log(messageOf(error)));
+      const handle = await attempt.catch((error: unknown) => {
+        this.events.log(messageOf(error));
+      });
       this.starting.delete(attempt);
       if (handle || this.closing) return handle ?? undefined;
       if (failures === MAX_RESTARTS) givenUp?.();

@@ -3,7 +3,7 @@ import { isMainThread } from 'node:worker_threads';
 import { processLine } from '../transport/processes.ts';
 import { threadLine } from '../transport/threads.ts';
 import type { Decoder } from '../types.ts';
-import { serve } from './requests.ts';
+import { serve } from './serve.ts';
 
 /**
  * Serves the engine that started this thread or process.

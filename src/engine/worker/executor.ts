@@ -1,13 +1,22 @@
 /** Runs a batch through a segment, and reads out the samples that stop at its exit. */
 import { FLOAT, outputName, policiesOf } from '../../bundle/manifest.ts';
 import { floats, tensor, type Tensor, type Tensors } from '../../runtime/session.ts';
+import type { StopReason } from '../../stopping/reasons.ts';
 import { stops } from '../../stopping/rule.ts';
 import { at, entry } from '../../util/at.ts';
-import type { Item, Job, Stopped } from './jobs.ts';
+import type { Item, Job } from './jobs.ts';
 import { clock } from '../../util/clock.ts';
 import type { LoadedExitFile, LoadedModel, LoadedPath } from './models.ts';
 import { fromRow, stack, type Row } from './rows.ts';
 import { chooseEach } from './variants.ts';
+
+/** A sample that stops at an exit; its outputs are still to be read out. */
+export interface Stopped {
+  readonly item: Item;
+  /** The exit, from 0. */
+  readonly at: number;
+  readonly reason: StopReason;
+}
 
 /** A batch after a segment, split into the samples that stop at its exit and those that go on. */
 export interface SegmentResult {

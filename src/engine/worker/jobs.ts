@@ -1,6 +1,5 @@
 /** Requests inside a worker: their samples, how far each has come, and the result once all have stopped. */
 import type { CertifiedRule, Stoppable, StoppingParameters } from '../../stopping/parameters.ts';
-import type { StopReason } from '../../stopping/reasons.ts';
 import {
   certifiedAt,
   resolveStopping,
@@ -291,12 +290,4 @@ export class Item implements Waiting {
   get hasResult(): boolean {
     return this.passed >= this.job.firstComputing;
   }
-}
-
-/** A sample that stops at an exit; its outputs are still to be read out. */
-export interface Stopped {
-  readonly item: Item;
-  /** The exit, from 0. */
-  readonly at: number;
-  readonly reason: StopReason;
 }

@@ -2,9 +2,9 @@
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import type { SegmentRun } from '../transport/messages.ts';
-import { decide, readOut, runSegment, runWhole, sharesOf } from './executor.ts';
+import { decide, readOut, runSegment, runWhole, sharesOf, type Stopped } from './executor.ts';
 import { tellExits } from './exits.ts';
-import type { Item, Job, Stopped } from './jobs.ts';
+import type { Item, Job } from './jobs.ts';
 import { givesInputBack, type LoadedModel, type LoadedPath, type LoadedSegment } from './models.ts';
 import { drop, failing, Queues, removeWhere } from './queues.ts';
 import { longest, observe, runningMean, type Speed } from './speed.ts';

@@ -5,7 +5,7 @@ import { messageOf, stackOf } from '../../util/message-of.ts';
 import { clock } from '../../util/clock.ts';
 import { owned } from '../../util/owned.ts';
 import type { WorkerLine } from '../transport/handle.ts';
-import type { Measured, ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
+import type { Measured, ToWorker, Work } from '../transport/messages.ts';
 import { Outbox } from '../transport/outbox.ts';
 import type {
   Admit,
@@ -22,52 +22,19 @@ import { Job } from './jobs.ts';
 import { Loop } from './loop.ts';
 import type { LoadedModel } from './models.ts';
 import { Predictor } from './predictor.ts';
-import { loadModels, openModel, type Loaded } from './providers.ts';
+import type { Loaded } from './providers.ts';
 import { Shadows } from './shadows.ts';
 import { Shelf, type ModelSet, type ShelfActions } from './shelf.ts';
 import { Steps } from './steps.ts';
 import { measurementsOf } from './warm-up.ts';
-
-/** Loads the models and serves requests until told to close. Where no model can be loaded it reports `unfit` and ends. */
-export async function serve(
-  line: WorkerLine,
-  options: WorkerOptions,
-  decode: Decoder,
-): Promise<void> {
-  let loaded: Loaded;
-  try {
-    loaded = await loadModels(options);
-  } catch (error) {
-    line.post({ type: 'unfit', reason: messageOf(error) });
-    line.close();
-    return;
-  }
-  const { provider, notes, refused, measured } = loaded;
-  const refusedNames = new Set(refused.map(({ name }) => name));
-  const served = options.bundles.filter(({ manifest }) => !refusedNames.has(manifest.name));
-  const open: ShelfActions['open'] = async (bundle, measured) => {
-    // What was measured before the start is of the bundles that were there then.
-    const known = options.bundles.includes(bundle) ? options.measured : measured && [measured];
-    const model = await openModel(bundle, { ...options, provider, measured: known ?? [] });
-    if (bundle.manifest.variants)
-      line.post({ type: 'measured', ...generationOf(bundle), measured: measurementsOf(model) });
-    return model;
-  };
-  const requests = new Requests(line, loaded.models, served, decode, open, options.shadowShare);
-  line.onMessage((message) => requests.receive(message));
-  line.post({ type: 'ready', provider, notes, refused, measured });
-}
-
-const generationOf = ({ generation }: Bundle): { readonly generation?: number } => ({
-  ...(generation !== undefined && { generation }),
-});
 
 /** Predicted compute of a request that sends its messages with its answer, ms. */
 const SHORT_MS = 2;
 
 type Perform = Extract<ToWorker, { type: 'perform' }>;
 
-class Requests {
+/** The requests of a worker, from message to answer. */
+export class Requests {
   private readonly loop: Loop;
   private readonly outbox: Outbox;
   private readonly predictor = new Predictor();
@@ -304,3 +271,8 @@ function variantsOf({ samples }: RunResult): string[] | undefined {
   const variants = samples.flatMap(({ variant }) => variant ?? []);
   return variants.length > 0 ? variants : undefined;
 }
+
+/** Which of the bundles of one name it is. */
+export const generationOf = ({ generation }: Bundle): { readonly generation?: number } => ({
+  ...(generation !== undefined && { generation }),
+});
