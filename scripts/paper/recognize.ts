@@ -2,10 +2,20 @@
 import { exits } from './recognize/exits.ts';
 import { objective } from './recognize/objective.ts';
 import { rules } from './recognize/rules.ts';
+import { recognize as recipe } from '../../src/tasks/learning.ts';
+import { gainPart } from './gain.ts';
 import type { Reproduction } from './report.ts';
 import { training } from './training.ts';
 
+const gain = gainPart({
+  model: 'recognize-cifar100',
+  metric: recipe.metric,
+  oneSize: true,
+  traffic: (manifest, { data, modelsDir }, seed) =>
+    recipe.traffic({ data }, manifest, modelsDir, seed),
+});
+
 export const recognize: Reproduction = {
   title: 'Recognition',
-  parts: [exits, objective, rules, training('recognize')],
+  parts: [exits, gain, objective, rules, training('recognize')],
 };

@@ -9,7 +9,7 @@ import { loadModels, percent, testTasks, type ModelPair } from './setting.ts';
 export const accuracy: Part = {
   name: 'accuracy',
   about:
-    'Accuracy, steps and time on 600 tasks of unseen classes, beside MAML with a fixed number of steps and the published values.',
+    'Accuracy, steps and time on tasks of unseen classes, beside MAML with a fixed number of steps and the published values.',
   run,
 };
 
@@ -17,7 +17,7 @@ const TASKS = 600;
 
 async function run(options: ReproduceOptions): Promise<Section[]> {
   const models = await loadModels(options);
-  const conditions = await testTasks(models, options, models.rows, TASKS);
+  const conditions = await testTasks(models, options, models.rows, options.count ?? TASKS);
   const manifests = [models.stop, ...(models.fixed ? [models.fixed] : [])];
   const engine = await startEngine(
     options.modelsDir,
