@@ -21,6 +21,11 @@ import type { Part, ReproduceOptions, Section } from './report.ts';
 /** Seed of the traffic; calibration uses another. */
 const SEED = 31_337;
 
+/** Requests of one size that run together for their quality, and those that are timed alone, each so often. */
+const TOGETHER = 64;
+const TIMED = 192;
+const REPEATS = 5;
+
 /** What differs between tasks. */
 export interface GainPart {
   /** Of the part; `gain` where absent. */
@@ -29,7 +34,7 @@ export interface GainPart {
   /** The bundle, where `--model` names none. */
   readonly model: string;
   readonly metric: Metric;
-  /** Whether requests are all of one size, so that an exit takes each the same time: the median over all counts. */
+  /** Whether requests are all of one size, so that an exit takes each the same time: that of some of them, alone. */
   readonly oneSize?: true;
   readonly traffic: (
     manifest: Manifest,
@@ -61,25 +66,26 @@ export const gainPart = ({
       const half = Math.ceil(count / 2);
       const total = count + 2 * half;
       let done = 0;
-      const traced = (part: Traffic, n: number): Promise<TracedKind[]> =>
+      const traced = (part: Traffic, n: number, again = oneSize ? 1 : drawn.repeats) =>
         traceTraffic(engine, manifest, part, n, metric, {
-          repeats: quick ? 1 : drawn.repeats,
-          together: 1,
-          onRequest: () => onProgress(part.part, ++done / total / (quick ? 1 : drawn.repeats)),
+          repeats: quick ? 1 : again,
+          together: oneSize && again === 1 ? TOGETHER : 1,
+          onRequest: () => onProgress(part.part, Math.min(1, ++done / total)),
           ...(drawn.untouched && { untouched: drawn.untouched }),
           ...(drawn.statistic && { statistic: drawn.statistic }),
         });
       const selection = await traced(drawn.selection, half);
       const certification = await traced(drawn.certification, count);
       const test = drawn.test && (await traced(drawn.test, half));
-      const ms = manifest.exits.map((_, i) => median(certification.map((one) => one.ms[i]!)));
-      const timed = (part: TracedKind[]) => (oneSize ? part.map((one) => ({ ...one, ms })) : part);
+      const alone = oneSize && (await traced(drawn.selection, quick ? 4 : TIMED, REPEATS));
+      const ms = alone && manifest.exits.map((_, i) => median(alone.map((one) => one.ms[i]!)));
+      const timed = (part: TracedKind[]) => (ms ? part.map((one) => ({ ...one, ms })) : part);
       const parts: TracedParts = {
         selection: timed(selection),
         certification: timed(certification),
         ...(test && { test: timed(test) }),
       };
-      const text = `${bundle}, ${drawn.name}, seed ${SEED}: ${count} requests to certify on, half as many to choose rules and to test.`;
+      const text = `${bundle}, ${drawn.name}, seed ${SEED}: ${count} requests to certify on, half as many to choose rules and to test.${ms ? ` The time of an exit is that of ${alone.length} requests, medians of ${REPEATS} runs.` : ''}`;
       return await gainSections(parts, { metric, manifest, text, name });
     } finally {
       await engine.close();
@@ -97,7 +103,7 @@ async function gainSections(
   const of = name === 'gain' ? '' : ` of ${manifest.name}`;
   return [
     {
-      ...gainSection(report.gain, metric, `Adaptivity gain${of}`, text),
+      ...gainSection(report.gain, metric, manifest, { heading: `Adaptivity gain${of}`, text }),
       figures: [await curveOf(measuredOn, metric, manifest, `${name}.svg`)],
     },
     classSection(report, metric, of),
@@ -108,10 +114,12 @@ async function gainSections(
 export function gainSection(
   rows: readonly AdaptivityGain[],
   { unit }: Metric,
-  heading: string,
-  text: string,
+  { exits }: Pick<Manifest, 'exits'>,
+  { heading, text }: Pick<Section, 'heading'> & { readonly text: string },
 ): Section {
   const safe = shareFormat(unit);
+  const nameOf = ({ rule }: Measured): string =>
+    rule.kind === 'fixed' ? `depth ${exits[rule.exit]}` : rule.name;
   const ms = (measured: Measured | null): string | undefined => measured?.figures.ms.toFixed(3);
   return {
     heading,
@@ -121,15 +129,15 @@ export function gainSection(
       (unit === 'dB' ? '' : ' Safe: points above the best single exit.'),
     tables: [
       {
-        columns: [`tolerance, ${unit}`, 'reference', 'ms', 'policy', 'safe', 'bound', 'mean layers', 'ms', 'gain', 'lookup, ms', 'oracle, ms', 'oracle gain', 'share of its saving'], // prettier-ignore
+        columns: [`tolerance, ${unit}`, 'reference', 'reference, ms', 'policy', 'safe', 'bound', 'mean layers', 'policy, ms', 'gain', 'lookup, ms', 'oracle, ms', 'oracle gain', 'share of its saving'], // prettier-ignore
         rows: rows.map((row) => {
           const { reference, policy, lookup, oracle } = row;
           const saving = reference && reference.figures.ms - oracle.ms;
           return [
             row.tolerance,
-            reference?.rule.name ?? `none is safe, at best ${safe(row.bestShare!)}`,
+            reference ? nameOf(reference) : `none is safe, at best ${safe(row.bestShare!)}`,
             ms(reference),
-            policy?.rule.name ?? 'none is safe',
+            policy ? nameOf(policy) : 'none is safe',
             policy ? safe(policy.figures.share) : undefined,
             policy ? safe(policy.bound) : undefined,
             policy?.figures.meanDepth.toFixed(2),
@@ -171,7 +179,7 @@ export function classSection(
   return {
     heading: `Classes of the mix and exits, default tolerance${of}`,
     text:
-      `At ${calibration.default} ${unit}, on ${part}. ` +
+      `Tolerance ${calibration.default} (${unit}), on ${part}. ` +
       (prunable.length > 0
         ? `Exits that calibration would prune: ${prunable.join(', ')}.`
         : 'Calibration would prune no exit.'),
@@ -190,29 +198,31 @@ const ratio = (value: Ratio | null): string =>
     ? `${value.value.toFixed(2)} (${value.low.toFixed(2)}–${value.high.toFixed(2)})`
     : 'none is safe';
 
-/** Thresholds of the curve. */
-const THRESHOLDS = [0.01, 0.02, 0.05, ...Array.from({ length: 9 }, (_, i) => (i + 1) / 10), 0.95, 0.98, 0.99, 0.999]; // prettier-ignore
+/** How many thresholds the curve has, at the quantiles of π. */
+const THRESHOLDS = 24;
 
 /** Mean quality over mean time: the policy at many thresholds, every request at one depth, and each at its best exit. */
 export async function curveOf(
   requests: readonly TracedRequest[],
-  { unit, loss }: Metric,
+  metric: Metric,
   { exits, name }: Manifest,
   file: string,
 ) {
   const mean = (
     of: (request: TracedRequest, exit: number) => number,
     pick: (request: TracedRequest) => number,
-  ) =>
-    // prettier-ignore
-    requests.reduce((sum, request) => sum + of(request, pick(request)), 0) / requests.length;
+  ) => requests.reduce((sum, request) => sum + of(request, pick(request)), 0) / requests.length;
   const point = (pick: (request: TracedRequest) => number) => ({
     x: mean(({ ms }, exit) => ms[exit]!, pick),
     y: mean(({ quality }, exit) => quality[exit]!, pick),
   });
   const best = ({ quality }: TracedRequest): number =>
-    quality.reduce((at, value, exit) => (loss(quality[at]!, value) < 0 ? exit : at), 0);
-  const policy = THRESHOLDS.map((tau) => point((request) => exitOf(thresholdRule(tau), request)));
+    quality.reduce((at, value, exit) => (metric.loss(quality[at]!, value) < 0 ? exit : at), 0);
+  const pi = Float64Array.from(requests.flatMap((request) => request.pi)).sort();
+  const policy = Array.from({ length: THRESHOLDS }, (_, k) => {
+    const rule = thresholdRule(pi[Math.floor((k * pi.length) / THRESHOLDS)]!);
+    return point((request) => exitOf(rule, request));
+  });
   return {
     file,
     caption: 'Quality over time: the policy and the fixed depths',
@@ -220,8 +230,8 @@ export async function curveOf(
       title: name,
       x: { title: 'mean time of a request, ms' },
       y: {
-        title: unit === 'dB' ? 'mean quality, dB' : 'accuracy, %',
-        reverse: loss(0, 1) > 0,
+        title: metric.unit === 'dB' ? 'mean quality, dB' : 'accuracy, %',
+        reverse: metric.loss(0, 1) > 0,
       },
       curves: [
         {
@@ -229,7 +239,7 @@ export async function curveOf(
           points: exits.map((depth, exit) => ({ ...point(() => exit), label: String(depth) })),
         },
         { name: 'policy, by threshold', points: policy.sort((a, b) => a.x - b.x) },
-        { name: 'each request at its best exit (oracle)', points: [point(best)], line: false },
+        { name: 'best exit of each (oracle)', points: [point(best)], line: false },
       ],
     }),
   };

@@ -60,7 +60,7 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
       );
       const heading = `Adaptivity gain, ${together === 1 ? 'one request alone' : `${together} requests together`}`;
       const text = `${count} requests to certify on, half as many to choose rules and to test (seed ${SEED}). The time of an exit is that of ${TIMED} requests, medians of ${REPEATS} runs.`;
-      const section = gainSection(report.gain, nmse, heading, text);
+      const section = gainSection(report.gain, nmse, manifest, { heading, text });
       if (together === 1)
         sections.push(
           { ...section, figures: [await curveOf(at(parts.test), nmse, manifest, 'gain.svg')] },
