@@ -61,6 +61,7 @@ function section(
     text:
       `Accuracy in %, with 95 % confidence intervals over ${adaptive![0]!.n} tasks a row. Ours is inductive: queries are normalised with the ` +
       'statistics of the support set.' +
+      (fixed && stop.exits[0] === 0 ? ' MAML’s step 1 is the start of MAML-stop.' : '') +
       (published
         ? ' The published values are transductive: all queries of a task are normalised together.'
         : ''),
