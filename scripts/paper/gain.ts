@@ -32,7 +32,7 @@ export interface GainPart {
   readonly name?: string;
   readonly needs?: Part['needs'];
   /** The bundle, where `--model` names none. */
-  readonly model: string;
+  readonly model: string | ((modelsDir: string) => Promise<string>);
   readonly metric: Metric;
   /** Whether requests are all of one size, so that an exit takes each the same time: that of some of them, alone. */
   readonly oneSize?: true;
@@ -57,7 +57,8 @@ export const gainPart = ({
   ...(needs && { needs }),
   async run(options) {
     const { modelsDir, quick, count: asked, onProgress } = options;
-    const bundle = options.model ?? model;
+    const usual = typeof model === 'string' ? model : await model(modelsDir);
+    const bundle = options.model ?? usual;
     const engine = await startEngine(modelsDir, [bundle]);
     try {
       const manifest = requireModel(engine, bundle, modelsDir);

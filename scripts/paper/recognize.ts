@@ -2,13 +2,14 @@
 import { exits } from './recognize/exits.ts';
 import { objective } from './recognize/objective.ts';
 import { rules } from './recognize/rules.ts';
+import { recognitionModels } from './recognize/setting.ts';
 import { recognize as recipe } from '../../src/tasks/learning.ts';
 import { gainPart } from './gain.ts';
 import type { Reproduction } from './report.ts';
 import { training } from './training.ts';
 
 const gain = gainPart({
-  model: 'recognize-cifar100',
+  model: async (modelsDir) => (await recognitionModels(modelsDir))[0].name,
   metric: recipe.metric,
   oneSize: true,
   traffic: (manifest, { data, modelsDir }, seed) =>
