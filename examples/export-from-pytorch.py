@@ -6,10 +6,11 @@
 To export a network of your own, write a module for each segment (the layers up to the next exit) and call `export_bundle`.
 A segment takes model inputs and states and returns the new states, then pi [N] in (0, 1), except for the last one. The
 weights here are random: load your own, or train the CNN on CIFAR-100 with `--data DIR`, the folder with the files `train` and
-`test` of cifar-100-python.tar.gz (they are pickles: load none that you do not trust). `--dynamo` exports by torch.export. `--without-policies` leaves pi out, for `npm run train -- policy`. `--samples DIR`
-writes inputs and target (what the last exit gives) as .npy files, in the form that `train policy` and `calibrate` read; with
-`--data` those are the images that training left out, and test-image.npy and test-target.npy the test set.
-`--reference FILE` writes a few inputs and PyTorch's outputs at each exit as JSON.
+`test` of cifar-100-python.tar.gz (they are pickles: load none that you do not trust); `--weights FILE` keeps what was trained.
+`--dynamo` exports by torch.export. `--without-policies` leaves pi out, for `npm run train -- policy`. `--samples DIR` writes
+inputs and target (what the last exit gives) as .npy files, in the form that `train policy` and `calibrate` read; with `--data`
+those are the images that training left out, and test-image.npy and test-target.npy the test set. `--reference FILE` writes a
+few inputs and PyTorch's outputs at each exit as JSON.
 """
 import argparse
 import hashlib
@@ -23,26 +24,33 @@ import torch
 from torch import nn
 
 
+def normed(channels, features, kernel=3, stride=1):
+    """A convolution and batch norm, which the export folds into one."""
+    conv = nn.Conv2d(channels, features, kernel, stride, kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(features))
+
+
 class Block(nn.Module):
-    """One segment of the CNN: a convolution, a classifier on the mean over pixels, and a policy."""
+    """One segment of the CNN: a residual block that halves the sides, a classifier on the mean over pixels, and a policy."""
 
     def __init__(self, channels, features, classes, mean=None, std=None, last=False):
         super().__init__()
-        self.conv = nn.Conv2d(channels, features, 3, stride=2, padding=1)
+        # Normalisation belongs into the graph, so that callers send pixels in [0, 1].
+        self.first, self.last = mean is not None, last
+        if self.first:
+            self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+            self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+            self.stem = normed(3, channels)
+        self.path = nn.Sequential(normed(channels, features, stride=2), nn.ReLU(), normed(features, features))
+        self.shortcut = normed(channels, features, kernel=1, stride=2)
         self.head = nn.Linear(features, classes)
         # A confidence becomes pi: sigmoid(a (confidence - b)), to be fitted on held-out data.
         self.slope, self.offset = nn.Parameter(torch.tensor(8.0)), nn.Parameter(torch.tensor(0.5))
-        # Normalisation belongs into the graph, so that callers send pixels in [0, 1].
-        self.normalise = mean is not None
-        if self.normalise:
-            self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
-            self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
-        self.last = last
 
     def forward(self, x):
-        if self.normalise:
-            x = (x - self.mean) / self.std
-        h = torch.relu(self.conv(x))
+        if self.first:
+            x = torch.relu(self.stem((x - self.mean) / self.std))
+        h = torch.relu(self.path(x) + self.shortcut(x))
         logits = self.head(h.mean((2, 3)))
         if self.last:
             return (logits,)
@@ -53,7 +61,7 @@ class Block(nn.Module):
 def cnn(classes=10, features=(16, 32, 64)):
     first, second, third = features
     blocks = [
-        Block(3, first, classes, mean=[0.507, 0.487, 0.441], std=[0.267, 0.256, 0.276]),
+        Block(16, first, classes, mean=[0.507, 0.487, 0.441], std=[0.267, 0.256, 0.276]),
         Block(first, second, classes),
         Block(second, third, classes, last=True),
     ]
@@ -77,27 +85,42 @@ def read_cifar(file):
     return images, torch.tensor(rows["fine_labels"])
 
 
-def exits_of(blocks, images):
-    """The logits of every exit, and pi of all but the last."""
-    logits, pis, h = [], [], images
+def logits_of(blocks, images):
+    """The logits of every exit."""
+    logits, h = [], images
     for block in blocks[:-1]:
-        h, scores, pi = block(h)
+        h, scores, _ = block(h)
         logits.append(scores)
-        pis.append(pi)
-    return [*logits, *blocks[-1](h)], pis
+    return [*logits, *blocks[-1](h)]
+
+
+@torch.no_grad()
+def evaluate(blocks, images):
+    """The logits of every exit, with the statistics of batch norm that training gathered."""
+    parts = [logits_of(blocks.eval(), part) for part in images.split(500)]
+    return [torch.cat(exit_) for exit_ in zip(*parts)]
+
+
+def augment(images):
+    """Each image shifted by up to four pixels, and half of them mirrored."""
+    padded = nn.functional.pad(images, (4, 4, 4, 4))
+    y, x = (torch.randint(9, (len(images), 1)) + torch.arange(32) for _ in range(2))
+    x = torch.where(torch.rand(len(images), 1) < 0.5, x, x.flip(1))
+    image = torch.arange(len(images))[:, None, None]
+    # Channels come last here; in memory they stay so, which is faster on a CPU.
+    return padded[image, :, y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
 
 
 def train_cnn(blocks, images, classes, epochs, batch=128):
     """Cross-entropy at all exits together."""
-    weights = [p for block in blocks for p in [*block.conv.parameters(), *block.head.parameters()]]
-    optimiser = torch.optim.Adam(weights, lr=2e-3)
+    optimiser = torch.optim.SGD(blocks.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
     steps = epochs * -(-len(images) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, total_steps=steps)
+    blocks.train()
     for epoch in range(epochs):
         for rows in torch.randperm(len(images)).split(batch):
-            x = images[rows]
-            x = torch.where(torch.rand(len(rows), 1, 1, 1) < 0.5, x, x.flip(3))
-            loss = sum(nn.functional.cross_entropy(one, classes[rows]) for one in exits_of(blocks, x)[0])
+            logits = logits_of(blocks, augment(images[rows]))
+            loss = sum(nn.functional.cross_entropy(one, classes[rows]) for one in logits)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -107,9 +130,7 @@ def train_cnn(blocks, images, classes, epochs, batch=128):
 
 def fit_policies(blocks, images, classes):
     """Makes pi of each exit the probability that its class is right, on images that training left out."""
-    with torch.no_grad():
-        logits, _ = exits_of(blocks, images)
-    for block, scores in zip(blocks[:-1], logits):
+    for block, scores in zip(blocks[:-1], evaluate(blocks, images)):
         confidence = torch.softmax(scores, 1).amax(1)
         right = (scores.argmax(1) == classes).float()
         optimiser = torch.optim.LBFGS([block.slope, block.offset], max_iter=100, line_search_fn="strong_wolfe")
@@ -124,19 +145,23 @@ def fit_policies(blocks, images, classes):
         optimiser.step(loss)
 
 
-def cifar_cnn(folder, epochs):
+def cifar_cnn(folder, epochs, weights):
     """The CNN, wider and trained; and images with classes that training left out, and the test set's, by name."""
     images, classes = read_cifar(folder / "train")
     test_images, test_classes = read_cifar(folder / "test")
-    network = cnn(classes=100, features=(32, 64, 128))
-    blocks = [segment[1] for segment in network["segments"]]
-    order = torch.randperm(len(images))
+    # The same images are left out whenever the weights are read again.
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1))
     kept, left_out = order[len(images) // 10 :], order[: len(images) // 10]
-    train_cnn(blocks, images[kept], classes[kept], epochs)
-    fit_policies(blocks, images[left_out], classes[left_out])
-    with torch.no_grad():
-        logits, _ = exits_of(blocks, test_images)
-    shares = [(one.argmax(1) == test_classes).float().mean().item() for one in logits]
+    network = cnn(classes=100, features=(32, 64, 128))
+    blocks = nn.ModuleList(segment[1] for segment in network["segments"])
+    if weights and weights.exists():
+        blocks.load_state_dict(torch.load(weights))
+    else:
+        train_cnn(blocks, images[kept], classes[kept], epochs)
+        fit_policies(blocks, images[left_out], classes[left_out])
+        if weights:
+            torch.save(blocks.state_dict(), weights)
+    shares = [(one.argmax(1) == test_classes).float().mean().item() for one in evaluate(blocks, test_images)]
     print("accuracy on the test set, exit by exit:", *(f"{share:.1%}" for share in shares))
     samples = {"image": images[left_out], "target": classes[left_out]}
     return network, {**samples, "test-image": test_images, "test-target": test_classes}
@@ -251,7 +276,7 @@ def export_onnx(module, path, inputs, output_names, dynamo=False):
         batch = torch.export.Dim("N")
         # The forward of First takes its inputs as one list of arguments.
         axes = {"dynamic_shapes": (tuple({0: batch} for _ in inputs),), "opset_version": 18}
-        way = {**axes, "dynamo": True, "external_data": False}
+        way = {**axes, "dynamo": True, "external_data": False, "verbose": False}
     else:
         axes = {name: {0: "N"} for name in [*inputs, *output_names]}
         way = {"dynamic_axes": axes, "opset_version": 17, **({"dynamo": False} if "dynamo" in known else {})}
@@ -303,15 +328,18 @@ if __name__ == "__main__":
     parser.add_argument("--without-policies", action="store_true")
     parser.add_argument("--dynamo", action="store_true", help="export by torch.export")
     parser.add_argument("--data", type=pathlib.Path, help="train the cnn on CIFAR-100: folder with the files train and test")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--weights", type=pathlib.Path, help="with --data: written after training, read where the file exists")
     parser.add_argument("--samples", type=pathlib.Path)
     parser.add_argument("--reference", type=pathlib.Path)
     options = parser.parse_args()
     if options.data and options.network != "cnn":
         parser.error("--data trains the cnn alone")
+    if options.weights and not options.data:
+        parser.error("--weights goes with --data")
     torch.manual_seed(1)
     if options.data:
-        network, samples = cifar_cnn(options.data, options.epochs)
+        network, samples = cifar_cnn(options.data, options.epochs, options.weights)
     else:
         network, samples = {"cnn": cnn, "ista": ista}[options.network](), None
     export_bundle(options.directory, **network, policies=not options.without_policies, dynamo=options.dynamo)

@@ -138,7 +138,7 @@ function toSend(picture) {
 /** A row of the table of exits. @param stop the depth of the answer */
 function exitRow(depth, stop, { label, score }, pi) {
   const cell = (text, className = '') => element('td', { className }, text);
-  const words = depth === stop ? `${depth} ◄ stopped here` : `${depth}`;
+  const words = depth === stop ? `${depth}\u00a0◄ stopped` : `${depth}`;
   const className = depth === stop ? 'stopped' : depth > stop ? 'skipped' : '';
   return element(
     'tr',

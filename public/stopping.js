@@ -29,7 +29,7 @@ export function stoppingControls(fieldset, name, changed) {
   };
   const policy = radio('policy', 'When the policy says so');
   const fixed = radio('fixed', 'At a fixed depth');
-  const limit = slider(policy, 'Threshold on π');
+  const limit = slider(policy, 'π threshold');
   const depth = slider(fixed, 'Depth');
   policy.input.checked = true;
   fieldset.replaceChildren(
@@ -47,7 +47,7 @@ export function stoppingControls(fieldset, name, changed) {
     rows = table?.rows.some(({ guaranteed }) => guaranteed)
       ? [...table.rows].sort((a, b) => a.tolerance - b.tolerance)
       : undefined;
-    limit.caption.textContent = rows ? 'Accepted loss' : 'Threshold on π';
+    limit.caption.textContent = rows ? 'Accepted loss' : 'π threshold';
     if (rows) {
       const start = rows.findIndex(({ tolerance }) => tolerance === table.default);
       setRange(limit.input, rows.length - 1, 1, Math.max(0, start));
@@ -116,7 +116,7 @@ export function meaningOfPi({ training, policy_files: own }) {
 
 /** A loss with its unit: 0.5 dB, 1 point. */
 const lossOf = (loss, { unit = '' } = {}) =>
-  `${loss} ${loss === 1 && unit === 'points' ? 'point' : unit}`.trim();
+  `${loss}\u00a0${loss === 1 && unit === 'points' ? 'point' : unit}`.trim();
 
 /** What an answer by tolerance promises; undefined for other rules. */
 export function promiseOf({ tolerance, guaranteed }, { calibration }) {

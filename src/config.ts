@@ -13,6 +13,7 @@ const Environment = Type.Object({
   HOST: Type.String({ default: '0.0.0.0' }),
   MODELS_DIR: Type.String({ default: 'models' }),
   EXECUTION_PROVIDER: Type.String({ enum: ['auto', 'cpu', 'webgpu', 'cuda'], default: 'auto' }),
+  VARIANTS: Type.String({ enum: ['auto', 'float'], default: 'auto' }),
   WORKERS: Type.Integer({ minimum: 0, maximum: 256, default: 0 }),
   INTRA_OP_THREADS: Type.Integer({ minimum: 1, maximum: 256, default: 1 }),
   ISOLATION: Type.String({ enum: ['thread', 'process'], default: 'thread' }),
@@ -44,6 +45,8 @@ export interface Config {
   readonly host: string;
   readonly modelsDir: string;
   readonly provider: 'auto' | 'cpu' | 'webgpu' | 'cuda';
+  /** Whether variants that are faster here may run, or float alone. */
+  readonly variants: 'auto' | 'float';
   readonly workers: number;
   readonly threads: number;
   readonly isolation: 'thread' | 'process';
@@ -102,6 +105,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     host: values.HOST,
     modelsDir: values.MODELS_DIR,
     provider: values.EXECUTION_PROVIDER as Config['provider'],
+    variants: values.VARIANTS as Config['variants'],
     workers:
       values.WORKERS || Math.max(1, Math.floor(availableParallelism() / values.INTRA_OP_THREADS)),
     threads: values.INTRA_OP_THREADS,

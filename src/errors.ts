@@ -38,11 +38,16 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   /** When to send the request again, s; for the answer's Retry-After. */
   readonly retryAfter: number | undefined;
+  /** The model that the input decided on, for the metrics. */
+  readonly model: string | undefined;
 
   constructor(
     code: ProblemCode,
     detail: string,
-    options: ErrorOptions & { readonly retryAfter?: number | undefined } = {},
+    options: ErrorOptions & {
+      readonly retryAfter?: number | undefined;
+      readonly model?: string | undefined;
+    } = {},
   ) {
     // Nobody reads where a Problem was thrown, and finding out takes longer than the rest of a refusal; its cause tells.
     const { stackTraceLimit } = Error;
@@ -52,6 +57,7 @@ export class Problem extends Error {
     this.name = 'Problem';
     this.code = code;
     this.retryAfter = options.retryAfter;
+    this.model = options.model;
   }
 
   get status(): number {

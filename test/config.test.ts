@@ -2,6 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { readConfig } from '../src/config.ts';
 
 describe('the configuration', () => {
+  it('lists the choices where there are some', () => {
+    expect(readConfig({}).variants).toBe('auto');
+    expect(readConfig({ VARIANTS: 'float' }).variants).toBe('float');
+    expect(() => readConfig({ VARIANTS: 'int8' })).toThrow(/VARIANTS .*: auto, float\.$/);
+  });
+
   it('has a default for everything, and leaves other variables alone', () => {
     expect(readConfig({ PATH: '/bin' })).toMatchObject({
       port: 8080,
@@ -35,6 +41,7 @@ describe('the configuration', () => {
     ['PORT', '99999'],
     ['PORT', 'http'],
     ['EXECUTION_PROVIDER', 'tpu'],
+    ['VARIANTS', 'int8'],
     ['MAX_PENDING', '0'],
     ['DRAIN_DELAY', '-1'],
     ['SHADOW_SHARE', '1.5'],

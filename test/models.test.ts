@@ -11,7 +11,8 @@ import type { Array32 } from '../src/engine/types.ts';
 import { nmse, psnr } from '../src/evaluation/metrics.ts';
 import { startEngine } from '../src/evaluation/measure.ts';
 import type { FormPart, TaskRequest } from '../src/tasks/task.ts';
-import { cutTile, defaultTiles, joinTiles, layTiles } from '../src/tasks/denoise/tiles.ts';
+import { cutTiles, defaultTiles, layTiles } from '../src/tasks/denoise/tiles.ts';
+import { joined } from './support/joined.ts';
 
 let bundles: Bundle[];
 let engine: Engine;
@@ -151,11 +152,10 @@ describe('tiles through the committed network', () => {
   };
   const tiled = async (depths: readonly number[]): Promise<Float32Array> => {
     const parts: Array32[] = [];
-    for (const [i, tile] of tiles.entries()) {
-      const { data, dims } = cutTile(image, tile, 2);
+    for (const [i, { data, dims }] of cutTiles(image, tiles, 2).entries()) {
       parts.push(await denoised(data, dims, depths[i % depths.length]!));
     }
-    return joinTiles(image, tiles, parts, defaultTiles.blend);
+    return joined(image, tiles, parts, defaultTiles.blend);
   };
 
   it('at one depth differ from the untiled result by at most 1/255 anywhere', async () => {

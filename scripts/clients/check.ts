@@ -34,6 +34,28 @@ const checks: Readonly<Record<string, (service: Service) => Promise<string>>> = 
     await run(generator, ['generate', '--path', openapi, ...generated]);
     return run(python, [join(target, 'check.py'), url, samples]);
   },
+  async schemathesis({ url }) {
+    const program = inVenv(venvOf(await needed('schemathesis')), 'schemathesis');
+    const conformance = ['status_code', 'content_type', 'response_headers', 'response_schema'];
+    const names = ['not_a_server_error', ...conformance.map((what) => `${what}_conformance`)];
+    // It would unload the models that other checks need.
+    const drawn = [
+      '--exclude-path-regex',
+      'load$',
+      '--max-examples',
+      '20',
+      '--seed',
+      '1',
+      '--phases',
+      'examples,coverage,fuzzing',
+    ];
+    const args = ['run', openapi, '--url', url, '--checks', names.join(','), ...drawn];
+    const said = await run(program, args, {
+      cwd: await emptyFolder('schemathesis-run'),
+      timeout: 400_000,
+    });
+    return /\d+ generated, .*/.exec(said)?.[0] ?? said;
+  },
   async 'openapi-typescript'({ url }) {
     const folder = await needed('npm');
     const bin = (path: string) => join(folder, 'node_modules', path);

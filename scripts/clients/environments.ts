@@ -31,6 +31,8 @@ const installers = {
   python: () => pythonWith('python', 'requirements.txt'),
   /** A Python with KServe's SDK, which has bounds of its own on the same packages. */
   kserve: () => pythonWith('kserve', 'requirements-kserve.txt'),
+  /** A Python with schemathesis, which makes requests from an OpenAPI document. */
+  schemathesis: () => pythonWith('schemathesis', 'requirements-schemathesis.txt'),
   /** A folder with node_modules. */
   npm: () =>
     installed('npm', NODE_PACKAGES.join(), async (folder) => {

@@ -23,6 +23,7 @@ const variants: readonly (readonly string[])[] = [
     ...['autoscaling.kind=keda', 'monitoring.enabled=true', 'monitoring.labels.release=prometheus'],
     ...['ingress.enabled=true', 'ingress.className=nginx', 'ingress.tlsSecret=tls'],
     ...['models.claim=models', 'managementPort=9000', 'env.MAX_PIXELS=12000000'],
+    ...['secret=stopwise', 'monitoring.token.name=stopwise', 'monitoring.token.key=SCRAPE'],
     ...['imagePullSecrets[0].name=pull', 'nodeSelector.disk=ssd', 'podAnnotations.team=a'],
   ],
 ];

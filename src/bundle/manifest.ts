@@ -87,14 +87,22 @@ const Calibration = Type.Object({
 /** A bundle's calibration table, with the unit (dB or points) of its tolerances. */
 export type Calibration = Static<typeof Calibration>;
 
+/** The variant that a bundle's own `segments` are. */
+export const FLOAT = 'float';
+
 /**
  * The same path in another numeric form, such as `int8`. The bundle's own `segments` are the variant `float`. A variant is
  * chosen once per image and kept along the path.
  */
 const Variant = Type.Object({
   name: Type.String({ pattern: '^[a-z][a-z0-9_]*$' }),
-  /** One file for each of the bundle's segments, in order, with the same inputs and outputs. */
+  /**
+   * One file for each of the bundle's segments, in order, with the same inputs and outputs. The first is the bundle's own: it
+   * computes the statistic that the variant is chosen by.
+   */
   segments: Type.Array(Type.String(), { minItems: 1 }),
+  /** Read-outs of its own, at exits after 0; the bundle's at the other exits. */
+  decoders: Type.Optional(Type.Array(ExitFile)),
   /** The input statistic's range in which the variant may be used. */
   statistic: Type.Object({
     minimum: Type.Optional(Type.Number()),

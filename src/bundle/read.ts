@@ -6,7 +6,7 @@ import { Compile } from 'typebox/compile';
 import { shortened } from '../errors.ts';
 import { at, entry } from '../util/at.ts';
 import { messageOf } from '../util/message-of.ts';
-import { Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.ts';
+import { FLOAT, Manifest, policiesOf, SCHEMA_VERSION, segmentExits } from './manifest.ts';
 
 /** A folder with a model and its manifest, whose files match their checksums. */
 export interface Bundle {
@@ -141,17 +141,19 @@ function checkPath(manifest: Manifest): void {
   checkMentioned(manifest, refuse);
 }
 
-/** At `exit` a decoder or one of the `given` values is each output, and decoder and policy read only what is `known`. */
+/** At `exit` a decoder or one of the `given` values is each output, and decoders and policy read only what is `known`. */
 function checkExit(
-  { decoders, policy_files: policies = [], outputs }: Manifest,
+  { decoders, policy_files: policies = [], variants = [], outputs }: Manifest,
   exit: number,
   known: ReadonlySet<string>,
   given: readonly string[],
   refuse: (why: string) => never,
 ): void {
   const decoder = decoders.find((entry) => entry.exit === exit);
-  const policy = policies.find((entry) => entry.exit === exit);
-  for (const { file, reads } of [decoder, policy].filter((entry) => entry !== undefined))
+  const own = variants.flatMap((variant) => variant.decoders ?? []);
+  for (const { file, reads } of [...decoders, ...policies, ...own].filter(
+    (one) => one.exit === exit,
+  ))
     for (const read of reads)
       if (!known.has(read)) refuse(`${file} reads ${read}, which nothing before it writes`);
   const missing = decoder ? undefined : outputs.find((port) => !given.includes(port.name));
@@ -159,15 +161,25 @@ function checkExit(
 }
 
 function checkVariants(
-  { variants = [], segments, statistic }: Manifest,
+  { variants = [], segments, statistic, exits, calibration }: Manifest,
   refuse: (why: string) => never,
 ): void {
-  for (const { name, segments: files } of variants) {
+  const { file, last, writes } = at(segments, 0);
+  const taken = new Set([FLOAT]);
+  for (const { name, segments: files, decoders = [], calibration: own } of variants) {
+    if (taken.has(name)) refuse(`there are two variants ${name}; ${FLOAT} is the bundle's own`);
+    taken.add(name);
     if (statistic === undefined) refuse(`the variant ${name} needs a statistic to be chosen by`);
     if (files.length !== segments.length)
       refuse(`the variant ${name} has ${files.length} files for ${segments.length} segments`);
+    if (files[0] !== file)
+      refuse(`the variant ${name} begins with ${files[0]}, not with ${file}, which chooses it`);
+    if (own && own.unit !== calibration?.unit)
+      refuse(`the calibration of the variant ${name} is in ${own.unit}, unlike the bundle's`);
+    for (const { file: decoder, exit } of decoders)
+      if (exit === 0 || !exits.includes(exit))
+        refuse(`${decoder} reads out exit ${exit}, which the variant ${name} does not run to`);
   }
-  const { last, writes } = at(segments, 0);
   if (statistic !== undefined && !(last === 0 && writes.includes(statistic)))
     refuse(`no segment with first: 0 writes the statistic ${statistic}`);
 }
@@ -184,7 +196,10 @@ function checkMentioned(manifest: Manifest, refuse: (why: string) => never): voi
   } = manifest;
   const mentioned = [
     ...[...segments, ...decoders, ...policy_files].map(({ file }) => file),
-    ...variants.flatMap((variant) => variant.segments),
+    ...variants.flatMap(({ segments, decoders = [] }) => [
+      ...segments,
+      ...decoders.map(({ file }) => file),
+    ]),
     ...(path ? [path] : []),
     ...task_files,
   ];

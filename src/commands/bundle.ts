@@ -32,16 +32,25 @@ async function check(directory: string): Promise<void> {
   const { manifest } = await loadBundle(directory, checkTask).catch((error: unknown) => {
     throw withFix(messageOf(error), error);
   });
-  const engine = await startEngine(dirname(directory), [manifest.name]).catch((error: unknown) => {
-    throw withFix(messageOf(error), error);
-  });
+  const only = [manifest.name];
+  const engine = await startEngine(dirname(directory), only, { variants: 'auto' }).catch(
+    (error: unknown) => {
+      throw withFix(messageOf(error), error);
+    },
+  );
   try {
     const refused = engine.refused.find(({ name }) => name === manifest.name);
     if (refused) throw withFix(refused.reason);
+    console.log(summaryOf(manifest));
+    for (const { name } of manifest.variants ?? []) {
+      const declined = engine.repository.variantDeclined(manifest.name, name);
+      console.log(
+        `the variant ${name} is ${declined ? `not used here: ${declined}` : 'used here'}`,
+      );
+    }
   } finally {
     await engine.close();
   }
-  console.log(summaryOf(manifest));
 }
 
 const summaryOf = ({ name, task, depth, exits, inputs, outputs, ...rest }: Manifest): string => {

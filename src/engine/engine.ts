@@ -18,8 +18,8 @@ import {
   type Pool,
 } from './pool.ts';
 import { Repository } from './repository.ts';
-import { NO_WORKER, Supervisor, type WorkerSlot } from './supervisor.ts';
-import type { FromWorker, Summary, ToWorker } from './transport/messages.ts';
+import { NO_WORKER, Supervisor, type SupervisorEvents, type WorkerSlot } from './supervisor.ts';
+import { errorOf, type FromWorker, type Summary, type ToWorker } from './transport/messages.ts';
 import type { CallOptions, Packed, RunResult, Sample, TaskAnswer } from './types.ts';
 import { PING_INTERVAL_MS, Watchdog } from './watchdog.ts';
 
@@ -52,16 +52,19 @@ export class Engine {
     this.repository = new Repository(pool, options, () => this.supervisor.alive);
     ({ manifests: this.manifests, refused: this.refused } = this.repository);
     this.memory = new Memory(options.maxMemoryBytes ?? MAX_MEMORY_BYTES);
-    this.inFlight = new InFlight(limitsOf(options, pool), this.memory, (id, problem) =>
-      this.cancel(id, problem),
-    );
-    this.supervisor = new Supervisor(pool.handles, () => pool.start(this.repository.present), {
+    this.inFlight = new InFlight(limitsOf(options, pool), this.memory, this.cancel.bind(this));
+    const supervised: SupervisorEvents = {
       message: (slot, message) => slot.alive && this.receive(slot, message),
       ended: (slot, reason) => this.ended(slot, reason),
-      restarted: (slot) => this.resend(slot),
+      started: (slot, again) => {
+        this.resend(slot);
+        if (again) events.restarted?.();
+      },
       abandoned: (slot) => this.inFlight.heldBy(slot).forEach((request) => this.repeat(request)),
       log: (message) => options.log?.(message),
-    });
+    };
+    const start = () => pool.start(this.repository.present);
+    this.supervisor = new Supervisor(pool.handles, start, supervised, pool.missing);
     this.watching = setInterval(() => this.watch(), PING_INTERVAL_MS).unref();
   }
 
@@ -96,9 +99,10 @@ export class Engine {
     options: CallOptions = {},
   ): Promise<{ answer: TaskAnswer; summary: Summary }> {
     const arrivedAt = clock();
+    const traced = options.traced && { traced: true };
     const ask = (id: number): readonly [ToWorker, readonly ArrayBuffer[]] => {
       const { request, transfer } = pack();
-      return [{ type: 'perform', id, request, arrivedAt }, transfer];
+      return [{ type: 'perform', id, request, arrivedAt, ...traced }, transfer];
     };
     const origin = { kind: options.kind ?? '', units: options.bytes ?? 1, client: options.client };
     const message = await this.send(ask, origin, 1, options);
@@ -190,6 +194,7 @@ export class Engine {
         this.watchdog.running(slot, message.ids, message.ms);
         break;
       case 'refused':
+      case 'measured':
       case 'opened':
       case 'unopened':
         this.repository.receive(slot, message);
@@ -286,14 +291,10 @@ export class Engine {
     dispatch(request);
   }
 
-  /** Tells a restarted worker the load and the bundles, and sends it the requests that waited for it. */
+  /** Tells a new worker the load and the bundles, and sends it the requests that waited for it. */
   private resend(slot: WorkerSlot): void {
     slot.handle.post({ type: 'cap', share: this.share });
     this.repository.update(slot);
     this.inFlight.heldBy(slot).forEach(dispatch);
-    this.events.restarted?.();
   }
 }
-
-const errorOf = ({ code, detail }: Extract<FromWorker, { type: 'failed' }>): Error =>
-  code === 'internal' ? new Error(detail) : new Problem(code, detail);

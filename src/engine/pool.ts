@@ -41,6 +41,13 @@ export interface EngineOptions {
   readonly shadowShare?: number;
   /** Batch samples of different requests where that is faster. */
   readonly regroup?: boolean;
+  /**
+   * Which numeric forms may run: `float` alone, the default; `auto`, those that are in their range and faster than float here;
+   * or the name of one, which then runs always, for measuring it.
+   */
+  readonly variants?: string;
+  /** Serve as soon as one worker is ready, while the others start; default: wait for all. */
+  readonly serveWithOne?: boolean;
   /** Open the sessions of bundles that are not a default with their first request; default: all at start. */
   readonly openOnFirstUse?: boolean;
   log?: (message: string) => void;
@@ -66,6 +73,8 @@ export interface Present {
 /** The workers that were started, and what they serve. */
 export interface Pool extends Present {
   readonly handles: readonly WorkerHandle[];
+  /** Workers that are still to be started. */
+  readonly missing: number;
   /** Starts one more worker. */
   readonly start: (present: Present) => Promise<WorkerHandle>;
   readonly provider: Provider;
@@ -78,11 +87,15 @@ export interface Pool extends Present {
  */
 export async function startPool(options: EngineOptions): Promise<Pool> {
   const { modelsDir, entry, settings, only, isolation = 'thread' } = options;
-  const { provider = 'auto', threads = 1, regroup = true, shadowShare, log } = options;
+  const { provider = 'auto', threads = 1, regroup = true, shadowShare, variants, log } = options;
   const found = await loadBundles(modelsDir, options.check);
   const all = found.bundles.filter(({ manifest }) => only?.includes(manifest.name) ?? true);
   const bundles = withDefaults(all, log);
-  const common = { threads, regroup, ...(shadowShare && { shadowShare }) };
+  const common = {
+    ...{ threads, regroup },
+    ...(shadowShare && { shadowShare }),
+    ...(variants !== undefined && { variants }),
+  };
   const onFirstUse = (served: readonly Bundle[]): string[] =>
     options.openOnFirstUse ? notDefault(served) : [];
   const first = await startWorker(isolation, entry, {
@@ -103,17 +116,21 @@ export async function startPool(options: EngineOptions): Promise<Pool> {
     return (await startWorker(isolation, entry, { options: workerOptions, settings })).handle;
   };
   const { measured } = ready;
-  const handles = await startAll([first.handle], count - 1, () =>
+  const missing = options.serveWithOne ? count - 1 : 0;
+  const handles = await startAll([first.handle], count - 1 - missing, () =>
     start({ bundles: withDefaults(served), measured }),
   );
-  return { handles, start, provider: ready.provider, bundles: served, measured, refused };
+  return { handles, missing, start, provider: ready.provider, bundles: served, measured, refused };
 }
 
 /** What the workers of a pool may hold together. */
 export const limitsOf = (
   { maxPending = MAX_PENDING, maxQueueSeconds = Number.POSITIVE_INFINITY }: EngineOptions,
-  { handles: { length: workers } }: Pool,
-): Limits => ({ samples: maxPending, seconds: maxQueueSeconds * workers, workers });
+  { handles, missing }: Pool,
+): Limits => {
+  const workers = handles.length + missing;
+  return { samples: maxPending, seconds: maxQueueSeconds * workers, workers };
+};
 
 /** Lists and logs a bundle that its first request could not open; each worker finds out for itself. */
 export function addRefusal(

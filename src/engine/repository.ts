@@ -97,11 +97,33 @@ export class Repository {
   }
 
   /** A worker has opened a bundle, or could not: one that is being loaded, or one with its first request. */
-  receive(slot: WorkerSlot, message: Opened | Extract<FromWorker, { type: 'refused' }>): void {
+  receive(
+    slot: WorkerSlot,
+    message: Opened | Extract<FromWorker, { type: 'refused' | 'measured' }>,
+  ): void {
     const { opening, refused, options } = this;
     if (message.type === 'refused') addRefusal(refused, message.refusal, options.log);
+    else if (message.type === 'measured') this.learn(message);
     else if (opening?.slot === slot && opening.generation === message.generation)
       opening.settle(message);
+  }
+
+  /** The first measurement of a bundle that is still served counts. */
+  private learn({ generation, measured }: Extract<FromWorker, { type: 'measured' }>): void {
+    const { model } = measured;
+    const isServed = this.bundles.some(
+      (bundle) => bundle.manifest.name === model && bundle.generation === generation,
+    );
+    if (isServed && !this.measured.some((one) => one.model === model))
+      this.measured = [...this.measured, measured];
+  }
+
+  /** Why a variant of a model is not used; undefined where it is. */
+  variantDeclined(model: string, variant: string): string | undefined {
+    const measured = this.measured.find((one) => one.model === model);
+    if (!measured) return 'the model is not open yet: its first request opens it';
+    const known = measured.variants?.find(({ name }) => name === variant);
+    return known ? known.declined : 'it was not measured';
   }
 
   /** A worker ended: it will open nothing more. */

@@ -34,32 +34,31 @@ export interface SupervisorEvents {
   message(slot: WorkerSlot, message: FromWorker): void;
   /** The worker ended unasked; it is being restarted. */
   ended(slot: WorkerSlot, reason: string): void;
-  restarted(slot: WorkerSlot): void;
+  /** A worker is ready: one that was missing, or `again` one in the place of another that ended. */
+  started(slot: WorkerSlot, again: boolean): void;
   abandoned(slot: WorkerSlot): void;
   log(message: string): void;
 }
 
 /** Keeps a fixed number of workers running; each that ends unasked is replaced in its slot. */
 export class Supervisor {
-  private readonly slots: readonly WorkerSlot[];
+  private readonly slots: WorkerSlot[] = [];
+  /** Starts under way. A process that ends during one is aborted by ONNX Runtime. */
+  private readonly starting = new Set<Promise<WorkerHandle | undefined>>();
   private closing = false;
 
-  /** @param start starts another worker and resolves when it is ready */
+  /**
+   * @param start starts another worker and resolves when it is ready
+   * @param missing workers that are still to be started
+   */
   constructor(
     handles: readonly WorkerHandle[],
     private readonly start: () => Promise<WorkerHandle>,
     private readonly events: SupervisorEvents,
+    missing = 0,
   ) {
-    this.slots = handles.map((handle) => ({
-      handle,
-      pending: 0,
-      requests: 0,
-      decoding: 0,
-      ahead: 0,
-      alive: true,
-      abandoned: false,
-    }));
-    for (const slot of this.slots) this.attach(slot);
+    for (const handle of handles) this.add(handle);
+    for (let i = 0; i < missing; i++) void this.startMissing();
   }
 
   get alive(): readonly WorkerSlot[] {
@@ -95,15 +94,29 @@ export class Supervisor {
     for (const { handle } of this.slots) handle.kill?.();
   }
 
-  /** Closes the workers and waits until they have ended. */
+  /** Closes the workers, those that are starting too, and waits until they have ended. */
   async close(): Promise<void> {
     this.closing = true;
-    await Promise.all(this.alive.map(({ handle }) => closeWorker(handle)));
+    const open = this.alive.map(({ handle }) => closeWorker(handle));
+    await Promise.allSettled([...open, ...this.starting]);
+  }
+
+  private add(handle: WorkerHandle): WorkerSlot {
+    const load = { pending: 0, requests: 0, decoding: 0, ahead: 0 };
+    const slot = { handle, ...load, alive: true, abandoned: false };
+    this.slots.push(slot);
+    this.attach(slot);
+    return slot;
   }
 
   private attach(slot: WorkerSlot): void {
     slot.handle.onMessage((message) => this.events.message(slot, message));
     slot.handle.onExit((reason) => this.ended(slot, reason ?? 'no reason given'));
+  }
+
+  private async startMissing(): Promise<void> {
+    const handle = await this.untilStarted();
+    if (handle) this.events.started(this.add(handle), false);
   }
 
   private ended(slot: WorkerSlot, reason: string): void {
@@ -115,31 +128,41 @@ export class Supervisor {
   }
 
   private async restart(slot: WorkerSlot): Promise<void> {
-    for (let failures = 1; !this.closing; failures++) {
-      const handle = await this.start().catch((error: unknown) => {
-        this.events.log(messageOf(error));
-      });
-      if (handle) {
-        this.install(slot, handle);
-        return;
-      }
-      if (failures === MAX_RESTARTS) {
-        slot.abandoned = true;
-        this.events.abandoned(slot);
-      }
-      await wait(backoffMs(failures));
-    }
-  }
-
-  private install(slot: WorkerSlot, handle: WorkerHandle): void {
-    if (this.closing) {
-      handle.post({ type: 'close' });
-      return;
-    }
+    const handle = await this.untilStarted(() => {
+      slot.abandoned = true;
+      this.events.abandoned(slot);
+    });
+    if (!handle) return;
     Object.assign(slot, { handle, alive: true, abandoned: false });
     this.attach(slot);
     this.events.log('the worker was restarted');
-    this.events.restarted(slot);
+    this.events.started(slot, true);
+  }
+
+  /**
+   * Tries to start a worker until it does.
+   * @param givenUp is called after MAX_RESTARTS failures
+   * @returns undefined where the supervisor closes meanwhile
+   */
+  private async untilStarted(givenUp?: () => void): Promise<WorkerHandle | undefined> {
+    for (let failures = 1; !this.closing; failures++) {
+      const attempt = this.startOne();
+      this.starting.add(attempt);
+      const handle = await attempt.catch((error: unknown) => this.events.log(messageOf(error)));
+      this.starting.delete(attempt);
+      if (handle || this.closing) return handle ?? undefined;
+      if (failures === MAX_RESTARTS) givenUp?.();
+      await wait(backoffMs(failures));
+    }
+    return undefined;
+  }
+
+  /** Starts a worker; where the supervisor closes meanwhile, closes it too. */
+  private async startOne(): Promise<WorkerHandle | undefined> {
+    const handle = await this.start();
+    if (!this.closing) return handle;
+    await closeWorker(handle);
+    return undefined;
   }
 }
 

@@ -21,6 +21,8 @@ export interface SampleResult {
   readonly pi: readonly number[];
   /** The statistic of the input that segment 0 computes, such as its noise level; where the model has one. */
   readonly statistic?: number;
+  /** The variant that ran after the first segment, or `float`; where the model has variants. */
+  readonly variant?: string;
   /** Every model output by name. */
   readonly outputs: Record<string, Array32>;
 }
@@ -47,6 +49,13 @@ export interface TaskExit extends ReachedExit {
   readonly answer?: Uint8Array;
 }
 
+/** Follows the samples of a request from exit to exit. */
+export interface ExitWatch {
+  /** Whether it wants the outputs at each exit as well. */
+  readonly wantsOutputs: boolean;
+  reached(exit: ReachedExit, outputs: SampleResult['outputs'] | undefined): void;
+}
+
 /** Encodes the answer of one sample at an exit, inside a worker. @param outputs every model output by name */
 export type ExitEncoder = (
   exit: ReachedExit,
@@ -61,6 +70,17 @@ export interface Timing {
   readonly computeMs: number;
   /** From arrival until the end of compute. */
   readonly totalMs: number;
+}
+
+/** What a worker did for a traced request: `decode`, `segment N` by its last layer, `path`, `read-out` or `encode`. */
+export interface Step {
+  readonly name: string;
+  /** When it first began and last ended, from the request's arrival, ms. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly runs: number;
+  /** Time in which it ran, ms. */
+  readonly ms: number;
 }
 
 /** The results of a request's samples, in the order of the request, and how they were obtained. */
@@ -92,6 +112,8 @@ export interface CallOptions {
   readonly bytes?: number;
   /** From arrival to the end of compute, ms, where that is known before decoding. */
   readonly deadlineMs?: number;
+  /** Whether the summary is to have the steps. */
+  readonly traced?: boolean;
   /** Is told of the exits that samples reach, once each and before the answer, where the decoded request has `exits`. */
   readonly onExit?: (exit: TaskExit) => void;
 }
@@ -109,8 +131,16 @@ export interface DecodedRequest {
   readonly samples: readonly Sample[];
   /** The parameters in force: those of the request, or of its JSON body. */
   readonly stopping: StoppingParameters;
+  /** Where the samples are parts of one image, which takes one variant: its statistic, from those of its parts. */
+  readonly imageStatistic?: (parts: readonly number[]) => number;
   /** Where the caller follows the exits: what encodes the answers there, if those are wanted too. */
   readonly exits?: { readonly encode?: ExitEncoder };
+  /**
+   * Takes the outputs of each sample, once and before `encode`, whose result is then without them: so that what a request of many
+   * samples holds is its answer, and not its outputs and then its answer.
+   * @param index the sample's place in the request
+   */
+  readonly collect?: (index: number, result: SampleResult) => void;
   encode(result: RunResult): Promise<TaskAnswer>;
 }
 

@@ -1,5 +1,5 @@
 /** What a manifest says of a bundle's quality and time: the threshold calibrated on one draw, the rows measured on another. */
-import { policiesOf, type Manifest } from '../bundle/manifest.ts';
+import { FLOAT, policiesOf, type Manifest } from '../bundle/manifest.ts';
 import { Engine } from '../engine/engine.ts';
 import type { EngineOptions } from '../engine/pool.ts';
 import { workerEntry } from '../tasks/worker-entry.ts';
@@ -56,11 +56,15 @@ export async function measure(
 export const countCases = (conditions: readonly Condition[]): number =>
   conditions.reduce((sum, { cases }) => sum + cases.length, 0);
 
-/** An engine with one worker, so that times are those of a single request; on the CPU with one thread by default. */
+/** An engine with one worker, so that times are those of a single request; in float on the CPU with one thread by default. */
 export function startEngine(
   modelsDir: string,
   only?: readonly string[],
-  { provider = 'cpu', threads = 1 }: Pick<EngineOptions, 'provider' | 'threads'> = {},
+  {
+    provider = 'cpu',
+    threads = 1,
+    variants = FLOAT,
+  }: Pick<EngineOptions, 'provider' | 'threads' | 'variants'> = {},
 ): Promise<Engine> {
   return Engine.start({
     modelsDir,
@@ -68,6 +72,7 @@ export function startEngine(
     entry: workerEntry,
     settings: { maxPixels: DEFAULT_MAX_PIXELS },
     provider,
+    variants,
     workers: 1,
     threads,
     maxPending: 1e9,

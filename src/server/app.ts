@@ -52,6 +52,9 @@ export interface AppOptions {
 /** Headers are a few kilobytes. */
 const HEADERS_TIMEOUT_MS = 20_000;
 
+/** Node takes no more than this for a request's line and headers together. */
+const MAX_URL = 16_384;
+
 /** Builds the app with all its routes; it does not listen yet. */
 export async function buildApp({
   engine,
@@ -87,7 +90,8 @@ export async function buildApp({
       },
     },
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
-    routerOptions: { querystringParser: strictQuery },
+    // Names in paths are as long as their folders'; Node bounds the URL. What is too long would match routes that it does not fit.
+    routerOptions: { querystringParser: strictQuery, maxParamLength: MAX_URL },
     rewriteUrl: stripBasePath(access.basePath),
     ...requestIdOptions,
     forceCloseConnections: 'idle',

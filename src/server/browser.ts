@@ -6,7 +6,7 @@ import helmet from 'helmet';
 /** Headers of answers beside those that every page may read. */
 const EXPOSED = [
   ...['x-model', 'x-stop-depth', 'x-stop-depth-mean', 'x-max-depth', 'x-stop-reason', 'x-seed'],
-  ...['x-tolerance', 'x-guaranteed', 'x-noise-level', 'server-timing', 'retry-after'],
+  ...['x-variant', 'x-tolerance', 'x-guaranteed', 'x-noise-level', 'server-timing', 'retry-after'],
   ...['x-request-id', 'traceparent', 'inference-header-content-length'],
 ];
 
@@ -40,6 +40,8 @@ export async function installBrowserRules(
     methods: ['GET', 'HEAD', 'POST'],
     exposedHeaders: EXPOSED,
     maxAge: PREFLIGHT_SECONDS,
+    // Else OPTIONS of others than browsers would get an error that is no Problem.
+    strictPreflight: false,
   });
 }
 

@@ -1,9 +1,10 @@
 /** Serves the OpenAPI document and Swagger UI. */
+import { readFile } from 'node:fs/promises';
 import swagger, { type StaticDocumentSpec } from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { pagePolicy } from './browser.ts';
-import { ProblemSchema, repeatTextFields } from './openapi.ts';
+import { ProblemSchema, completeBodies } from './openapi.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -20,6 +21,10 @@ export interface DocsOptions {
   /** Whether callers need a bearer token. */
   readonly tokens: boolean;
 }
+
+// The same distance from `src/server` and from `dist/server`.
+const pageFile = (name: string): Promise<string> =>
+  readFile(new URL(`../../public/${name}`, import.meta.url), 'utf8');
 
 /** Collects the OpenAPI document; only routes that are added afterwards are documented. */
 export async function installDocs(
@@ -58,7 +63,7 @@ export async function installDocs(
     }),
     transformObject: (whole) => {
       if ('swaggerObject' in whole) return whole.swaggerObject;
-      repeatTextFields(whole.openapiObject as Parameters<typeof repeatTextFields>[0]);
+      completeBodies(whole.openapiObject as Parameters<typeof completeBodies>[0]);
       return whole.openapiObject;
     },
   });
@@ -70,7 +75,11 @@ export async function installDocsPage(app: FastifyInstance, basePath = ''): Prom
     routePrefix: '/docs',
     indexPrefix: basePath,
     staticCSP: pagePolicy(true),
-    theme: { title: 'stopwise API' },
+    theme: {
+      title: 'stopwise API',
+      css: [{ filename: 'docs.css', content: await pageFile('docs.css') }],
+      js: [{ filename: 'docs.js', content: await pageFile('docs.js') }],
+    },
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
 }

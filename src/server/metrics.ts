@@ -7,7 +7,7 @@ import {
   Registry,
   type OpenMetricsContentType,
 } from 'prom-client';
-import type { Manifest } from '../bundle/manifest.ts';
+import { FLOAT, type Manifest } from '../bundle/manifest.ts';
 import type { SegmentRun, ShadowReport, Summary } from '../engine/transport/messages.ts';
 import type { Engine } from '../engine/engine.ts';
 import { reasonNames } from '../stopping/reasons.ts';
@@ -37,6 +37,7 @@ export class Metrics {
   private readonly run;
   private readonly skipped;
   private readonly provider;
+  private readonly variants;
   private readonly restarts;
   private readonly shadowDistance;
   private readonly shadowsDropped;
@@ -94,6 +95,10 @@ export class Metrics {
     this.run = counter('stopwise_layers_run_total', 'Layers run, summed over samples.', ['model']);
     this.skipped = counter('stopwise_layers_skipped_total', 'Layers that samples did not need.', [
       'model',
+    ]);
+    this.variants = counter('stopwise_variant_samples_total', 'Samples answered, by variant.', [
+      'model',
+      'variant',
     ]);
     this.restarts = counter(
       'stopwise_worker_restarts_total',
@@ -187,7 +192,10 @@ export class Metrics {
         registers: [this.registry],
       });
     }
-    for (const model of manifests.keys()) {
+    for (const [model, { variants }] of manifests) {
+      if (variants)
+        for (const variant of [FLOAT, ...variants.map(({ name }) => name)])
+          this.variants.inc({ model, variant }, 0);
       for (const outcome of outcomes) this.requests.inc({ model, outcome }, 0);
       for (const reason of reasonNames) this.samples.inc({ model, reason }, 0);
       for (const counter of [this.run, this.skipped]) counter.inc({ model }, 0);
@@ -260,10 +268,11 @@ export class Metrics {
 
   /** @param traceId names the trace of the request, where it is sampled */
   answered(summary: Summary, traceId?: string): void {
-    const { model, maxDepth, depths, reasons: why, timing } = summary;
+    const { model, maxDepth, depths, reasons: why, variants = [], timing } = summary;
     this.statistics.answered(summary);
     this.requests.inc({ model, outcome: 'ok' });
     why.forEach((reason) => this.samples.inc({ model, reason }));
+    variants.forEach((variant) => this.variants.inc({ model, variant }));
     let layers = 0;
     for (const depth of depths) {
       this.depth?.observe({ model }, depth);

@@ -7,9 +7,18 @@ import { manifestJsonSchema, type Manifest } from '../bundle/manifest.ts';
 import { readVerified } from '../bundle/read.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Problem, shortened } from '../errors.ts';
+import { refusalsOf } from './openapi.ts';
 
 const Name = Type.Object({ name: Type.String() });
 const NameAndFile = Type.Object({ name: Type.String(), file: Type.String() });
+
+const MANIFESTS =
+  'The manifests of all models; for each variant whether it is used on this machine and, if not, the reason.';
+
+/** The answers as OpenAPI describes them. */
+const answers = (refusals: readonly number[]) => ({
+  openapi: { response: { 200: { description: 'The content.' }, ...refusalsOf(refusals) } },
+});
 
 /**
  * Adds `/v1/models`, `/manifest.schema.json`, `/v1/models/NAME` and `/v1/models/NAME/files/FILE` (task files only).
@@ -38,10 +47,19 @@ export async function installModels(
       );
     return manifest;
   };
+  const shown = ({ variants, ...manifest }: Manifest): object => ({
+    ...manifest,
+    ...(variants && {
+      variants: variants.map((variant) => {
+        const reason = repository.variantDeclined(manifest.name, variant.name);
+        return { ...variant, used: reason === undefined, ...(reason !== undefined && { reason }) };
+      }),
+    }),
+  });
   const app = server.withTypeProvider<TypeBoxTypeProvider>();
   const tags = ['models'];
-  app.get('/v1/models', { schema: { tags, summary: 'The manifests of all models.' } }, () => ({
-    models: [...manifests.values()],
+  app.get('/v1/models', { schema: { tags, summary: MANIFESTS } }, () => ({
+    models: [...manifests.values()].map(shown),
   }));
   app.get(
     '/manifest.schema.json',
@@ -50,12 +68,15 @@ export async function installModels(
   );
   app.get(
     '/v1/models/:name',
-    { schema: { tags, summary: "A model's manifest.", params: Name } },
-    ({ params }) => find(params.name),
+    { schema: { tags, summary: "A model's manifest.", params: Name }, config: answers([404]) },
+    ({ params }) => shown(find(params.name)),
   );
   app.get(
     '/v1/models/:name/files/:file',
-    { schema: { tags, summary: 'A file of the task, such as matrix.npy.', params: NameAndFile } },
+    {
+      schema: { tags, summary: 'A file of the task, such as matrix.npy.', params: NameAndFile },
+      config: answers([404, 503]),
+    },
     async ({ params: { name, file } }, reply) => {
       const manifest = find(name);
       const files = manifest.task_files;

@@ -6,9 +6,8 @@ import type { ProblemCode } from '../errors.ts';
 export interface Notes {
   summary?: Summary;
   code?: ProblemCode;
-  /** When the engine was asked and when it had answered, ms since the epoch. */
+  /** When the engine was asked, ms since the epoch. */
   arrivedAt?: number;
-  answeredAt?: number;
   /** The trace of the request, where it is sampled. */
   traceId?: string;
 }

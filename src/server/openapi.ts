@@ -23,6 +23,8 @@ const depthHeaders: Readonly<Record<string, string>> = {
   'x-stop-depth-mean': 'Mean depth over the samples.',
   'x-max-depth': "The model's depth T.",
   'x-stop-reason': 'Why the deepest sample stopped.',
+  'x-variant':
+    'The variant in which the deepest sample ran, such as int8, or float; of models that have variants.',
   'x-seed': 'The seed, where depths were sampled.',
   'x-tolerance': 'The row of the calibration table that was used, with rule=tolerance.',
   'x-guaranteed': 'Whether the promise of that row holds for this answer: true or false.',
@@ -33,27 +35,32 @@ const depthHeaders: Readonly<Record<string, string>> = {
 const contentOf = (schemas: Readonly<Record<string, TSchema>>) =>
   Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]));
 
-/** The parts of an OpenAPI document that say how form fields are sent. */
+/** The parts of an OpenAPI document that describe bodies. */
 interface Paths {
-  readonly paths?: Readonly<
-    Record<
-      string,
-      { readonly post?: { readonly requestBody?: { readonly content?: Record<string, Media> } } }
-    >
-  >;
+  readonly paths?: Readonly<Record<string, { readonly post?: { readonly requestBody?: Body } }>>;
+}
+interface Body {
+  required?: boolean;
+  readonly content?: Record<string, Media>;
 }
 interface Media {
-  readonly schema?: { readonly properties?: Record<string, { items?: { format?: string } }> };
+  readonly schema?: {
+    readonly type?: string;
+    readonly required?: readonly string[];
+    readonly properties?: Record<string, { items?: { format?: string } }>;
+  };
   encoding?: Record<string, object>;
 }
 
 /**
- * Says of forms that several texts of one name are fields of their own, in place. Swagger UI joins them by commas otherwise;
- * fastify's plugin takes no `encoding` from a route.
+ * Says what fastify's plugin takes from no route, in place: in forms several texts of one name are fields of their own, which
+ * Swagger UI would join by commas; and an object without required fields may be left out.
  */
-export function repeatTextFields({ paths = {} }: Paths): void {
+export function completeBodies({ paths = {} }: Paths): void {
   for (const { post } of Object.values(paths)) {
-    const form = post?.requestBody?.content?.[FORM];
+    const { requestBody } = post ?? {};
+    const { content = {} } = requestBody ?? {};
+    const form = content[FORM];
     const texts = Object.entries(form?.schema?.properties ?? {}).filter(
       ([, { items }]) => items && items.format !== 'binary',
     );
@@ -61,6 +68,10 @@ export function repeatTextFields({ paths = {} }: Paths): void {
       form.encoding = Object.fromEntries(
         texts.map(([name]) => [name, { style: 'form', explode: true }]),
       );
+    const isOptional = Object.values(content).every(
+      ({ schema }) => schema?.type === 'object' && !schema.required?.length,
+    );
+    if (requestBody && isOptional) requestBody.required = false;
   }
 }
 

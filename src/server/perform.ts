@@ -11,6 +11,8 @@ export interface Caller {
   readonly client: string;
   /** Aborts when the client leaves. */
   readonly signal: AbortSignal;
+  /** Whether the request has a span. */
+  readonly traced?: boolean;
   /** Is told of the exits, where the request follows them. */
   readonly onExit?: (exit: TaskExit) => void;
 }
@@ -24,13 +26,14 @@ export const performTask = (
   engine: Engine,
   kind: string,
   asked: TaskRequest,
-  { client, signal, onExit }: Caller,
+  { client, signal, traced, onExit }: Caller,
 ): ReturnType<Engine['perform']> =>
   engine.perform(() => packRequest(asked), {
     signal,
     client,
     kind,
     bytes: sizeOf(asked),
+    ...(traced && { traced }),
     ...(onExit && { onExit }),
     ...(asked.stopping.deadlineMs !== undefined && { deadlineMs: asked.stopping.deadlineMs }),
   });

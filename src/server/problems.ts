@@ -9,11 +9,12 @@ import { notesOf } from './notes.ts';
 /** Errors raised by fastify itself. */
 function fromFramework(error: FastifyError): Problem | undefined {
   if (error.validation) return fromValidation(error.validation);
-  if (error.code === 'FST_ERR_MAX_PARAM_LENGTH')
-    return new Problem('not-found', 'There is nothing at this path, whose parts are too long.');
   if (error.code === 'FST_ERR_BAD_URL')
     return new Problem('not-found', 'The path is not a URL that can be decoded; see /docs.');
   switch (error.statusCode) {
+    // The page's files, for a path with `..` in it.
+    case 403:
+      return new Problem('not-found', 'There is nothing outside of what is served; see /docs.');
     case 413:
       return new Problem(
         'too-large',

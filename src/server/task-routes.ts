@@ -65,8 +65,9 @@ export function installTask(
     config: { openapi: describeTask(task) },
     // A hook, because validation errors and bodies that are too large never reach the handler.
     onError: async (request, reply, error) => {
-      const { model } = request.query as Query;
-      const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
+      const problem = toProblem(error);
+      const { model = (request.query as Query).model } = problem;
+      const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(problem);
       metrics.unanswered(modelLabel(model, engine, task), outcome, reply.elapsedTime);
     },
     handler: async (request, reply) => {
@@ -76,16 +77,17 @@ export function installTask(
       const notes = notesOf(request);
       notes.arrivedAt = epochMs();
       const perform = async (onExit?: (exit: TaskExit) => void): Promise<TaskAnswer> => {
-        const caller = { client: request.ip, signal, ...(onExit && { onExit }) };
+        const traced = notes.traceId !== undefined;
+        const caller = { client: request.ip, signal, traced, ...(onExit && { onExit }) };
         const { answer, summary } = await performTask(engine, task.name, asked, caller);
         metrics.answered(summary, notes.traceId);
-        Object.assign(notes, { summary, answeredAt: epochMs() });
+        notes.summary = summary;
         return answer;
       };
       if (asked.events)
         return sendEvents(request, reply, perform, (problem) =>
           metrics.unanswered(
-            modelLabel(asked.model, engine, task),
+            modelLabel(problem.model ?? asked.model, engine, task),
             outcomeOf(problem),
             reply.elapsedTime,
           ),
@@ -169,7 +171,7 @@ export function untilGone(reply: FastifyReply): AbortSignal {
 
 /**
  * Metric label: the named model, else the default of the task. Empty for unknown models, so that labels stay bounded, and
- * where a task has several defaults, between which the decoded input decides.
+ * where a task has several defaults and the input was not decoded, which decides between them.
  */
 export function modelLabel(name: unknown, engine: Engine, task?: Task): string {
   if (name !== undefined || !task)

@@ -4,7 +4,8 @@
  */
 import type { Span, Tracer } from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { deepest, notesOf, type Notes } from './notes.ts';
+import type { Summary } from '../engine/transport/messages.ts';
+import { deepest, notesOf } from './notes.ts';
 import { isModelRoute, whenOver } from './over.ts';
 
 /** Starts and ends the spans of requests. */
@@ -107,21 +108,28 @@ function end(
         'stopwise.reason': stopped.reason,
       }),
     });
-    const parent = api.trace.setSpan(api.ROOT_CONTEXT, span);
-    for (const [name, startTime, endTime] of phases(notes))
-      tracer.startSpan(name, { startTime }, parent).end(endTime);
+    if (notes.arrivedAt !== undefined) addSteps(span, summary, notes.arrivedAt, { api, tracer });
   }
   span.end();
 }
 
-/** The phases of an answered request by name, start and end, ms since the epoch. Decoding is part of the queue. */
-function phases({ summary, arrivedAt, answeredAt }: Notes): [string, number, number][] {
-  if (!summary || arrivedAt === undefined || answeredAt === undefined) return [];
-  const { queueMs, totalMs } = summary.timing;
-  const [ran, done] = [arrivedAt + queueMs, arrivedAt + totalMs];
-  return [
-    ['queue', arrivedAt, ran],
-    ['compute', ran, done],
-    ['encode', done, Math.max(done, answeredAt)],
-  ];
+/** The children of an answered request's span: `queue` with `decode`, `compute` with what ran, and `encode`. */
+function addSteps(
+  span: Span,
+  { timing: { queueMs, totalMs }, steps = [] }: Summary,
+  arrivedAt: number,
+  { api, tracer }: { readonly api: Api; readonly tracer: Tracer },
+): void {
+  const add = (parent: Span, name: string, from: number, to: number, attributes = {}): Span => {
+    const context = api.trace.setSpan(api.ROOT_CONTEXT, parent);
+    const child = tracer.startSpan(name, { startTime: arrivedAt + from, attributes }, context);
+    child.end(arrivedAt + to);
+    return child;
+  };
+  const queue = add(span, 'queue', 0, queueMs);
+  const compute = add(span, 'compute', queueMs, totalMs);
+  for (const { name, startMs, endMs, runs, ms } of steps) {
+    const parent = name === 'decode' ? queue : name === 'encode' ? span : compute;
+    add(parent, name, startMs, endMs, { 'stopwise.runs': runs, 'stopwise.run_ms': ms });
+  }
 }

@@ -6,6 +6,7 @@ import { manifestJsonSchema, type Manifest } from '../../src/bundle/manifest.ts'
 import { bundleCommand } from '../../src/commands/bundle.ts';
 import { smallModels, writeModels } from '../support/small.ts';
 import { writeTwoExits } from '../support/two-exits.ts';
+import { writeTwoForms } from '../support/two-forms.ts';
 
 let bundle: string;
 let said: string[];
@@ -29,6 +30,22 @@ it('says that a bundle can be served, and what it takes and gives', async () => 
   expect(said.join('\n')).toMatch(
     /small-recovery can be served: .*exits 1, 2, 3, 4, 5.*\ninputs: measurements \[N, 12\]; outputs: signal \[N, 24\]/,
   );
+});
+
+it('runs the files of variants too, and says whether they are used on this machine', async () => {
+  const models = dirname(bundle);
+  for (const slow of ['float', 'int8'] as const) {
+    await writeTwoForms(models, 'forms', { slow });
+    await bundleCommand(['check', join(models, 'forms')]);
+    expect(said.at(-1)).toMatch(
+      slow === 'float'
+        ? /^the variant int8 is used here$/
+        : /^the variant int8 is not used here: it is no faster here: .* ms$/,
+    );
+  }
+  const bad = { 'int8-03.onnx': Buffer.from('int8') };
+  await writeTwoForms(models, 'forms', { files: bad });
+  await expect(bundleCommand(['check', join(models, 'forms')])).rejects.toThrow(/int8-03\.onnx/);
 });
 
 describe('check names the file and the fix', () => {

@@ -224,6 +224,15 @@ describe('a tolerance', () => {
   });
 });
 
+/** Adds a variant that repeats the bundle's own files. */
+const withVariant =
+  (change: Partial<NonNullable<Manifest['variants']>[number]>) =>
+  (manifest: Manifest): Manifest => {
+    const segments = manifest.segments.map(({ file }) => file);
+    const variant = { name: 'int8', segments, statistic: {}, loss: 0.1, ...change };
+    return { ...manifest, statistic: 'level', variants: [variant] };
+  };
+
 describe('manifests', () => {
   it.each<[string, RegExp, (manifest: Manifest) => Manifest]>([
     ['exits that fall', /exits 0, 3, 2 do not rise|last exit/, (m) => ({ ...m, exits: [0, 3, 2] })],
@@ -255,6 +264,29 @@ describe('manifests', () => {
             loss: 0.1,
           },
         ],
+      }),
+    ],
+    [
+      'a variant that computes its own statistic',
+      /the variant int8 begins with int8-00\.onnx, not with layer-00\.onnx/,
+      withVariant({ segments: ['int8-00.onnx', 'layer-02.onnx', 'layer-03.onnx'] }),
+    ],
+    ['a variant named float', /there are two variants float/, withVariant({ name: 'float' })],
+    [
+      'a variant that reads out exit 0',
+      /decode-03\.onnx reads out exit 0, which the variant int8 does not run to/,
+      withVariant({ decoders: [{ file: 'decode-03.onnx', exit: 0, reads: ['measurements'] }] }),
+    ],
+    [
+      'a read-out of a variant that reads what is not there',
+      /decode-03\.onnx reads quarter, which nothing before it writes/,
+      withVariant({ decoders: [{ file: 'decode-03.onnx', exit: 3, reads: ['quarter'] }] }),
+    ],
+    [
+      'a variant whose table has no like in the bundle',
+      /the calibration of the variant int8 is in dB, unlike the bundle's/,
+      withVariant({
+        calibration: { unit: 'dB', default: 0.1, data: 'drawn', rows: [row(0.1, 0.5)] },
       }),
     ],
     [

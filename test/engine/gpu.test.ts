@@ -1,4 +1,7 @@
 import { existsSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { loadBundles } from '../../src/bundle/read.ts';
@@ -12,6 +15,7 @@ import { providerLoadError, type Tensor } from '../../src/runtime/session.ts';
 import { expectClose } from '../graph/check.ts';
 import { startSmallService, type SmallService } from '../server/support.ts';
 import { smallModels, startSmallEngine, writeModels } from '../support/small.ts';
+import { writeTwoForms } from '../support/two-forms.ts';
 
 const driver = process.env.VK_ICD_FILENAMES ?? process.env.VK_DRIVER_FILES;
 const there = {
@@ -61,6 +65,20 @@ describe.each(['webgpu', 'cuda'] as const)('the %s provider', (provider) => {
       }
     }
     await Promise.all([cpu.close(), gpu.close()]);
+  }, 120_000);
+
+  test('runs float alone, and says so', async () => {
+    const modelsDir = await mkdtemp(join(tmpdir(), 'stopwise-'));
+    await writeTwoForms(modelsDir, 'forms');
+    const engine = await startSmallEngine({ modelsDir, provider, variants: 'auto' });
+    const sample = { x: { data: new Float32Array(4).fill(0.6), dims: [4] } };
+    const { samples } = await engine.run('forms', [sample], { rule: 'fixed', depth: 3 });
+    expect(samples[0]!.variant).toBe('float');
+    expectClose(samples[0]!.outputs.y!.data, [0.075, 0.075, 0.075, 0.075], 1e-5);
+    expect(engine.repository.variantDeclined('forms', 'int8')).toBe(
+      `the ${provider} provider runs float alone`,
+    );
+    await engine.close();
   }, 120_000);
 
   test('answers the routes as the CPU does', async () => {

@@ -37,17 +37,18 @@ class FakeWorker implements WorkerHandle {
 function supervise(
   workers: readonly WorkerHandle[],
   start: () => Promise<WorkerHandle>,
+  missing = 0,
 ): { supervisor: Supervisor; events: string[] } {
   const events: string[] = [];
   const note = (what: string) => () => void events.push(what);
   const listeners: SupervisorEvents = {
     message: note('message'),
     ended: (_, reason) => void events.push(`ended: ${reason}`),
-    restarted: note('restarted'),
+    started: (_, again) => void events.push(again ? 'restarted' : 'added'),
     abandoned: note('abandoned'),
     log: () => undefined,
   };
-  return { supervisor: new Supervisor(workers, start, listeners), events };
+  return { supervisor: new Supervisor(workers, start, listeners, missing), events };
 }
 
 describe('the supervisor', () => {
@@ -63,6 +64,21 @@ describe('the supervisor', () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(events).toEqual(['ended: killed by SIGABRT', 'restarted']);
     expect(supervisor.alive.map(({ handle }) => handle)).toEqual([second]);
+  });
+
+  it('takes workers that are missing once they are ready, also where the first attempt fails', async () => {
+    const [first, second] = [new FakeWorker(), new FakeWorker()];
+    let attempts = 0;
+    const start = () =>
+      ++attempts === 1 ? Promise.reject(new Error('no memory')) : Promise.resolve(second);
+    const { supervisor, events } = supervise([first], start, 1);
+    await vi.advanceTimersByTimeAsync(BACKOFF_MS - 1);
+    expect(supervisor.alive.map(({ handle }) => handle)).toEqual([first]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(supervisor.alive.map(({ handle }) => handle)).toEqual([first, second]);
+    expect(events).toEqual(['added']);
+    second.end('exit code 1');
+    expect(supervisor.alive).toHaveLength(1);
   });
 
   it('doubles the wait after each failed restart up to a maximum, and abandons the worker meanwhile', async () => {
@@ -111,20 +127,27 @@ describe('the supervisor', () => {
     expect(start).not.toHaveBeenCalled();
   });
 
-  it('closes a replacement that becomes ready after it was closed', async () => {
-    const [worker, late] = [new FakeWorker(), new FakeWorker()];
-    let finish: (handle: WorkerHandle) => void = () => undefined;
-    const { supervisor, events } = supervise(
-      [worker],
-      () => new Promise((resolve) => (finish = resolve)),
-    );
-    worker.end('exit code 1');
-    await supervisor.close();
-    finish(late);
-    await vi.advanceTimersByTimeAsync(0);
-    expect(late.received).toEqual(['close']);
-    expect(events).toEqual(['ended: exit code 1']);
-  });
+  it.each([true, false])(
+    'does not end before a worker that is starting was closed',
+    async (isReplacement) => {
+      const [worker, late] = [new FakeWorker(), new FakeWorker()];
+      let finish: (handle: WorkerHandle) => void = () => undefined;
+      const { supervisor, events } = supervise(
+        [worker],
+        () => new Promise((resolve) => (finish = resolve)),
+        isReplacement ? 0 : 1,
+      );
+      if (isReplacement) worker.end('exit code 1');
+      let closed = false;
+      const closing = supervisor.close().then(() => (closed = true));
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(closed).toBe(false);
+      finish(late);
+      await closing;
+      expect(late.received).toEqual(['close']);
+      expect(events).toEqual(isReplacement ? ['ended: exit code 1'] : []);
+    },
+  );
 });
 
 describe('startAll', () => {

@@ -23,7 +23,7 @@ describe.skipIf(!python)('a network exported from PyTorch', () => {
       references.set(name, readReference(file));
     }
     service = await startSmallService({ modelsDir: models });
-  }, 120_000);
+  }, 240_000);
   afterAll(() => service?.close());
 
   it.each(['cnn', 'ista'])('%s answers as PyTorch does, to 1e-4 at each exit', async (name) => {
@@ -97,15 +97,19 @@ describe.skipIf(!python)('the CNN trained on files of CIFAR-100', () => {
   const models = mkdtempSync(join(tmpdir(), 'stopwise-'));
   const data = mkdtempSync(join(tmpdir(), 'cifar-'));
   let said: string;
+  let again: string;
   let service: SmallService;
   beforeAll(async () => {
     execFileSync(python!, ['-c', CIFAR, data], { stdio: 'pipe' });
     const script = 'examples/export-from-pytorch.py';
     const files = ['--samples', data, '--reference', join(models, 'cnn.json')];
-    const train = ['--data', data, '--epochs', '8'];
-    said = execFileSync(python!, [script, 'cnn', join(models, 'cnn'), ...train, ...files], {
-      stdio: 'pipe',
-    }).toString();
+    const train = ['--data', data, '--epochs', '8', '--weights', join(data, 'weights.pt')];
+    const run = (name: string, ...more: string[]) =>
+      execFileSync(python!, [script, 'cnn', join(models, name), ...train, ...more], {
+        stdio: 'pipe',
+      }).toString();
+    said = run('cnn', ...files);
+    again = run('again');
     service = await startSmallService({ modelsDir: models });
   }, 240_000);
   afterAll(async () => {
@@ -117,6 +121,14 @@ describe.skipIf(!python)('the CNN trained on files of CIFAR-100', () => {
   it('has learnt the classes, and answers as PyTorch does', async () => {
     expect(said).toMatch(/exit by exit: .*100\.0%$/m);
     await expectSameExits(service, 'cnn', readReference(join(models, 'cnn.json')));
+  });
+
+  it('reads the weights that it has written', () => {
+    expect(said).toMatch(/^epoch 8 of 8/m);
+    expect(again).not.toMatch(/epoch/);
+    expect(again.split('\n')[0]).toBe(said.split('\n').find((line) => line.startsWith('accuracy')));
+    const graph = (name: string) => readFileSync(join(models, name, 'layer-03.onnx'));
+    expect(graph('again').equals(graph('cnn'))).toBe(true);
   });
 
   it('writes what training left out, and the test set', () => {

@@ -169,6 +169,7 @@ describe('CORS_ORIGINS', () => {
     const answer = await recover(service, { origin, ...bearer(API) });
     expect(answer.headers).toMatchObject({ 'access-control-allow-origin': origin });
     expect(answer.headers['access-control-expose-headers']).toContain('x-stop-depth');
+    expect(answer.headers['access-control-expose-headers']).toContain('x-variant');
     expect(answer.headers.vary).toMatch(/Origin/);
     const foreign = await recover(service, { origin: 'https://evil.example', ...bearer(API) });
     expect(foreign.headers).not.toHaveProperty('access-control-allow-origin');
@@ -179,7 +180,21 @@ describe('CORS_ORIGINS', () => {
       origin,
     ]);
   });
+
+  it('leaves OPTIONS of others than browsers without an error', async () => {
+    const service = await start({ corsOrigins: [origin] });
+    expect((await service.app.inject({ method: 'OPTIONS', url: '/v2' })).statusCode).toBe(204);
+  });
 });
+
+it.each(['/../package.json', '/docs/../../package.json'])(
+  '%s, which leads out of what is served, is not found',
+  async (path) => {
+    const service = await start({});
+    const asked = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    expect(await raw(service, asked)).toMatch(/^HTTP\/1.1 404 .*"code":"not-found"/s);
+  },
+);
 
 describe('Host', () => {
   it('ALLOWED_HOSTS refuses others with 421, except for health', async () => {

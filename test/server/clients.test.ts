@@ -201,6 +201,18 @@ it.skipIf(!hasIpv6)('listens on IPv6 and IPv4 with HOST=::, and keeps connection
   agent.destroy();
 });
 
+interface Document {
+  paths: Record<
+    string,
+    {
+      post?: {
+        requestBody?: { required: boolean; content: Record<string, object> };
+        responses: Record<string, { headers?: Record<string, object> }>;
+      };
+    }
+  >;
+}
+
 describe('headers that the OpenAPI document promises', () => {
   const always = ['x-model', 'x-stop-depth', 'x-stop-depth-mean', 'x-max-depth', 'x-stop-reason'];
 
@@ -216,6 +228,12 @@ describe('headers that the OpenAPI document promises', () => {
     const post = (url: string, payload: Buffer, headers: Record<string, string>) =>
       service.app.inject({ method: 'POST', url, payload, headers });
     const png = { 'content-type': 'image/png' };
+    const tensor = (headers: Record<string, string>) =>
+      post(
+        '/v1/tensor?model=small-recovery',
+        Buffer.from(JSON.stringify({ inputs: { measurements: vector } })),
+        { 'content-type': 'application/json', ...headers },
+      );
     const answers = {
       ...{ json: await recover(), npy: await recover({ accept: 'application/x-npy' }) },
       raw: await recover({ accept: 'application/octet-stream' }),
@@ -224,7 +242,15 @@ describe('headers that the OpenAPI document promises', () => {
       depth: await post('/v1/denoise?format=depth', image, png),
       recognize: await post('/v1/recognize', image, png),
       fewShot: await post('/v1/few-shot', fewShot.payload, fewShot.headers),
+      tensor: await tensor({}),
+      tensorNpy: await tensor({ accept: 'application/x-npy' }),
     };
+    const { paths } = (await service.app.inject('/openapi.json')).json<Document>();
+    const promising = Object.entries(paths)
+      .filter(([, { post: route }]) => route?.responses['200']?.headers?.['x-stop-depth'])
+      .map(([path]) => path);
+    const tested = ['denoise', 'few-shot', 'recognize', 'recover', 'tensor'];
+    expect(promising.sort()).toEqual(tested.map((route) => `/v1/${route}`));
     for (const [name, { statusCode, headers }] of Object.entries(answers)) {
       expect([name, statusCode]).toEqual([name, 200]);
       expect(Object.keys(headers), name).toEqual(
@@ -249,11 +275,25 @@ describe('refusals are counted', () => {
     ['/v1/recover?model=small-recovery&threshold=2', 'small-recovery'],
     ['/v1/recover?model=nobody', ''],
     ['/v1/recognize?threshold=2', 'small-recognize'],
-    // Two defaults, of which the number of channels picks one.
+    // Two defaults, of which the number of channels picks one: nobody knows it before the image is decoded.
     ['/v1/denoise?threshold=2', ''],
   ])('%s under %j', async (url, model) => {
     const before = await rejected(model);
     expect((await recover({}, 1, service, url)).statusCode).toBeGreaterThanOrEqual(400);
     expect(await rejected(model)).toBe(before + 1);
+  });
+
+  it('under the model that the input decides on', async () => {
+    const names = ['small-gray', 'small-color', 'small-recovery', 'small-lista'];
+    const before = await Promise.all(names.map(rejected));
+    for (const channels of [1, 3] as const) {
+      const payload = await picture(channels);
+      const headers = { 'content-type': 'image/png' };
+      const url = '/v1/denoise?rule=fixed&depth=1';
+      const answer = await service.app.inject({ method: 'POST', url, payload, headers });
+      expect(answer.json()).toMatchObject({ code: 'bad-parameter' });
+    }
+    const after = await Promise.all(names.map(rejected));
+    expect(after.map((count, i) => count - before[i]!)).toEqual([1, 1, 0, 0]);
   });
 });

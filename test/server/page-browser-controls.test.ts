@@ -73,7 +73,9 @@ describe.skipIf(noBrowser)("the page's controls in a browser", { timeout: 3 * WA
       const change = () => visit.slide(LIMIT('denoise'), step);
       const tolerance = (await after('denoise', 'tolerance=', change)).get('tolerance')!;
       await visit.says('denoise', ANSWERED);
-      expect(await page.getAttribute(LIMIT('denoise'), 'aria-valuetext')).toBe(`${tolerance} dB`);
+      expect(await page.getAttribute(LIMIT('denoise'), 'aria-valuetext')).toBe(
+        `${tolerance}\u00a0dB`,
+      );
       seen.push([tolerance, (await visit.fact('denoise', 'Promise').textContent())!]);
     }
     const { calibration } = JSON.parse(
@@ -83,8 +85,8 @@ describe.skipIf(noBrowser)("the page's controls in a browser", { timeout: 3 * WA
     const promises = [rows[0]!, rows[3]!].map(({ tolerance, guaranteed }) => [
       `${tolerance}`,
       guaranteed
-        ? `95 % of such requests lose at most ${tolerance} dB`
-        : `none is certified at ${tolerance} dB`,
+        ? `95 % of such requests lose at most ${tolerance}\u00a0dB`
+        : `none is certified at ${tolerance}\u00a0dB`,
     ]);
     expect(seen).toEqual(promises);
   });

@@ -64,6 +64,21 @@ describe.skipIf(noBrowser)('/docs in a browser', { timeout: 3 * WAIT }, () => {
       .toBe(640);
   });
 
+  it.each(['light', 'dark'] as const)(
+    'violates no rule of accessibility, %s, with an answer shown',
+    async (colorScheme) => {
+      // What Swagger UI does when the page is loaded.
+      await page.evaluate(
+        `document.documentElement.classList.toggle('dark-mode', ${colorScheme === 'dark'})`,
+      );
+      // Colours fade.
+      await page.evaluate(
+        `Promise.allSettled(document.getAnimations().map(({ finished }) => finished))`,
+      );
+      expect(await visit.violations()).toEqual([]);
+    },
+  );
+
   it.each(['/v1/recover', '/v1/few-shot', '/v1/tensor'])(
     'answers the example of %s as it stands',
     async (path) => {
@@ -94,6 +109,14 @@ describe.skipIf(noBrowser)('/docs in a browser', { timeout: 3 * WAIT }, () => {
       ['/v1/recover', 200],
       ['/v1/tensor', 200],
     ]);
+  });
+
+  it('fits on a phone', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    const [wide, seen] = await page.evaluate<[number, number]>(
+      '[document.documentElement.scrollWidth, document.documentElement.clientWidth]',
+    );
+    expect(wide).toBeLessThanOrEqual(seen);
   });
 
   it('gave the console nothing to complain of', () => {

@@ -71,7 +71,8 @@ it('sends a span a request with its phases, as a child of the caller’s', async
     OTEL_SERVICE_NAME: 'denoisers',
   });
   try {
-    const answer = await fetch(`${service.url}/v1/recover?rule=fixed&depth=3`, {
+    // With a deadline it runs segment by segment, never as one path.
+    const answer = await fetch(`${service.url}/v1/recover?rule=fixed&depth=3&deadline_ms=60000`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', traceparent: `00-${TRACE}-${CALLER}-01` },
       body: JSON.stringify({ measurements: Array.from({ length: 12 }, (_, i) => Math.sin(i)) }),
@@ -105,14 +106,21 @@ it('sends a span a request with its phases, as a child of the caller’s', async
     'stopwise.reason': 'fixed',
   });
   expect(server?.status.code ?? 0).toBe(0);
-  const phases = spans.filter(({ parentSpanId }) => parentSpanId === server?.spanId);
+  const children = (parent: Span | undefined) =>
+    spans.filter(({ parentSpanId }) => parentSpanId === parent?.spanId);
+  const phases = children(server);
   expect(phases.map(({ name }) => name)).toEqual(['queue', 'compute', 'encode']);
-  for (const phase of phases) {
-    expect(BigInt(phase.startTimeUnixNano)).toBeLessThanOrEqual(BigInt(phase.endTimeUnixNano));
-    expect(phase.traceId).toBe(TRACE);
-  }
+  const [queue, compute] = phases;
+  expect(children(queue).map(({ name }) => name)).toEqual(['decode']);
+  const ran = children(compute);
+  expect(ran.map(({ name }) => name)).toEqual(['segment 1', 'segment 2', 'segment 3', 'read-out']);
+  expect(valuesOf(ran[0]?.attributes ?? [])).toMatchObject({ 'stopwise.runs': 1 });
   // Neither a probe nor a scrape has a span.
-  expect(spans).toHaveLength(4);
+  expect(spans).toHaveLength(5 + ran.length);
+  for (const span of spans) {
+    expect(BigInt(span.startTimeUnixNano)).toBeLessThanOrEqual(BigInt(span.endTimeUnixNano));
+    expect(span.traceId).toBe(TRACE);
+  }
 }, 90_000);
 
 it('marks a span as an error for a 5xx, and names the code of every refusal', async () => {

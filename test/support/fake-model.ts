@@ -42,6 +42,7 @@ export function fakeModel(
     firstExit: exits.length - computing.length,
     decoders: new Map(),
     policyFiles: new Map(),
+    variants: [],
     segments: computing.map((last) => ({ ...segment, last, msPerElement: 10 / ELEMENTS })),
   } as unknown as LoadedModel;
 }

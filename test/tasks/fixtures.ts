@@ -63,6 +63,7 @@ export function answer(
     })),
     timing: { queueMs: 1.23456, computeMs: 20, totalMs: 25.5 },
   };
+  result.samples.forEach((sample, index) => decoded.collect?.(index, sample));
   return decoded.encode(result);
 }
 

@@ -80,7 +80,8 @@ export function play(day: Day, rule: ScalingRule, random: Random): Played {
   };
   const look = (at: number): void => {
     update(at);
-    while (recent.length > 0 && recent[0]!.at < at - AVERAGED) recent.shift();
+    const kept = recent.findIndex((one) => one.at >= at - AVERAGED);
+    recent.splice(0, kept < 0 ? recent.length : kept);
     const span = Math.min(AVERAGED, Math.max(at, 1));
     const seen = {
       replicas: ready.length,

@@ -1,10 +1,10 @@
 /** The messages between the engine and its workers. */
 import type { Bundle, Refusal } from '../../bundle/read.ts';
-import type { ProblemCode } from '../../errors.ts';
+import { Problem, type ProblemCode } from '../../errors.ts';
 import type { Provider } from '../../runtime/session.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
-import type { RunResult, Sample, TaskAnswer, TaskExit } from '../types.ts';
+import type { RunResult, Sample, Step, TaskAnswer, TaskExit } from '../types.ts';
 
 /** The bundles that a worker loads and how it runs them, as plain data. */
 export interface WorkerOptions {
@@ -20,6 +20,8 @@ export interface WorkerOptions {
   readonly measured?: readonly Measured[];
   /** The share of requests whose early answers are compared with full depth in idle time; default: 0. */
   readonly shadowShare?: number;
+  /** See `EngineOptions`. */
+  readonly variants?: string;
 }
 
 /** What a warm-up finds out about a model. */
@@ -28,6 +30,15 @@ export interface Measured {
   /** The batch limit of each segment. */
   readonly limits: readonly number[];
   readonly pathIsFaster: boolean;
+  /** The variants: the batch limits of their segments, or why they are not used. */
+  readonly variants?: readonly MeasuredVariant[];
+}
+
+/** What a warm-up finds out about a variant. */
+export interface MeasuredVariant {
+  readonly name: string;
+  readonly limits: readonly number[];
+  readonly declined?: string;
 }
 
 /** Times are those of `clock()` (src/util/clock.ts), which both sides share. */
@@ -37,6 +48,8 @@ export type ToWorker =
       readonly id: number;
       readonly request: unknown;
       readonly arrivedAt: number;
+      /** Whether the answer's summary is to have the steps. */
+      readonly traced?: boolean;
     }
   | {
       readonly type: 'run';
@@ -70,6 +83,8 @@ export type FromWorker =
     }
   /** A bundle could not be opened at its first request. */
   | { readonly type: 'refused'; readonly refusal: Refusal }
+  /** A bundle with variants was opened by its first request. */
+  | { readonly type: 'measured'; readonly generation?: number; readonly measured: Measured }
   | { readonly type: 'opened'; readonly generation?: number; readonly measured: Measured }
   | { readonly type: 'unopened'; readonly generation?: number; readonly reason: string }
   /** The worker cannot serve, and ends. */
@@ -91,6 +106,8 @@ export type FromWorker =
       readonly id: number;
       readonly code: ProblemCode;
       readonly detail: string;
+      /** Where decoding found it. */
+      readonly model?: string;
     }
   | { readonly type: 'segments'; readonly runs: readonly SegmentRun[] }
   | ({ readonly type: 'shadow' } & ShadowReport)
@@ -118,6 +135,8 @@ export interface SegmentRun {
   readonly model: string;
   /** The segment's last layer. */
   readonly layer: number | 'path';
+  /** The variant that ran, where it was not float. */
+  readonly variant?: string;
   readonly batch: number;
   readonly seconds: number;
 }
@@ -128,7 +147,11 @@ export interface Summary {
   readonly maxDepth: number;
   readonly depths: readonly number[];
   readonly reasons: readonly StopReason[];
+  /** The variant of each sample, where the model has variants. */
+  readonly variants?: readonly string[];
   readonly timing: RunResult['timing'];
+  /** Of a traced request, in the order in which they began. */
+  readonly steps?: readonly Step[];
 }
 
 /** What became of one shadow run. */
@@ -140,3 +163,7 @@ export interface ShadowReport {
    */
   readonly distance?: number;
 }
+
+/** The error that a worker reported. */
+export const errorOf = ({ code, detail, model }: Extract<FromWorker, { type: 'failed' }>): Error =>
+  code === 'internal' ? new Error(detail) : new Problem(code, detail, { model });

@@ -1,18 +1,21 @@
 /** Runs a batch through a segment, and reads out the samples that stop at its exit. */
-import { outputName, policiesOf } from '../../bundle/manifest.ts';
+import { FLOAT, outputName, policiesOf } from '../../bundle/manifest.ts';
 import { floats, tensor, type Tensor, type Tensors } from '../../runtime/session.ts';
 import { stops } from '../../stopping/rule.ts';
 import { at, entry } from '../../util/at.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
 import { clock } from '../../util/clock.ts';
-import type { LoadedModel, LoadedPath, LoadedSegment } from './models.ts';
+import type { LoadedExitFile, LoadedModel, LoadedPath } from './models.ts';
 import { fromRow, stack, type Row } from './rows.ts';
+import { chooseEach } from './variants.ts';
 
 /** A batch after a segment, split into the samples that stop at its exit and those that go on. */
 export interface SegmentResult {
   readonly stopped: readonly Stopped[];
   /** The samples that go on to the next segment. */
   readonly going: readonly Item[];
+  /** Parts of an image whose variant is not chosen yet: `decide` is still to be asked. */
+  readonly undecided: readonly Item[];
   /** Time of the segment and its policy file, ms. */
   readonly ms: number;
 }
@@ -27,7 +30,7 @@ export async function runSegment(
   cap: number,
 ): Promise<SegmentResult> {
   const exit = at(batch, 0).next;
-  const segment = segmentAt(model, exit);
+  const { segment } = at(batch, 0);
   const feeds = feedsFor(segment.reads, batch);
   const start = clock();
   const outputs = await segment.session.run(feeds);
@@ -39,32 +42,54 @@ export async function runSegment(
   });
   const pi = await runPolicy(model, batch, exit);
   const ms = clock() - start;
-  const stopped: Stopped[] = [];
-  const going: Item[] = [];
   batch.forEach((item, i) => {
     item.next++;
     const given = pi ?? outputs[item.rule.signal];
-    const value = given && at(floats(given), i);
-    if (exit < model.manifest.exits.length - 1) item.pi.push(value ?? Number.NaN);
-    const reason = stops(item.rule, exit, value, cap);
-    if (reason) stopped.push({ item, at: exit, reason });
-    else going.push(item);
+    if (exit < model.manifest.exits.length - 1)
+      item.pi.push(given ? at(floats(given), i) : Number.NaN);
   });
-  return { stopped, going, ms };
+  const chosen = exit === model.firstExit ? chooseEach(model, batch) : batch;
+  const undecided = chosen === batch ? [] : batch.filter((item) => !chosen.includes(item));
+  return { ...decide(chosen, exit, cap), undecided, ms };
 }
 
-/** The segment that ends at this exit, counted from 0. */
-export const segmentAt = (model: LoadedModel, exit: number): LoadedSegment =>
-  at(model.segments, exit - model.firstExit);
+/** Splits samples that have run the segment before an exit, counted from 0, into those that stop there and those that go on. */
+export function decide(
+  items: readonly Item[],
+  exit: number,
+  cap: number,
+): Pick<SegmentResult, 'stopped' | 'going'> {
+  const stopped: Stopped[] = [];
+  const going: Item[] = [];
+  for (const item of items) {
+    const reason = stops(item.rule, exit, item.pi[exit], cap);
+    if (reason) stopped.push({ item, at: exit, reason });
+    else going.push(item);
+  }
+  return { stopped, going };
+}
+
+/** The read-out at an exit, counted from 0, of samples that have run there in one form; undefined where there is none. */
+export function decoderAt(
+  { manifest, decoders }: LoadedModel,
+  exit: number,
+  { ranIn }: Item,
+): LoadedExitFile | undefined {
+  const depth = at(manifest.exits, exit);
+  return ranIn?.decoders.get(depth) ?? decoders.get(depth);
+}
 
 /** π [N] of the exit's policy file; undefined where there is none, or where no sample of the batch may stop by it. */
 async function runPolicy(
-  { manifest, policyFiles }: LoadedModel,
+  { manifest, policyFiles, firstExit, variants }: LoadedModel,
   batch: readonly Item[],
   exit: number,
 ): Promise<Tensor | undefined> {
   const policy = policyFiles.get(at(manifest.exits, exit));
-  if (!policy || batch.every(({ rule }) => rule.thresholds[exit] === Number.POSITIVE_INFINITY))
+  if (!policy) return undefined;
+  // The rule of a variant that is chosen then may stop by it.
+  const mayChange = exit === firstExit && variants.length > 0;
+  if (!mayChange && batch.every(({ rule }) => rule.thresholds[exit] === Number.POSITIVE_INFINITY))
     return undefined;
   return (await policy.session.run(feedsFor(policy.reads, batch))).pi;
 }
@@ -74,23 +99,23 @@ async function runPolicy(
  * @returns time of the decoder, ms
  */
 export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): Promise<number> {
-  const { manifest, decoders } = model;
-  const depth = at(manifest.exits, at(stopped, 0).at);
+  const { manifest } = model;
+  const exit = at(stopped, 0).at;
+  const depth = at(manifest.exits, exit);
   const items = stopped.map(({ item }) => item);
-  const decoder = decoders.get(depth);
+  const decoder = decoderAt(model, exit, at(items, 0));
   const start = clock();
   const decoded = await decoder?.session.run(feedsFor(decoder.reads, items));
   const now = clock();
   const ms = decoder ? now - start : 0;
-  for (const [job, share] of sharesOf(items)) job.ran(ms, share, now);
+  for (const [job, share] of sharesOf(items)) job.ran('read-out', ms, share, now);
   stopped.forEach(({ item, reason }, i) => {
     const row = (name: string): Row =>
       decoded ? { tensor: entry(decoded, name), index: i } : entry(item.values, name);
     const outputs = Object.fromEntries(
       manifest.outputs.map(({ name }) => [name, fromRow(row(name))]),
     );
-    const found = manifest.statistic === undefined ? undefined : item.values[manifest.statistic];
-    const statistic = found && at(floats(found.tensor), found.index);
+    const { statistic, ranIn } = item;
     for (const value of Object.values(item.values)) release(value);
     // The job keeps its items until all have stopped, and an image has many.
     item.values = {};
@@ -99,6 +124,7 @@ export async function readOut(model: LoadedModel, stopped: readonly Stopped[]): 
       reason,
       pi: item.pi,
       ...(statistic !== undefined && { statistic }),
+      ...(manifest.variants && { variant: ranIn?.name ?? FLOAT }),
       outputs,
     });
   });
@@ -136,7 +162,7 @@ export async function runWhole(
   // The graph compares in float32: where π is within rounding of the threshold, its decision stands.
   const reason = stops(rule, exit, pi[exit]) ?? 'policy';
   item.next = exit + 1;
-  job.ran(ms, 1, clock());
+  job.ran('path', ms, 1, clock());
   job.done(item, {
     depth: at(exits, exit),
     reason,

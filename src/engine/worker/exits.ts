@@ -3,9 +3,9 @@ import { at, entry } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import { owned } from '../../util/owned.ts';
 import type { Outbox } from '../transport/outbox.ts';
-import type { ExitEncoder, ReachedExit, SampleResult } from '../types.ts';
-import { feedsFor, sharesOf } from './executor.ts';
-import type { ExitWatch, Item } from './jobs.ts';
+import type { ExitEncoder, ExitWatch, ReachedExit, SampleResult } from '../types.ts';
+import { decoderAt, feedsFor, sharesOf } from './executor.ts';
+import type { Item } from './jobs.ts';
 import type { LoadedModel } from './models.ts';
 import { fromRow } from './rows.ts';
 
@@ -27,15 +27,16 @@ export async function tellExits(
 
 /** Copies: the samples go on with the values that these are read from. */
 async function outputsAt(
-  { manifest, decoders }: LoadedModel,
+  model: LoadedModel,
   exit: number,
   items: readonly Item[],
 ): Promise<ReadonlyMap<Item, SampleResult['outputs']>> {
-  const decoder = decoders.get(at(manifest.exits, exit));
+  const { manifest } = model;
+  const decoder = decoderAt(model, exit, at(items, 0));
   const start = clock();
   const decoded = await decoder?.session.run(feedsFor(decoder.reads, items));
   const now = clock();
-  for (const [job, share] of sharesOf(items)) job.ran(now - start, share, now);
+  for (const [job, share] of sharesOf(items)) job.ran('read-out', now - start, share, now);
   const outputOf = (item: Item, i: number, name: string) => {
     const { data, dims } = fromRow(
       decoded ? { tensor: entry(decoded, name), index: i } : entry(item.values, name),

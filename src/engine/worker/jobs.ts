@@ -1,9 +1,8 @@
 /** Requests inside a worker: their samples, how far each has come, and the result once all have stopped. */
-import type { StoppingParameters } from '../../stopping/parameters.ts';
+import type { CertifiedRule, Stoppable, StoppingParameters } from '../../stopping/parameters.ts';
 import type { StopReason } from '../../stopping/reasons.ts';
 import {
   certifiedAt,
-  isGuaranteed,
   resolveStopping,
   stopRule,
   type ResolvedStopping,
@@ -13,17 +12,19 @@ import { bind, type Binding } from '../../bundle/shape.ts';
 import { Problem } from '../../errors.ts';
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
-import type { LoadedModel } from './models.ts';
-import { toRow, type Row } from './rows.ts';
-import type { ReachedExit, RunResult, Sample, SampleResult } from '../types.ts';
+import { promiseOf, ruleIn, stoppableIn } from './certificates.ts';
+import type { LoadedModel, LoadedSegment, LoadedVariant } from './models.ts';
+import { toRow, valueOf, type Row } from './rows.ts';
+import type {
+  DecodedRequest,
+  ExitWatch,
+  ReachedExit,
+  RunResult,
+  Sample,
+  SampleResult,
+} from '../types.ts';
 import type { Waiting } from './scheduler.ts';
-
-/** Follows the samples of a request from exit to exit. */
-export interface ExitWatch {
-  /** Whether it wants the outputs at each exit as well. */
-  readonly wantsOutputs: boolean;
-  reached(exit: ReachedExit, outputs: SampleResult['outputs'] | undefined): void;
-}
+import type { Steps } from './steps.ts';
 
 /** A request in progress: its samples, the compute it has had (ms) and a promise of its result. */
 export class Job {
@@ -36,6 +37,8 @@ export class Job {
   settled = false;
   /** Whether it found the worker idle: its first run may then end after the deadline. */
   foundIdle = false;
+  /** Records the runs of a traced request. */
+  steps: Steps | undefined;
   /** Whether it runs only while nothing else waits, and counts nowhere. */
   onlyWhenIdle = false;
   /** Compute that the request has had, ms: of each run its share of the batch. */
@@ -58,6 +61,7 @@ export class Job {
     stopping: StoppingParameters,
     readonly arrivedAt: number,
     readonly watch?: ExitWatch,
+    private readonly image: Pick<DecodedRequest, 'collect' | 'imageStatistic'> = {},
   ) {
     this.stopping = resolveStopping(stopping, model.manifest, () =>
       Math.floor(Math.random() * 2 ** 31),
@@ -70,20 +74,33 @@ export class Job {
     if (samples.length === 0) this.finish();
   }
 
+  /** See `DecodedRequest`. */
+  get imageStatistic(): DecodedRequest['imageStatistic'] {
+    return this.image.imageStatistic;
+  }
+
   get deadline(): number {
     return this.arrivedAt + (this.stopping.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Time that its samples still need to reach their first exit that computes, ms: no sample goes deeper before that. */
   get owedMs(): number {
-    const { segments, firstExit } = this.model;
-    const needed = segments.slice(0, this.firstComputing + 1 - firstExit);
-    const perElement = needed.map((_, i) =>
+    const { firstExit } = this.model;
+    const perElement = new Map<readonly LoadedSegment[], readonly number[]>();
+    let sum = 0;
+    for (const { segments, next, elements } of this.items) {
+      const owed = perElement.get(segments) ?? this.owedPerElement(segments);
+      perElement.set(segments, owed);
+      sum += (owed[next - firstExit] ?? 0) * elements;
+    }
+    return sum;
+  }
+
+  /** From before each segment to the first exit that computes, ms per element. */
+  private owedPerElement(segments: readonly LoadedSegment[]): number[] {
+    const needed = segments.slice(0, this.firstComputing + 1 - this.model.firstExit);
+    return needed.map((_, i) =>
       needed.slice(i).reduce((sum, { msPerElement }) => sum + msPerElement, 0),
-    );
-    return this.items.reduce(
-      (sum, { next, elements }) => sum + (perElement[next - firstExit] ?? 0) * elements,
-      0,
     );
   }
 
@@ -102,8 +119,9 @@ export class Job {
     );
   }
 
-  /** Records a run of `ms` that ended `now`, in which `share` of the batch was this job's. */
-  ran(ms: number, share: number, now: number): void {
+  /** Records a run of `ms` that ended `now`, in which `share` of the batch was this job's. @param step its name */
+  ran(step: string, ms: number, share: number, now: number): void {
+    this.steps?.ran(step, now - ms, now);
     this.startedAt ??= now - ms;
     this.attained += ms * share;
     this.computeMs += ms;
@@ -114,7 +132,9 @@ export class Job {
   done(item: Item, result: SampleResult): void {
     if (this.watch)
       this.reached(item, this.model.manifest.exits.indexOf(result.depth), true, result.outputs);
-    this.results[item.index] = result;
+    item.hasStopped = true;
+    this.image.collect?.(item.index, result);
+    this.results[item.index] = this.image.collect ? { ...result, outputs: {} } : result;
     if (--this.left === 0) this.finish();
   }
 
@@ -127,7 +147,7 @@ export class Job {
     const pi = item.pi[exit];
     const threshold = exit < exits.length - 1 ? item.rule.thresholds[exit] : undefined;
     const tolerance =
-      item.rule.signal === 'pi' ? certifiedAt(manifest, item.pi, exit, firstExit) : undefined;
+      item.rule.signal === 'pi' ? certifiedAt(item.stoppable, item.pi, exit, firstExit) : undefined;
     const reached: ReachedExit = {
       sample: item.index,
       depth: at(exits, exit),
@@ -156,13 +176,13 @@ export class Job {
       maxDepth: model.manifest.depth,
       ...(stopping.seed !== undefined && { seed: stopping.seed }),
       ...(stopping.certificate && {
-        tolerance: {
-          used: stopping.certificate.tolerance,
-          guaranteed: isGuaranteed(
-            stopping,
-            this.results.map(({ reason }) => reason),
-          ),
-        },
+        tolerance: promiseOf(
+          this.items.map(({ certificate, stoppable, index }) => ({
+            ...{ certificate, stoppable, reason: at(this.results, index).reason },
+          })),
+          stopping,
+          stopping.certificate,
+        ),
       }),
       samples: this.results,
       timing: { queueMs: (this.startedAt ?? now) - arrivedAt, computeMs, totalMs: now - arrivedAt },
@@ -172,13 +192,20 @@ export class Job {
 
 /** A sample in progress: the exit it runs to next, and the values of its inputs and states so far. */
 export class Item implements Waiting {
-  readonly rule: StopRule;
+  rule: StopRule;
+  /** With rule `tolerance`: its row of the calibration table. */
+  certificate: CertifiedRule | undefined;
+  /** The form that it runs in after the first segment; undefined: float. */
+  variant: LoadedVariant | undefined;
+  /** Whether its form was chosen. */
+  isChosen = false;
   /** Samples with equal shapes can share a batch. */
   readonly shape: string;
   /** Numbers in its inputs; run times are proportional to it. */
   readonly elements: number;
   /** Empty once it has stopped. */
   values: Record<string, Row>;
+  hasStopped = false;
   /** The rule's signal at the exits up to the last one passed; NaN where it was not computed. */
   readonly pi: number[];
   /** The exit it runs to next, from 0. */
@@ -205,9 +232,46 @@ export class Item implements Waiting {
       elements += array.data.length;
     }
     this.rule = stopRule(job.stopping, manifest, index);
+    this.certificate = job.stopping.certificate;
     this.values = values;
     this.shape = [...binding].join(';');
     this.elements = elements;
+  }
+
+  /** Sets the form in which it runs on, with the stop rule that was certified for it. */
+  runIn(variant: LoadedVariant | undefined): void {
+    this.isChosen = true;
+    this.variant = variant;
+    const { stopping, model } = this.job;
+    const own = ruleIn(variant, model.manifest, stopping, this.index);
+    if (own) Object.assign(this, own);
+  }
+
+  /** The segments of its form. */
+  get segments(): readonly LoadedSegment[] {
+    return this.variant?.segments ?? this.job.model.segments;
+  }
+
+  /** The segment that ends at the exit that it runs to next. */
+  get segment(): LoadedSegment {
+    return at(this.segments, this.next - this.job.model.firstExit);
+  }
+
+  /** The variant that has run: none before the second segment, which is the first in another form. */
+  get ranIn(): LoadedVariant | undefined {
+    return this.passed > this.job.model.firstExit ? this.variant : undefined;
+  }
+
+  /** The model with the calibration table that holds for the sample. */
+  get stoppable(): Stoppable {
+    return stoppableIn(this.job.model.manifest, this.variant, this.ranIn !== undefined);
+  }
+
+  /** The input statistic, once the first segment has computed it. */
+  get statistic(): number | undefined {
+    const { statistic } = this.job.model.manifest;
+    const row = statistic === undefined ? undefined : this.values[statistic];
+    return row && valueOf(row);
   }
 
   get attained(): number {

@@ -1,21 +1,19 @@
-/** A worker's loop: one queue per model, exit and shape. Messages are read between segments; a run is never interrupted. */
+/** A worker's loop: one queue per model, exit, variant and shape. Messages are read between segments; a run is never interrupted. */
 import { at } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
 import type { SegmentRun } from '../transport/messages.ts';
-import { readOut, runSegment, runWhole, segmentAt, sharesOf } from './executor.ts';
+import { decide, readOut, runSegment, runWhole, sharesOf } from './executor.ts';
 import { tellExits } from './exits.ts';
 import type { Item, Job, Stopped } from './jobs.ts';
-import { givesInputBack, type LoadedModel, type LoadedPath } from './models.ts';
-import { drop, Queues, removeWhere } from './queues.ts';
+import { givesInputBack, type LoadedModel, type LoadedPath, type LoadedSegment } from './models.ts';
+import { drop, failing, Queues, removeWhere } from './queues.ts';
+import { longest, observe, runningMean, type Speed } from './speed.ts';
+import { chooseTogether } from './variants.ts';
 
 /** The longest a whole path may take in one run, ms: cancellation and other requests wait that long. */
 const MAX_PATH_MS = 20;
 /** How long measured runs are collected before they are reported, ms. */
 const REPORT_INTERVAL_MS = 100;
-/** Weight of the newest run in the running means of a segment's speed and its deviation. */
-const NEWEST_WEIGHT = 0.2;
-/** A run that has to end before a deadline is expected to take its mean time and this many deviations. */
-const DEVIATIONS = 6;
 /** Shorter runs are not announced, unless they are the first of a request, ms. */
 const ANNOUNCED_MS = 2;
 
@@ -68,6 +66,7 @@ export class Loop {
     this.isRunning = true;
     try {
       for (;;) {
+        for (const { job, parts } of this.queues.takeThrough()) await this.choose(job, parts);
         const next = this.queues.take();
         if (!next) break;
         const { model, batch } = next;
@@ -123,7 +122,7 @@ export class Loop {
     const elements = elementsOf(batch);
     const path = this.wholePathFor(model, batch);
     if (path) return path.msPerElement * elements;
-    return longest(segmentAt(model, at(batch, 0).next)) * elements + this.readOutMs(model, batch);
+    return longest(at(batch, 0).segment) * elements + this.readOutMs(model, batch);
   }
 
   private readOutMs(model: LoadedModel, batch: readonly Item[]): number {
@@ -145,15 +144,19 @@ export class Loop {
   /** Runs one batch through its next segment, or a single sample through the whole path. A failure fails the batch's jobs. */
   private async advance(model: LoadedModel, batch: readonly Item[]): Promise<void> {
     const path = this.wholePathFor(model, batch);
-    try {
-      if (path) await this.runPath(model, path, at(batch, 0));
-      else await this.runNext(model, batch);
-    } catch (error) {
-      for (const item of batch) {
-        item.job.fail(error);
-        drop(item);
-      }
-    }
+    await failing(batch, () =>
+      path ? this.runPath(model, path, at(batch, 0)) : this.runNext(model, batch),
+    );
+  }
+
+  /** The parts of an image have run the first segment: its variant is chosen, and those that do not stop there go on. */
+  private async choose(job: Job, parts: readonly Item[]): Promise<void> {
+    const { model } = job;
+    const { firstExit } = model;
+    chooseTogether(job, parts);
+    await failing(parts, () =>
+      this.goOn(model, firstExit, decide(parts, firstExit, this.capFor(model))),
+    );
   }
 
   /** The whole path as one graph, if the batch is one sample at its start, the graph is faster and short, and nothing may stop it midway. */
@@ -191,10 +194,23 @@ export class Loop {
         early.filter((one) => one.at === exit),
       );
     if (staying.length === 0) return;
-    const exit = at(staying, 0).next;
-    this.announce(staying, segmentAt(model, exit).msPerElement * elementsOf(staying));
-    const { stopped, going, ms } = await runSegment(model, staying, this.capFor(model));
-    this.account(model, exit, staying, ms);
+    const { next: exit, segment } = at(staying, 0);
+    this.announce(staying, segment.msPerElement * elementsOf(staying));
+    const result = await runSegment(model, staying, this.capFor(model));
+    this.account(segment, staying, result.ms);
+    for (const item of result.undecided) {
+      if (item.job.cancelled) drop(item);
+      else this.queues.hold(item);
+    }
+    await this.goOn(model, exit, result);
+  }
+
+  /** Reads out the samples that stop at an exit, counted from 0, and queues those that go on. */
+  private async goOn(
+    model: LoadedModel,
+    exit: number,
+    { stopped, going }: ReturnType<typeof decide>,
+  ): Promise<void> {
     const alive = stopped.filter(({ item }) => !item.job.cancelled);
     for (const { item } of stopped) if (item.job.cancelled) drop(item);
     if (alive.length > 0) await this.stop(model, alive);
@@ -237,16 +253,18 @@ export class Loop {
     this.running([...new Set(batch.map(({ job }) => job.id))], ms);
   }
 
-  private account(model: LoadedModel, exit: number, batch: readonly Item[], ms: number): void {
-    if (at(batch, 0).job.onlyWhenIdle) return;
-    const segment = segmentAt(model, exit);
+  private account(segment: LoadedSegment, batch: readonly Item[], ms: number): void {
+    const { job, ranIn } = at(batch, 0);
+    if (job.onlyWhenIdle) return;
     const perElement = ms / elementsOf(batch);
     observe(segment, perElement);
     const now = clock();
-    for (const [job, share] of sharesOf(batch)) job.ran(ms, share, now);
+    for (const [each, share] of sharesOf(batch))
+      each.ran(`segment ${segment.last}`, ms, share, now);
     this.runs.push({
-      model: model.manifest.name,
+      model: job.model.manifest.name,
       layer: segment.last,
+      ...(ranIn && { variant: ranIn.name }),
       batch: batch.length,
       seconds: ms / 1000,
     });
@@ -275,26 +293,6 @@ function inTime(job: Job, batch: readonly Item[], now: number, doneAt: number): 
   const inBatch = new Set(batch);
   return job.foundIdle && without.every((item) => inBatch.has(item));
 }
-
-/** Running means of how long something takes, and of how far that was from the mean. */
-interface Speed {
-  msPerElement: number;
-  deviation?: number;
-}
-
-function observe(speed: Speed, msPerElement: number): void {
-  const { msPerElement: mean, deviation = 0 } = speed;
-  if (mean > 0) speed.deviation = runningMean(deviation, Math.abs(msPerElement - mean));
-  speed.msPerElement = runningMean(mean, msPerElement);
-}
-
-/** Time that is rarely exceeded, ms per element. */
-const longest = ({ msPerElement, deviation = 0 }: Speed): number =>
-  msPerElement + DEVIATIONS * deviation;
-
-/** A mean of 0 means that nothing was measured yet. */
-const runningMean = (mean: number, newest: number): number =>
-  mean === 0 ? newest : (1 - NEWEST_WEIGHT) * mean + NEWEST_WEIGHT * newest;
 
 const elementsOf = (batch: readonly Item[]): number =>
   batch.reduce((sum, { elements }) => sum + elements, 0);

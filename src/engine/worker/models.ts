@@ -1,20 +1,18 @@
 /** Loads a bundle: opens its sessions and checks them against the manifest. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { declaredPorts } from '../../bundle/onnx-ports.ts';
 import type { Bundle } from '../../bundle/read.ts';
 import {
-  hasFixedInputs,
   outputName,
   policiesOf,
+  type Calibration,
   type ExitFile,
   type Manifest,
   type Port,
   type Segment,
+  type Variant,
 } from '../../bundle/manifest.ts';
-import { Session, type Provider } from '../../runtime/session.ts';
-import { entry } from '../../util/at.ts';
-import { messageOf } from '../../util/message-of.ts';
+import type { Provider, Session } from '../../runtime/session.ts';
+import { at, entry } from '../../util/at.ts';
+import { openDeclared, openSession, type Open } from './files.ts';
 
 /** A segment with its session open, and what warm-up and runs have measured of it. */
 export interface LoadedSegment extends Segment {
@@ -42,6 +40,24 @@ export interface LoadedPath {
   msPerElement: number;
 }
 
+/** Another numeric form of the path with its sessions open. */
+export interface LoadedVariant {
+  readonly name: string;
+  /** The range of the input statistic in which it may be used. */
+  readonly statistic: Variant['statistic'];
+  readonly calibration?: Calibration;
+  /** Those whose file is the model's own are the model's. */
+  readonly segments: readonly LoadedSegment[];
+  /** Its own, by depth of the exit. */
+  readonly decoders: ReadonlyMap<number, LoadedExitFile>;
+}
+
+/** A variant that is not used, and why. */
+export interface Declined {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** A bundle with all its sessions open, ready to run. */
 export interface LoadedModel {
   readonly manifest: Manifest;
@@ -55,27 +71,24 @@ export interface LoadedModel {
   /** Policies in files of their own, by depth of the exit. */
   readonly policyFiles: ReadonlyMap<number, LoadedExitFile>;
   readonly path?: LoadedPath;
+  /** Those that are used, in the manifest's order; the warm-up takes out those that are slower than float. */
+  readonly variants: LoadedVariant[];
+  readonly declined: Declined[];
 }
 
-/** @throws an error that names the file where it cannot be loaded or does not match the manifest */
+/**
+ * @param declines says why a variant is not to be opened; its files are checked by what they declare
+ * @throws an error that names the file where it cannot be loaded or does not match the manifest
+ */
 export async function loadModel(
   bundle: Bundle,
   provider: Provider,
   threads: number,
+  declines: (variant: string) => string | undefined = () => undefined,
 ): Promise<LoadedModel> {
   const { directory, manifest } = bundle;
   const keepMemory = isWithin(manifest, MAX_KEPT_FLOPS);
-  const open: Open<Session> = async (file, reads, writes, resident = []) => {
-    const path = join(directory, file);
-    const options = { provider, threads, resident, keepMemory };
-    const session = await Session.load(path, options).catch((error: unknown) => {
-      throw new Error(`${path} cannot be loaded by the ${provider} provider: ${messageOf(error)}`, {
-        cause: error,
-      });
-    });
-    check(path, session, reads, writes, mayFixBatch(manifest, file));
-    return session;
-  };
+  const open = openSession(bundle, { provider, threads, keepMemory });
   const segments = await loadSegments(manifest, open);
   const decoders = await loadExitFiles(manifest, manifest.decoders, manifest.outputs, open);
   const policyFiles = await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
@@ -85,29 +98,34 @@ export async function loadModel(
     provider === 'webgpu' || !isWithin(manifest, MAX_PATH_FLOPS)
       ? undefined
       : await loadPath(manifest, open);
-  return { manifest, directory, segments, firstExit, decoders, policyFiles, ...(path && { path }) };
+  const variants: LoadedVariant[] = [];
+  const declined: Declined[] = [];
+  for (const variant of manifest.variants ?? []) {
+    const reason = declines(variant.name);
+    if (reason === undefined) variants.push(await loadVariant(manifest, variant, open, segments));
+    else {
+      await loadVariant(manifest, variant, openDeclared(bundle));
+      declined.push({ name: variant.name, reason });
+    }
+  }
+  return {
+    ...{ manifest, directory, segments, firstExit, decoders, policyFiles, variants, declined },
+    ...(path && { path }),
+  };
 }
 
 /**
  * Checks every file of a bundle against its manifest by what the file declares, and opens none.
  * @throws an error that names the file
  */
-export async function checkModel({ directory, manifest }: Bundle): Promise<void> {
-  const open: Open<undefined> = async (file, reads, writes) => {
-    const path = join(directory, file);
-    const bytes = await readFile(path);
-    try {
-      check(path, declaredPorts(bytes), reads, writes, mayFixBatch(manifest, file));
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw new Error(`${path} cannot be loaded: ${error.message}`, { cause: error });
-    }
-    return undefined;
-  };
+export async function checkModel(bundle: Bundle): Promise<void> {
+  const { manifest } = bundle;
+  const open = openDeclared(bundle);
   await loadSegments(manifest, open);
   await loadExitFiles(manifest, manifest.decoders, manifest.outputs, open);
   await loadExitFiles(manifest, manifest.policy_files ?? [], [PI], open);
   await loadPath(manifest, open);
+  for (const variant of manifest.variants ?? []) await loadVariant(manifest, variant, open);
 }
 
 /**
@@ -130,14 +148,6 @@ export function givesInputBack({ manifest, decoders }: LoadedModel): boolean {
   return needed.every((name) => manifest.inputs.some((input) => input.name === name));
 }
 
-/** Loads a file of the bundle and checks its inputs and outputs; `resident` outputs stay on the device. */
-type Open<S> = (
-  file: string,
-  reads: readonly Port[],
-  writes: readonly Port[],
-  resident?: readonly string[],
-) => Promise<S>;
-
 const PI: Port = { name: 'pi', dtype: 'float32', shape: ['N'] };
 
 /** The ports of these inputs, states or outputs. */
@@ -148,14 +158,24 @@ function portsOf({ inputs, states, outputs }: Manifest, names: readonly string[]
   return names.map((name) => entry(ports, name));
 }
 
+/** A segment whose session is of another kind: `undefined` where its file is only checked. */
+type SegmentOf<S> = Omit<LoadedSegment, 'session'> & { readonly session: S };
+
+/** @param known is taken in place of a segment of the same file */
 async function loadSegments<S>(
   manifest: Manifest,
   open: Open<S>,
-): Promise<(Omit<LoadedSegment, 'session'> & { readonly session: S })[]> {
+  known: readonly SegmentOf<S>[] = [],
+): Promise<SegmentOf<S>[]> {
   const { outputs, policy_files: files = [], statistic, depth } = manifest;
   const onHost = new Set([...outputs.map(({ name }) => name), statistic]);
-  const loaded: Awaited<ReturnType<typeof loadSegments<S>>> = [];
-  for (const segment of manifest.segments) {
+  const loaded: SegmentOf<S>[] = [];
+  for (const [i, segment] of manifest.segments.entries()) {
+    const same = known[i];
+    if (same?.file === segment.file) {
+      loaded.push(same);
+      continue;
+    }
     const resident = segment.writes.filter((name) => !onHost.has(name)).map(outputName);
     const writes = portsOf(manifest, segment.writes).map((port) => ({
       ...port,
@@ -201,58 +221,40 @@ async function loadPath<S>(
   return { session, isFaster: false, msPerElement: 0 };
 }
 
+/** @param known segments of the model */
+async function loadVariant<S>(
+  manifest: Manifest,
+  { name, segments: files, statistic, decoders = [], calibration }: Variant,
+  open: Open<S>,
+  known: readonly SegmentOf<S>[] = [],
+) {
+  const segments = manifest.segments.map((segment, i) => ({ ...segment, file: at(files, i) }));
+  return {
+    name,
+    statistic,
+    ...(calibration && { calibration }),
+    segments: await loadSegments({ ...manifest, segments }, open, known),
+    decoders: await loadExitFiles(manifest, decoders, manifest.outputs, open),
+  };
+}
+
+/** Takes a variant out of use and frees its sessions. */
+export async function declineVariant(
+  { variants, declined, segments: shared }: LoadedModel,
+  variant: LoadedVariant,
+  reason: string,
+): Promise<void> {
+  const { name, segments, decoders } = variant;
+  variants.splice(variants.indexOf(variant), 1);
+  declined.push({ name, reason });
+  const own = segments.filter((segment) => !shared.includes(segment));
+  for (const { session } of [...own, ...decoders.values()]) await session.release();
+}
+
 /** Frees the sessions of a model; it must not be run afterwards. */
 export async function releaseModel(model: LoadedModel): Promise<void> {
   const { segments, decoders, policyFiles, path } = model;
+  for (const variant of [...model.variants]) await declineVariant(model, variant, 'it was freed');
   const all = [...segments, ...decoders.values(), ...policyFiles.values(), ...(path ? [path] : [])];
   for (const { session } of all) await session.release();
-}
-
-/** Whether a file only ever runs with one sample, so that its N may be the number 1. */
-const mayFixBatch = (manifest: Manifest, file: string): boolean =>
-  file === manifest.path || manifest.max_batch === 1 || !hasFixedInputs(manifest);
-
-/** @throws an error that names the first input or output of `file` that does not match the manifest */
-function check(
-  file: string,
-  { inputs, outputs }: Pick<Session, 'inputs' | 'outputs'>,
-  reads: readonly Port[],
-  writes: readonly Port[],
-  mayFixBatch: boolean,
-): void {
-  const compare = (
-    kind: string,
-    actual: readonly { name: string; type: string; shape: readonly (number | string)[] }[],
-    expected: readonly Port[],
-  ): void => {
-    for (const { name, shape } of expected) {
-      const port = actual.find((candidate) => candidate.name === name);
-      if (!port)
-        throw new Error(
-          `${file} has no ${kind} ${name}; it has ${actual.map((candidate) => candidate.name).join(', ')}.`,
-        );
-      if (port.type !== 'float32')
-        throw new Error(`${file}: the ${kind} ${name} is ${port.type}, not float32.`);
-      const [batch] = port.shape;
-      if (shape[0] === 'N' && typeof batch === 'number' && !(mayFixBatch && batch === 1))
-        throw new Error(
-          `${file}: the ${kind} ${name} is [${port.shape.join(', ')}]: its batch is fixed. Export it with dynamic_axes={'${name}': {0: 'N'}}, or dynamic_shapes where dynamo=True.`,
-        );
-      const fits =
-        port.shape.length === shape.length &&
-        shape.every(
-          (dim, i) =>
-            typeof dim !== 'number' || typeof port.shape[i] !== 'number' || port.shape[i] === dim,
-        );
-      if (!fits)
-        throw new Error(
-          `${file}: the ${kind} ${name} is [${port.shape.join(', ')}], not [${shape.join(', ')}] as in the manifest.`,
-        );
-    }
-  };
-  compare('input', inputs, reads);
-  compare('output', outputs, writes);
-  const unknown = inputs.find(({ name }) => !reads.some((port) => port.name === name));
-  if (unknown)
-    throw new Error(`${file} has the input ${unknown.name}, which is not in the manifest.`);
 }

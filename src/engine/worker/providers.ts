@@ -1,5 +1,6 @@
 /** Loads the bundles on the execution provider that was asked for, or on the fastest. */
 import { access } from 'node:fs/promises';
+import { FLOAT } from '../../bundle/manifest.ts';
 import { checkFiles, type Bundle, type Refusal } from '../../bundle/read.ts';
 import {
   providerLoadError,
@@ -10,6 +11,7 @@ import {
 import { messageOf } from '../../util/message-of.ts';
 import type { Measured, WorkerOptions } from '../transport/messages.ts';
 import { checkModel, loadModel, releaseModel, type LoadedModel } from './models.ts';
+import { AUTO, declineReason } from './variants.ts';
 import { measurementsOf, timePath, warmUp } from './warm-up.ts';
 
 /** The models that a worker serves, all on one execution provider. */
@@ -44,20 +46,30 @@ export async function loadModels(options: WorkerOptions): Promise<Loaded> {
  */
 export async function openModel(
   bundle: Bundle,
-  { provider, threads, regroup, measured }: Options,
+  { provider, threads, regroup, measured, variants = FLOAT }: Options,
 ): Promise<LoadedModel> {
   await checkFiles(bundle.directory, bundle.manifest);
-  const model = await loadModel(bundle, provider, threads);
   const known = measured?.find((one) => one.model === bundle.manifest.name);
+  const isForced = variants !== AUTO;
+  const loaded = isForced ? withoutRanges(bundle) : bundle;
+  const model = await loadModel(loaded, provider, threads, (variant) =>
+    declineReason(variant, provider, variants, known),
+  );
   try {
     // Once more: had the folder been replaced in between, other bytes would be loaded than were checked.
     await checkFiles(bundle.directory, bundle.manifest);
-    await warmUp(model, provider === 'cpu' && regroup, known);
+    await warmUp(model, provider === 'cpu' && regroup, known, isForced);
   } catch (error) {
     await releaseModel(model);
     throw error;
   }
   return model;
+}
+
+/** The bundle with variants that may be used whatever the statistic is. */
+function withoutRanges({ manifest, ...bundle }: Bundle): Bundle {
+  const variants = manifest.variants?.map((variant) => ({ ...variant, statistic: {} }));
+  return { ...bundle, manifest: { ...manifest, ...(variants && { variants }) } };
 }
 
 async function loadOnFastest(
@@ -87,7 +99,7 @@ async function loadOnFastest(
     for (const model of slower.models.values()) await releaseModel(model);
     if (isFaster) [best, bestMs] = [loaded, ms];
   }
-  return { ...best, notes: [...notes, `using the ${best.provider} provider`] };
+  return { ...best, notes: [...notes, `using the ${best.provider} provider`, ...best.notes] };
 }
 
 const timeNote = (provider: Provider, ms: number): string =>
@@ -108,7 +120,10 @@ async function loadOn(bundles: readonly Bundle[], options: Options): Promise<Loa
     }
   }
   const measured = [...models.values()].map(measurementsOf);
-  return { provider: options.provider, models, measured, refused, notes: [] };
+  const notes = [...models].flatMap(([model, { declined }]) =>
+    declined.map(({ name, reason }) => `${model} does not use its variant ${name}: ${reason}`),
+  );
+  return { provider: options.provider, models, measured, refused, notes };
 }
 
 /** Time for one sample of each model at full depth, ms; none where no model loads. */

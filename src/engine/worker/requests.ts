@@ -1,21 +1,31 @@
 /** A worker's requests: decodes them, runs their samples and encodes the answers. */
 import type { Bundle } from '../../bundle/read.ts';
 import { clientLeft, Problem } from '../../errors.ts';
-import { messageOf } from '../../util/message-of.ts';
+import { messageOf, stackOf } from '../../util/message-of.ts';
+import { clock } from '../../util/clock.ts';
 import { owned } from '../../util/owned.ts';
 import type { WorkerLine } from '../transport/handle.ts';
 import type { Measured, ToWorker, Work, WorkerOptions } from '../transport/messages.ts';
 import { Outbox } from '../transport/outbox.ts';
-import type { Admit, Claim, DecodedRequest, Decoder, RunResult, TaskFiles } from '../types.ts';
+import type {
+  Admit,
+  Claim,
+  DecodedRequest,
+  Decoder,
+  ExitWatch,
+  RunResult,
+  TaskFiles,
+} from '../types.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { ExitReports } from './exits.ts';
-import { Job, type ExitWatch } from './jobs.ts';
+import { Job } from './jobs.ts';
 import { Loop } from './loop.ts';
 import type { LoadedModel } from './models.ts';
 import { Predictor } from './predictor.ts';
 import { loadModels, openModel, type Loaded } from './providers.ts';
 import { Shadows } from './shadows.ts';
 import { Shelf, type ModelSet, type ShelfActions } from './shelf.ts';
+import { Steps } from './steps.ts';
 import { measurementsOf } from './warm-up.ts';
 
 /** Loads the models and serves requests until told to close. Where no model can be loaded it reports `unfit` and ends. */
@@ -35,18 +45,27 @@ export async function serve(
   const { provider, notes, refused, measured } = loaded;
   const refusedNames = new Set(refused.map(({ name }) => name));
   const served = options.bundles.filter(({ manifest }) => !refusedNames.has(manifest.name));
-  const open: ShelfActions['open'] = (bundle, measured) => {
+  const open: ShelfActions['open'] = async (bundle, measured) => {
     // What was measured before the start is of the bundles that were there then.
     const known = options.bundles.includes(bundle) ? options.measured : measured && [measured];
-    return openModel(bundle, { ...options, provider, measured: known ?? [] });
+    const model = await openModel(bundle, { ...options, provider, measured: known ?? [] });
+    if (bundle.manifest.variants)
+      line.post({ type: 'measured', ...generationOf(bundle), measured: measurementsOf(model) });
+    return model;
   };
   const requests = new Requests(line, loaded.models, served, decode, open, options.shadowShare);
   line.onMessage((message) => requests.receive(message));
   line.post({ type: 'ready', provider, notes, refused, measured });
 }
 
+const generationOf = ({ generation }: Bundle): { readonly generation?: number } => ({
+  ...(generation !== undefined && { generation }),
+});
+
 /** Predicted compute of a request that sends its messages with its answer, ms. */
 const SHORT_MS = 2;
+
+type Perform = Extract<ToWorker, { type: 'perform' }>;
 
 class Requests {
   private readonly loop: Loop;
@@ -92,9 +111,7 @@ class Requests {
     this.outbox.release();
     switch (message.type) {
       case 'perform':
-        void this.settle(message.id, (models) =>
-          this.perform(message.id, models, message.request, message.arrivedAt),
-        );
+        void this.settle(message.id, (models, chosen) => this.perform(message, models, chosen));
         break;
       case 'run':
         void this.settle(message.id, (models) => this.run(message, models));
@@ -126,8 +143,7 @@ class Requests {
   }
 
   private async open(bundle: Bundle, measured: Measured | undefined): Promise<void> {
-    const { generation } = bundle;
-    const about = { ...(generation !== undefined && { generation }) };
+    const about = generationOf(bundle);
     try {
       const model = await this.shelf.prepare(bundle, measured);
       this.outbox.post({ type: 'opened', ...about, measured: measurementsOf(model) });
@@ -137,11 +153,13 @@ class Requests {
   }
 
   private async perform(
-    id: number,
+    message: Perform,
     models: ModelSet,
-    request: unknown,
-    arrivedAt: number,
+    chosen: (model: string) => void,
   ): Promise<void> {
+    const { id, request, arrivedAt, traced } = message;
+    const steps = traced ? new Steps(arrivedAt) : undefined;
+    const beganAt = clock();
     const controller = new AbortController();
     this.decoding.set(id, controller);
     const files: TaskFiles = (model, file) => models.file(model, file);
@@ -153,16 +171,23 @@ class Requests {
       })
       .finally(() => this.decoding.delete(id));
     if (signal.aborted) throw clientLeft();
+    steps?.ran('decode', beganAt, clock());
+    chosen(decoded.model);
     const reports = decoded.exits && new ExitReports(this.outbox, id, decoded.exits.encode);
-    const result = await this.enqueue(id, models, decoded, arrivedAt, reports);
+    const result = await this.enqueue(message, models, decoded, { watch: reports, steps });
     await reports?.posted();
+    const encodedFrom = clock();
     const answer = await decoded.encode(result);
+    steps?.ran('encode', encodedFrom, clock());
+    const variants = variantsOf(result);
     const summary = {
       model: result.model,
       maxDepth: result.maxDepth,
       depths: result.samples.map(({ depth }) => depth),
       reasons: result.samples.map(({ reason }) => reason),
+      ...(variants && { variants }),
       timing: result.timing,
+      ...(steps && { steps: steps.all }),
     };
     const body = owned(answer.body);
     this.outbox.post({ type: 'answered', id, answer: { ...answer, body }, summary }, [body.buffer]);
@@ -202,25 +227,25 @@ class Requests {
   }
 
   private async run(message: Extract<ToWorker, { type: 'run' }>, models: ModelSet): Promise<void> {
-    const { id, arrivedAt } = message;
-    this.outbox.post({
-      type: 'ran',
-      id,
-      result: await this.enqueue(id, models, message, arrivedAt),
-    });
+    const result = await this.enqueue(message, models, message);
+    this.outbox.post({ type: 'ran', id: message.id, result });
   }
 
   /** Does the work of a request on the present models, and reports where it fails. */
-  private async settle(id: number, work: (models: ModelSet) => Promise<void>): Promise<void> {
+  private async settle(
+    id: number,
+    work: (models: ModelSet, chosen: (model: string) => void) => Promise<void>,
+  ): Promise<void> {
     const models = this.shelf.take();
+    let about: { readonly model?: string } = {};
     try {
-      await work(models);
+      await work(models, (model) => (about = { model }));
     } catch (error) {
       const [code, detail] =
         error instanceof Problem
           ? [error.code, error.message]
           : ['internal' as const, stackOf(error)];
-      this.outbox.post({ type: 'failed', id, code, detail });
+      this.outbox.post({ type: 'failed', id, code, detail, ...about });
     } finally {
       this.jobs.delete(id);
       this.opening.delete(id);
@@ -230,16 +255,19 @@ class Requests {
   }
 
   private async enqueue(
-    id: number,
+    { id, arrivedAt }: Pick<Perform, 'id' | 'arrivedAt'>,
     models: ModelSet,
-    { model: name, samples, stopping }: Pick<DecodedRequest, 'model' | 'samples' | 'stopping'>,
-    arrivedAt: number,
-    watch?: ExitWatch,
+    { model: name, samples, stopping, ...image }: Omit<DecodedRequest, 'exits' | 'encode'>,
+    { watch, steps }: { watch?: ExitWatch | undefined; steps?: Steps | undefined } = {},
   ): Promise<RunResult> {
     this.opening.add(id);
     const model = await models.model(name);
     if (!this.opening.delete(id)) throw clientLeft();
-    const job = new Job(id, model, samples, stopping, arrivedAt, watch);
+    const isDrawn = this.shadows.draws(id);
+    const { collect, ...drawn } = image;
+    // A shadow run compares the outputs.
+    const job = new Job(id, model, samples, stopping, arrivedAt, watch, isDrawn ? drawn : image);
+    job.steps = steps;
     const elements = job.items.reduce((sum, item) => sum + item.elements, 0);
     const work = {
       samples: samples.length,
@@ -253,8 +281,11 @@ class Requests {
     this.loop.add(job);
     const result = await job.result;
     const depths = result.samples.map(({ depth }) => depth);
-    this.predictor.observe(model.manifest, depths);
-    if (this.shadows.draws(id)) this.shadows.take(model, samples, result);
+    this.predictor.observe(model.manifest, depths, variantsOf(result));
+    if (isDrawn) {
+      this.shadows.take(model, samples, result);
+      result.samples.forEach((sample, index) => collect?.(index, sample));
+    }
     return result;
   }
 
@@ -268,6 +299,8 @@ class Requests {
   }
 }
 
-/** For the log; a caller sees no more than `internal`. */
-const stackOf = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** The variants of an answer's samples; undefined where the model has none. */
+function variantsOf({ samples }: RunResult): string[] | undefined {
+  const variants = samples.flatMap(({ variant }) => variant ?? []);
+  return variants.length > 0 ? variants : undefined;
+}

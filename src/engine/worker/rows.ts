@@ -15,6 +15,9 @@ export const toRow = ({ data, dims }: Array32): Row => ({
   index: 0,
 });
 
+/** The number of a row of [N]. */
+export const valueOf = ({ tensor: t, index }: Row): number => at(floats(t), index);
+
 /** Rows of equal shape as one batch; not copied where they are all rows of one tensor, in order. */
 export function stack(rows: readonly Row[]): Tensor {
   const { tensor: first } = at(rows, 0);

@@ -1,4 +1,5 @@
 /** Shadow runs: a share of the early answers is run to full depth while the worker is idle, to notice that traffic has changed. */
+import { certified } from '../../stopping/rules.ts';
 import { relativeDistance, squaredSums, type SquaredSums } from '../../stopping/distance.ts';
 import { at, entry } from '../../util/at.ts';
 import { clock } from '../../util/clock.ts';
@@ -33,16 +34,22 @@ export class Shadows {
 
   /**
    * Runs the samples of an answered request to full depth later, if some stopped early by the rule that calibration measured:
-   * the certified one of the default tolerance.
+   * the certified one of the default tolerance. They run in the variant that they were answered in.
    */
   take(
     model: LoadedModel,
     samples: readonly Sample[],
     { samples: results, tolerance }: RunResult,
   ): void {
-    const { calibration, name, depth, outputs } = model.manifest;
-    const { shadow_distance: usual, default: usualTolerance } = calibration ?? {};
-    if (usual === undefined || !tolerance?.guaranteed || tolerance.used !== usualTolerance) return;
+    const { name, depth, outputs, calibration: floats } = model.manifest;
+    const [variant, ...others] = new Set(results.map((result) => result.variant));
+    // Samples of several variants have several tables.
+    if (others.length > 0) return;
+    const form = model.variants.find((one) => one.name === variant);
+    const calibration = form ? form.calibration : floats;
+    const usual = calibration?.shadow_distance;
+    const byDefault = certified({ calibration }, floats?.default)?.tolerance;
+    if (usual === undefined || !tolerance?.guaranteed || tolerance.used !== byDefault) return;
     const isEarly = (_: unknown, i: number): boolean => at(results, i).depth < depth;
     const early = results.filter(isEarly);
     if (early.length === 0) return;
@@ -62,6 +69,7 @@ export class Shadows {
       .map((one) => squaredSums(answerOf(one, output), answerOf(one, output)));
     const job = new Job(0, model, inputs, { rule: 'fixed', depth }, clock());
     job.onlyWhenIdle = true;
+    for (const item of job.items) item.runIn(form);
     void job.result
       .then(({ samples: full }) => {
         // Under load its depth was lowered: there is nothing to compare with.

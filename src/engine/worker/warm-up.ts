@@ -7,16 +7,25 @@ import type { Sample } from '../types.ts';
 import { readOut, runSegment, runWhole } from './executor.ts';
 import { Job, type Item } from './jobs.ts';
 import type { Measured } from '../transport/messages.ts';
-import type { LoadedModel, LoadedPath, LoadedSegment } from './models.ts';
+import {
+  declineVariant,
+  type LoadedModel,
+  type LoadedPath,
+  type LoadedSegment,
+  type LoadedVariant,
+} from './models.ts';
 
 /** The size of a symbolic dimension in synthetic samples. */
 const SYMBOL_SIZE = 32;
+/** The same where variants are compared: the work of a segment has to outweigh the call. */
+const COMPARED_SIZE = 64;
 const BATCH_SIZES = [1, 4, 16, 64];
 /** An alternative is taken where it needs less than this share of the time: small differences are noise. */
 const FASTER_BELOW = 0.9;
 /** Measurements per alternative, of which the shortest counts: other load only adds to the time. */
 const PATH_REPEATS = 10;
 const BATCH_REPEATS = 3;
+const VARIANT_REPEATS = 5;
 /**
  * A batch size is not tried where a sample's time so far lets a run of all segments take longer than this, ms: larger batches
  * gain little there, and trying them would take most of the start.
@@ -26,35 +35,57 @@ const MAX_TRIED_MS = 60;
 const ENOUGH_MS = 60;
 
 /**
- * Runs every segment, decoder and policy, and sets `isFaster` of the path and the batch limit of each segment.
+ * Runs every segment, decoder and policy, sets `isFaster` of the path and the batch limit of each segment, and takes variants
+ * that are slower than float out of use.
  * @param regroup whether to look for batches larger than 1; only where the inputs have one fixed shape
  * @param measured what another worker has measured, in place of measuring it again
+ * @param keepVariants whether they are used even where they are slower
  * @throws an error that names the file where π is not between 0 and 1
  */
 export async function warmUp(
   model: LoadedModel,
   regroup: boolean,
   measured?: Measured,
+  keepVariants = false,
 ): Promise<void> {
   await runSegments(model, 1);
+  for (const variant of model.variants) await runSegments(model, 1, variant);
   if (measured) {
     await apply(model, measured);
     return;
   }
   await comparePath(model);
-  if (regroup && hasFixedInputs(model.manifest)) await chooseBatchSizes(model);
+  if (!keepVariants) await compareVariants(model);
+  if (!regroup || !hasFixedInputs(model.manifest)) return;
+  for (const variant of [undefined, ...model.variants]) await chooseBatchSizes(model, variant);
 }
 
 /** What the warm-up has set. */
-export const measurementsOf = ({ manifest, segments, path }: LoadedModel): Measured => ({
-  model: manifest.name,
-  limits: segments.map(({ limit }) => limit),
-  pathIsFaster: path?.isFaster ?? false,
+export const measurementsOf = (model: LoadedModel): Measured => ({
+  model: model.manifest.name,
+  limits: limitsOf(model),
+  pathIsFaster: model.path?.isFaster ?? false,
+  ...(model.manifest.variants && {
+    variants: [
+      ...model.variants.map((one) => ({ name: one.name, limits: limitsOf(one) })),
+      ...model.declined.map(({ name, reason }) => ({ name, limits: [], declined: reason })),
+    ],
+  }),
 });
 
-async function apply(model: LoadedModel, { limits, pathIsFaster }: Measured): Promise<void> {
+const limitsOf = ({ segments }: Pick<LoadedModel, 'segments'>): number[] =>
+  segments.map(({ limit }) => limit);
+
+async function apply(
+  model: LoadedModel,
+  { limits, pathIsFaster, variants = [] }: Measured,
+): Promise<void> {
   // The first run allocates memory and takes longer.
-  await runSegments(model, 1);
+  for (const variant of [undefined, ...model.variants]) await runSegments(model, 1, variant);
+  for (const { name, segments } of model.variants) {
+    const known = variants.find((one) => one.name === name);
+    segments.forEach((segment, i) => (segment.limit = known?.limits[i] ?? 1));
+  }
   model.segments.forEach((segment, i) => (segment.limit = limits[i] ?? 1));
   if (model.path && pathIsFaster) {
     await runWholeOnce(model, model.path);
@@ -94,23 +125,45 @@ async function comparePath(model: LoadedModel): Promise<void> {
   path.isFaster = whole < FASTER_BELOW * Math.min(...timed.map((run) => run.stepwise));
 }
 
-/** Sets the batch limit of each segment to the largest size that still takes clearly less time per sample than smaller ones. */
-async function chooseBatchSizes(model: LoadedModel): Promise<void> {
+/** Takes the variants out of use that do not take clearly less time than float, from the second segment on. */
+async function compareVariants(model: LoadedModel): Promise<void> {
+  const ms = async (variant?: LoadedVariant): Promise<number> =>
+    sum((await runSegments(model, 1, variant, COMPARED_SIZE)).slice(1));
+  for (const variant of [...model.variants]) {
+    // In turn, so that other load meets both.
+    const runs = await repeat(
+      VARIANT_REPEATS,
+      async () => [await ms(variant), await ms()] as const,
+    );
+    const own = Math.min(...runs.map(([time]) => time));
+    const float = Math.min(...runs.map(([, time]) => time));
+    if (own < FASTER_BELOW * float) continue;
+    const reason = `it is no faster here: ${own.toFixed(2)} ms where float takes ${float.toFixed(2)} ms`;
+    await declineVariant(model, variant, reason);
+  }
+}
+
+/**
+ * Sets the batch limit of each segment of a variant, or of float, to the largest size that still takes clearly less time per
+ * sample than smaller ones.
+ */
+async function chooseBatchSizes(model: LoadedModel, variant?: LoadedVariant): Promise<void> {
   const { max_batch: maxBatch = Number.POSITIVE_INFINITY } = model.manifest;
-  const best = model.segments.map(() => Number.POSITIVE_INFINITY);
+  const { segments } = variant ?? model;
+  const best = segments.map(() => Number.POSITIVE_INFINITY);
   for (const size of BATCH_SIZES.filter((candidate) => candidate <= maxBatch)) {
     if (size > 1 && size * sum(best) > MAX_TRIED_MS) return;
-    const before = model.segments.map(({ limit }) => limit);
-    await runSegments(model, size);
-    const runs = await repeat(BATCH_REPEATS, () => runSegments(model, size), ENOUGH_MS);
-    model.segments.forEach((segment, i) => {
+    const before = segments.map(({ limit }) => limit);
+    await runSegments(model, size, variant);
+    const runs = await repeat(BATCH_REPEATS, () => runSegments(model, size, variant), ENOUGH_MS);
+    segments.forEach((segment, i) => {
       const perSample = Math.min(...runs.map((times) => at(times, i))) / size;
       if (perSample > FASTER_BELOW * at(best, i)) return;
       best[i] = perSample;
       segment.limit = size;
     });
     // Where no segment gains from this size, a larger one only costs start-up time and memory.
-    if (size > 1 && model.segments.every(({ limit }, i) => limit === before[i])) return;
+    if (size > 1 && segments.every(({ limit }, i) => limit === before[i])) return;
   }
 }
 
@@ -129,18 +182,24 @@ async function repeat<T>(
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /**
- * Runs a batch of synthetic samples through all segments, every policy evaluated.
+ * Runs a batch of synthetic samples through all segments of a variant, or of float, every policy evaluated.
  * @returns ms per segment; the last includes its decoder
  * @throws an error that names the file where π is not between 0 and 1
  */
-async function runSegments(model: LoadedModel, size: number): Promise<number[]> {
+async function runSegments(
+  model: LoadedModel,
+  size: number,
+  variant?: LoadedVariant,
+  symbolSize = SYMBOL_SIZE,
+): Promise<number[]> {
   const { manifest } = model;
-  const samples = Array.from({ length: size }, () => syntheticSample(manifest.inputs));
+  const samples = Array.from({ length: size }, () => syntheticSample(manifest.inputs, symbolSize));
   // π never exceeds 1, so every exit is evaluated.
   const job = new Job(0, model, samples, { rule: 'threshold', threshold: 1 }, clock());
-  const { elements } = at(job.items, 0);
+  for (const item of job.items) item.runIn(variant);
+  const { elements, segments } = at(job.items, 0);
   const times: number[] = [];
-  for (const segment of model.segments) {
+  for (const segment of segments) {
     const { stopped, ms } = await runSegment(model, job.items, Number.POSITIVE_INFINITY);
     segment.msPerElement = ms / (size * elements);
     if (segment.last < manifest.depth) checkProbabilities(job.items, segment, manifest);
@@ -166,12 +225,12 @@ function checkProbabilities(
 }
 
 /** A smooth sample with values in [0,1]. */
-function syntheticSample(inputs: Manifest['inputs']): Sample {
+function syntheticSample(inputs: Manifest['inputs'], symbolSize = SYMBOL_SIZE): Sample {
   return Object.fromEntries(
     inputs.map(({ name, shape }) => {
       const dims = shape
         .slice(1)
-        .map((dim) => (typeof dim === 'number' ? dim : parseDimension(dim).factor * SYMBOL_SIZE));
+        .map((dim) => (typeof dim === 'number' ? dim : parseDimension(dim).factor * symbolSize));
       const length = dims.reduce((a, b) => a * b, 1);
       const data = Float32Array.from({ length }, (_, i) => 0.5 + 0.5 * Math.sin(i));
       return [name, { data, dims }];

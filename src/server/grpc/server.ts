@@ -219,10 +219,11 @@ function inferring({
       notes.summary = summary;
       return Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.length);
     } catch (error) {
-      const outcome = outcomeOf(toProblem(error));
+      const problem = toProblem(error);
       // ModelInferRequest begins with the model's name.
-      const label = modelLabel(firstText(message), engine);
-      metrics.unanswered(label, outcome, performance.now() - startedAt);
+      const { model = firstText(message) } = problem;
+      const ms = performance.now() - startedAt;
+      metrics.unanswered(modelLabel(model, engine), outcomeOf(problem), ms);
       throw error;
     }
   };

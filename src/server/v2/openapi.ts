@@ -14,6 +14,7 @@ const State = Type.Object({
   state: Type.String({ description: 'READY or UNAVAILABLE.' }),
   reason: Type.String(),
 });
+const NoParameters = Type.Object({ parameters: Type.Optional(Type.Object({})) });
 const Changed = Type.Object({ name: Type.String(), state: Type.String() });
 const Statistics = Type.Object({ model_stats: Type.Array(Type.Object({})) });
 
@@ -35,8 +36,11 @@ const InferAnswer = Type.Object({
 });
 
 const BINARY = `JSON of ${JSON_LENGTH} bytes, then the tensors in its order, little-endian.`;
-const binary = {
-  'application/octet-stream': { schema: Type.String({ format: 'binary', description: BINARY }) },
+const octets = (description: string) => ({
+  'application/octet-stream': { schema: Type.String({ format: 'binary', description }) },
+});
+const JsonLength = {
+  [JSON_LENGTH]: Type.Optional(Type.Integer({ minimum: 0, description: 'Bytes of JSON.' })),
 };
 
 /** Each operation: what it does, and its answer; infer has bodies of two types. */
@@ -59,16 +63,21 @@ const operations = {
   },
   serverStatistics: { summary: 'Statistics of all models.', answer: Statistics },
   repositoryIndex: {
-    summary: 'All models, refused ones with the reason. The body may be empty or {"ready": true}.',
+    summary: 'All models, refused ones with the reason.',
+    body: Type.Object({
+      ready: Type.Optional(Type.Boolean({ description: 'Only those that answer.' })),
+    }),
     answer: Type.Array(State),
   },
   modelLoad: {
     summary:
       'Loads the folder of a model: a new one, or in place of the bundle that is served, on which requests in progress finish. Needs MANAGEMENT_TOKENS or ALLOW_REPOSITORY.',
+    body: NoParameters,
     answer: Changed,
   },
   modelUnload: {
     summary: 'Serves a model no longer. Needs MANAGEMENT_TOKENS or ALLOW_REPOSITORY.',
+    body: NoParameters,
     answer: Changed,
   },
   modelMetadata: {
@@ -93,13 +102,15 @@ const operations = {
   modelInfer: {
     summary:
       'Runs samples; each stops as deep as it needs. Stopping parameters go into parameters, such as {"max_depth": 6}.',
+    body: InferBody,
     answer: InferAnswer,
   },
 } as const;
 
 /** The route's configuration with its OpenAPI description. */
 export function describeV2(operation: keyof typeof operations, versioned = false) {
-  const { summary, answer } = operations[operation];
+  const { summary, answer, ...given } = operations[operation];
+  const body = 'body' in given && given.body;
   const changes = operation === 'modelLoad' || operation === 'modelUnload';
   const isInfer = operation === 'modelInfer';
   const name = Type.String({ description: "The model's name." });
@@ -116,15 +127,22 @@ export function describeV2(operation: keyof typeof operations, versioned = false
       operationId: versioned ? `${operation}Version` : operation,
       tags: ['open inference'],
       ...params,
-      ...(isInfer && {
-        body: { content: { 'application/json': { schema: InferBody }, ...binary } },
+      ...(isInfer && { headers: Type.Object(JsonLength) }),
+      ...(body && {
+        body: {
+          content: {
+            'application/json': { schema: body },
+            ...(isInfer && octets(`${BINARY} Where that is 0, the only input's values alone.`)),
+          },
+        },
       }),
       response: {
         200: {
           description: summary,
-          content: { 'application/json': { schema: answer }, ...(isInfer && binary) },
+          content: { 'application/json': { schema: answer }, ...(isInfer && octets(BINARY)) },
         },
         ...(params && { 404: failure }),
+        ...(operation === 'repositoryIndex' && { 400: failure }),
         ...(changes && { 400: failure, 401: failure, 403: failure, 503: failure }),
         ...(isInfer && { 400: failure, 413: failure, 429: failure }),
         ...(/Ready|Infer/.test(operation) && { 503: failure }),

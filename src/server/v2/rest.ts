@@ -114,8 +114,10 @@ function installModel(v2: FastifyInstance, options: V2Options, versioned: boolea
       kindOf((request.params as ModelPath['Params']).model),
     ),
     onError: async ({ params }, reply, error) => {
-      const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(toProblem(error));
-      metrics.unanswered(modelLabel(params.model, engine), outcome, reply.elapsedTime);
+      const problem = toProblem(error);
+      const { model = params.model } = problem;
+      const outcome = reply.raw.destroyed ? 'cancelled' : outcomeOf(problem);
+      metrics.unanswered(modelLabel(model, engine), outcome, reply.elapsedTime);
     },
     handler: async (request, reply) => {
       const { name } = find(request);
@@ -130,10 +132,10 @@ function installModel(v2: FastifyInstance, options: V2Options, versioned: boolea
       };
       const notes = notesOf(request);
       notes.arrivedAt = epochMs();
-      const caller = { client: request.ip, signal };
+      const caller = { client: request.ip, signal, traced: notes.traceId !== undefined };
       const { answer, summary } = await performTask(engine, kindOf(name), asked, caller);
       metrics.answered(summary, notes.traceId);
-      Object.assign(notes, { summary, answeredAt: epochMs() });
+      notes.summary = summary;
       return reply.headers(answer.headers).type(answer.contentType).send(answer.body);
     },
   });

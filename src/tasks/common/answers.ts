@@ -20,6 +20,11 @@ export const Stop = {
   pi: Type.Array(Type.Union([Type.Number(), Type.Null()]), {
     description: 'π at the exits that were reached; null where it was not computed.',
   }),
+  variant: Type.Optional(
+    Type.String({
+      description: 'The variant that ran, such as int8, or float; where the model has variants.',
+    }),
+  ),
 };
 
 /** A JSON answer: a task's own fields beside those that every answer has. */

@@ -1,7 +1,7 @@
 /** What every answer says of its depth: as headers and as the fields of a JSON answer. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { jsonNumbers } from '../../codecs/json-numbers.ts';
-import type { RunResult } from '../../engine/types.ts';
+import type { RunResult, SampleResult } from '../../engine/types.ts';
 import { clock } from '../../util/clock.ts';
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));
@@ -9,9 +9,21 @@ const round = (value: number, digits: number): number => Number(value.toFixed(di
 const meanDepth = ({ samples }: RunResult): number =>
   samples.reduce((sum, { depth }) => sum + depth, 0) / Math.max(samples.length, 1);
 
-/** The headers of an answer that is not JSON; the reason is that of the deepest sample. */
+/** The sample that stopped deepest; the first of several. */
+export const deepestOf = ({ samples }: RunResult): SampleResult =>
+  samples.reduce((a, b) => (b.depth > a.depth ? b : a));
+
+/** How a sample stopped, for JSON: `Stop` of the answers' schemas. */
+export const stopFields = ({ depth, reason, pi, variant }: SampleResult) => ({
+  depth,
+  reason,
+  pi: readablePi(pi),
+  ...(variant !== undefined && { variant }),
+});
+
+/** The headers of an answer that is not JSON; reason and variant are those of the deepest sample. */
 export function depthHeaders(result: RunResult): Record<string, string> {
-  const deepest = result.samples.reduce((a, b) => (b.depth > a.depth ? b : a));
+  const deepest = deepestOf(result);
   const { queueMs, computeMs, totalMs } = result.timing;
   return {
     'x-model': result.model,
@@ -19,6 +31,7 @@ export function depthHeaders(result: RunResult): Record<string, string> {
     'x-stop-depth-mean': String(round(meanDepth(result), 3)),
     'x-max-depth': String(result.maxDepth),
     'x-stop-reason': deepest.reason,
+    ...(deepest.variant !== undefined && { 'x-variant': deepest.variant }),
     ...(result.seed !== undefined && { 'x-seed': String(result.seed) }),
     ...(result.tolerance && {
       'x-tolerance': String(result.tolerance.used),

@@ -145,7 +145,7 @@ export function explain(
     fields,
   );
   const kind = message
-    .replace(/^must be (?=[aeiou])/, 'must be an ')
-    .replace(/^must be (?!an )/, 'must be a ');
+    .replace(/^must be (?=array|integer|object)/, 'must be an ')
+    .replace(/^must be (?=boolean|number|string)/, 'must be a ');
   return `${shortened(place)} ${kind}, not ${shown(found)}.`;
 }

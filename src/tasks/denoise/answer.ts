@@ -1,8 +1,8 @@
 /** The answers of denoising: the image, or JSON with the image inside, or a picture of the depths. */
 import Type from 'typebox';
 import { formats } from '../../codecs/formats.ts';
-import { encodeImage, type DecodedImage, type Planes } from '../../codecs/images.ts';
-import type { Array32, RunResult, Sample, SampleResult, TaskAnswer } from '../../engine/types.ts';
+import { encodeImage, type DecodedImage } from '../../codecs/images.ts';
+import type { Array32, RunResult, SampleResult, TaskAnswer } from '../../engine/types.ts';
 import { at, entry } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import {
@@ -10,12 +10,12 @@ import {
   depthHeaders,
   depthSummary,
   jsonAnswer,
-  readablePi,
+  stopFields,
 } from '../common/depth-report.ts';
 import { jsonBytes } from '../common/exits.ts';
 import { Base64 } from '../common/media-types.ts';
 import { toRgb } from './planes.ts';
-import { defaultTiles, joinTiles, type Tile } from './tiles.ts';
+import { defaultTiles, Mosaic, type Tile } from './tiles.ts';
 import type { Wanted } from './wanted.ts';
 
 const Place = {
@@ -57,38 +57,53 @@ export interface Sent {
   readonly channels: 1 | 3;
   readonly tiles: readonly Tile[];
   /** The tiles before the model, where the answer is mixed with them. */
-  readonly before?: readonly Sample[];
+  readonly before?: readonly Array32[];
 }
 
-/** The root mean square of the tiles' noise levels, of 255; nothing where the model does not estimate it. */
-function noiseLevelOf({ samples }: RunResult): number | undefined {
-  let squares = 0;
-  for (const { statistic } of samples) {
-    if (statistic === undefined) return undefined;
-    squares += statistic ** 2;
+/** The denoised image as its tiles arrive. */
+export class Denoised {
+  private isUntouched = true;
+  private readonly mosaic: Mosaic;
+
+  constructor(
+    private readonly sent: Sent,
+    private readonly wanted: Wanted,
+  ) {
+    const { frame, channels, tiles } = sent;
+    const { width, height } = frame;
+    this.mosaic = new Mosaic({ channels, width, height }, tiles, defaultTiles.blend);
   }
-  return Number(Math.sqrt(squares / samples.length).toFixed(2));
+
+  /** Takes a tile, once. @param index its place among the tiles */
+  add(index: number, { depth, outputs }: Pick<SampleResult, 'depth' | 'outputs'>): void {
+    const { before } = this.sent;
+    const after = entry(outputs, 'denoised');
+    if (depth !== 0) this.isUntouched = false;
+    this.mosaic.add(index, before ? mix(at(before, index), after, this.wanted.strength) : after);
+  }
+
+  /** The image file: the one that was sent where no tile was changed and nothing else is asked for. */
+  async toFile(): Promise<Uint8Array> {
+    const { frame, file } = this.sent;
+    const { format, quality, metadata, background } = this.wanted;
+    const isPlain = format === frame.format && quality === undefined && metadata === 'keep';
+    if (isPlain && this.isUntouched) return file;
+    const joined = this.mosaic.toPlanes();
+    const { data } = frame.channels === 3 ? toRgb(joined) : joined;
+    const options = { metadata, ...(quality !== undefined && { quality }) };
+    const behind = background !== undefined && { background };
+    return encodeImage({ ...frame, data }, format, { ...options, ...behind });
+  }
 }
 
-/** The image file: the one that was sent where no tile was changed and nothing else is asked for. */
-async function imageFileOf(
-  samples: readonly Pick<SampleResult, 'depth' | 'outputs'>[],
-  { frame, file, channels, tiles, before }: Sent,
-  { format, strength, quality, metadata, background }: Wanted,
-): Promise<Uint8Array> {
-  const isPlain = format === frame.format && quality === undefined && metadata === 'keep';
-  if (isPlain && samples.every(({ depth }) => depth === 0)) return file;
-  const parts = samples.map(({ outputs }) => entry(outputs, 'denoised'));
-  const mixed = before
-    ? parts.map((part, i) => mix(at(Object.values(at(before, i)), 0), part, strength))
-    : parts;
-  const { width, height } = frame;
-  const size = { channels, width, height };
-  const joined: Planes = { ...size, data: joinTiles(size, tiles, mixed, defaultTiles.blend) };
-  const { data } = frame.channels === 3 ? toRgb(joined) : joined;
-  const options = { metadata, ...(quality !== undefined && { quality }) };
-  const behind = background !== undefined && { background };
-  return encodeImage({ ...frame, data }, format, { ...options, ...behind });
+/** The root mean square of the tiles' noise levels. */
+export const imageNoiseLevel = (levels: readonly number[]): number =>
+  Math.sqrt(levels.reduce((sum, level) => sum + level ** 2, 0) / levels.length);
+
+/** The noise level, of 255; nothing where the model does not estimate it. */
+function noiseLevelOf({ samples }: RunResult): number | undefined {
+  const levels = samples.flatMap(({ statistic }) => statistic ?? []);
+  return levels.length < samples.length ? undefined : Number(imageNoiseLevel(levels).toFixed(2));
 }
 
 /** before + strength · (after − before). */
@@ -97,26 +112,25 @@ const mix = (before: Array32, after: Array32, strength: number): Array32 => ({
   data: after.data.map((value, i) => before.data[i]! + strength * (value - before.data[i]!)),
 });
 
-/** The image at an exit in base64, as JSON text. @param denoised the only tile */
+/** The image at an exit in base64, as JSON text. @param result of the only tile */
 export async function encodeImageAt(
-  depth: number,
-  denoised: Array32,
+  result: Pick<SampleResult, 'depth' | 'outputs'>,
   sent: Sent,
   wanted: Wanted,
 ): Promise<Uint8Array> {
-  const bytes = await imageFileOf([{ depth, outputs: { denoised } }], sent, wanted);
-  return jsonBytes(Buffer.from(bytes).toString('base64'));
+  const image = new Denoised(sent, wanted);
+  image.add(0, result);
+  return jsonBytes(Buffer.from(await image.toFile()).toString('base64'));
 }
 
 /** The denoised image, or JSON with the image inside. */
 export async function encodeImages(
   result: RunResult,
-  sent: Sent,
-  wanted: Wanted,
+  image: Denoised,
+  { frame, tiles }: Sent,
+  { format, json, depthMap }: Wanted,
 ): Promise<TaskAnswer> {
-  const { frame, tiles } = sent;
-  const { format, json, depthMap } = wanted;
-  const bytes = await imageFileOf(result.samples, sent, wanted);
+  const bytes = await image.toFile();
   const noiseLevel = noiseLevelOf(result);
   if (!json) {
     const level = noiseLevel !== undefined && { 'x-noise-level': String(noiseLevel) };
@@ -126,10 +140,10 @@ export async function encodeImages(
       body: bytes,
     };
   }
-  const samples = result.samples.map(({ depth, reason, pi }, i) => {
+  const samples = result.samples.map((sample, i) => {
     const { x, y } = at(tiles, i);
     const place = { x: x.start, y: y.start, width: x.end - x.start, height: y.end - y.start };
-    return { depth, reason, pi: readablePi(pi), ...place };
+    return { ...stopFields(sample), ...place };
   });
   const { width, height } = frame;
   return jsonAnswer(result, {

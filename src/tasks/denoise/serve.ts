@@ -7,11 +7,9 @@ import {
   decodingBytes,
   readHeader,
   type Header,
-  type Planes,
 } from '../../codecs/images.ts';
-import type { Sample } from '../../engine/types.ts';
 import { Problem } from '../../errors.ts';
-import { at, entry } from '../../util/at.ts';
+import { at } from '../../util/at.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
 import { exitsOf } from '../common/exits.ts';
@@ -25,10 +23,18 @@ import {
   JSON_TYPE,
 } from '../common/media-types.ts';
 import type { Context, Task, TaskRequest } from '../task.ts';
-import { Answer, encodeDepths, encodeImageAt, encodeImages, type Sent } from './answer.ts';
+import {
+  Answer,
+  Denoised,
+  encodeDepths,
+  encodeImageAt,
+  encodeImages,
+  imageNoiseLevel,
+  type Sent,
+} from './answer.ts';
 import { fillHidden } from './hidden.ts';
 import { withoutColour } from './planes.ts';
-import { cutTile, defaultTiles, layTiles, type Tile } from './tiles.ts';
+import { cutTiles, defaultTiles, layTiles } from './tiles.ts';
 import { query, wantedOf, wantedType } from './wanted.ts';
 
 /** `POST /v1/denoise`: denoises an image in tiles that stop independently of each other. */
@@ -65,22 +71,27 @@ export const denoise: Task = {
     const { name, shape } = at(manifest.inputs, 0);
     const multiple = Math.max(multipleOf(at(shape, 2)), multipleOf(at(shape, 3)));
     const tiles = layTiles(frame.width, frame.height, { ...defaultTiles, multiple });
-    const samples = cutTiles(picture, tiles, name, multiple);
-    const before = wanted.strength < 1 && { before: samples };
+    const cut = cutTiles(picture, tiles, multiple);
+    const before = wanted.strength < 1 && { before: cut };
     const sent: Sent = { frame, file, channels: picture.channels, tiles, ...before };
+    const image = new Denoised(sent, wanted);
     return {
       model: manifest.name,
-      samples,
+      samples: cut.map((tile) => ({ [name]: tile })),
       stopping: request.stopping,
+      imageStatistic: imageNoiseLevel,
       ...exitsOf(
         request,
         // An image of several tiles has no state between exits: they are at different ones.
         tiles.length > 1
           ? undefined
-          : ({ depth }, outputs) => encodeImageAt(depth, entry(outputs, 'denoised'), sent, wanted),
+          : ({ depth }, outputs) => encodeImageAt({ depth, outputs }, sent, wanted),
       ),
+      collect: (index, result) => image.add(index, result),
       encode: (result) =>
-        wanted.depthPicture ? encodeDepths(result, sent) : encodeImages(result, sent, wanted),
+        wanted.depthPicture
+          ? encodeDepths(result, sent)
+          : encodeImages(result, image, sent, wanted),
     };
   },
 };
@@ -137,10 +148,3 @@ function chooseDenoiser(
     `${manifest.name} takes images of ${channelsOf(manifest)} channel(s), this one has ${channels}; leave model out, and the one that fits is taken.`,
   );
 }
-
-const cutTiles = (
-  image: Planes,
-  tiles: readonly Tile[],
-  name: string,
-  multiple: number,
-): Sample[] => tiles.map((tile) => ({ [name]: cutTile(image, tile, multiple) }));

@@ -61,17 +61,33 @@ const LEAST_SIDE = 16;
 /** Rows up to this length are copied number by number, which is faster than as arrays. */
 const SHORT_ROW = 64;
 
-/** What the network sees of a tile: its window, mirrored at the far sides up to a multiple and to the least side. */
-export function cutTile(
-  { data, channels, width, height }: Planes,
-  { x, y }: Tile,
-  multiple: number,
-): Array32 {
+/**
+ * What the network sees of the tiles: their windows, mirrored at the far sides up to a multiple and to the least side. They share
+ * one buffer, which the allocator gives back whole.
+ */
+export function cutTiles(image: Planes, tiles: readonly Tile[], multiple: number): Array32[] {
+  const { channels, width, height } = image;
   // A longer strip stays as narrow as it is, or 40,000,000×1 would take sixteen times the memory of its pixels.
   const least = LEAST_SIDE * Math.max(width, height) > defaultTiles.size ** 2 ? 1 : LEAST_SIDE;
-  const up = (side: number): number => Math.ceil(Math.max(side, least) / multiple) * multiple;
-  const [w, h] = [up(x.to - x.from), up(y.to - y.from)];
-  const result = new Float32Array(channels * h * w);
+  const up = ({ from, to }: Span): number =>
+    Math.ceil(Math.max(to - from, least) / multiple) * multiple;
+  const dims = tiles.map(({ x, y }) => [channels, up(y), up(x)] as const);
+  const sizes = dims.map(([c, h, w]) => c * h * w);
+  const all = new Float32Array(sizes.reduce((a, b) => a + b, 0));
+  let start = 0;
+  return tiles.map((tile, i) => {
+    const data = all.subarray(start, (start += at(sizes, i)));
+    cut(image, tile, at(dims, i), data);
+    return { data, dims: at(dims, i) };
+  });
+}
+
+function cut(
+  { data, channels, width, height }: Planes,
+  { x, y }: Tile,
+  [, h, w]: readonly [number, number, number],
+  result: Float32Array,
+): void {
   for (let c = 0, o = 0; c < channels; c++) {
     for (let i = 0; i < h; i++) {
       const row = (c * height + mirror(y.from + i, height)) * width;
@@ -82,7 +98,6 @@ export function cutTile(
       o += w;
     }
   }
-  return { data: result, dims: [channels, h, w] };
 }
 
 /** A place beyond the far side, mirrored there and at the near side until it is inside. */
@@ -93,21 +108,28 @@ function mirror(i: number, length: number): number {
   return at < length ? at : 2 * length - 2 - at;
 }
 
-/** Puts tiles together again: each pixel is the weighted mean of the tiles that cover it. */
-export function joinTiles(
-  { channels, width, height }: Omit<Planes, 'data'>,
-  tiles: readonly Tile[],
-  parts: readonly Array32[],
-  blend: number,
-): Float32Array {
-  const [whole] = parts as [Array32];
-  if (tiles.length === 1 && whole.data.length === channels * width * height) return whole.data;
-  const result = new Float32Array(channels * width * height);
-  tiles.forEach(({ x, y }, t) => {
-    const { data, dims } = at(parts, t);
+/** An image [C,H,W] that is put together from its tiles as they come: each pixel is the weighted mean of those that cover it. */
+export class Mosaic {
+  private whole: Float32Array | undefined;
+
+  constructor(
+    private readonly size: Omit<Planes, 'data'>,
+    private readonly tiles: readonly Tile[],
+    private readonly blend: number,
+  ) {}
+
+  /** Adds a tile, once. @param index its place among the tiles */
+  add(index: number, { data, dims }: Array32): void {
+    const { channels, width, height } = this.size;
+    if (this.tiles.length === 1 && data.length === channels * width * height) {
+      this.whole = data;
+      return;
+    }
+    const result = (this.whole ??= new Float32Array(channels * width * height));
+    const { x, y } = at(this.tiles, index);
     const [, h, w] = dims as [number, number, number];
-    const across = ramp(x, width, blend);
-    const down = ramp(y, height, blend);
+    const across = ramp(x, width, this.blend);
+    const down = ramp(y, height, this.blend);
     for (let c = 0; c < channels; c++) {
       for (let i = 0; i < down.length; i++) {
         const target = (c * height + y.from + i) * width + x.from;
@@ -117,8 +139,12 @@ export function joinTiles(
           result[target + j]! += weight * across[j]! * data[source + j]!;
       }
     }
-  });
-  return result;
+  }
+
+  /** The image, once every tile was added. */
+  toPlanes(): Planes {
+    return { ...this.size, data: this.whole ?? new Float32Array(0) };
+  }
 }
 
 /** Weights along one side of a window: one inside, falling smoothly to zero across an inner border; neighbours' add up to one. */

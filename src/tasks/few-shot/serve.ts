@@ -17,7 +17,7 @@ import { softmax } from '../../util/softmax.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
-import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { depthFields, jsonAnswer, stopFields } from '../common/depth-report.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { Base64, FORM, JSON_TYPE } from '../common/media-types.ts';
 import type { Task, TaskSettings } from '../task.ts';
@@ -230,8 +230,8 @@ function oneHot(support: readonly LabelledImage[], labels: readonly string[]): A
 }
 
 function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
-  const { depth, reason, pi, outputs } = at(result.samples, 0);
-  const { data } = entry(outputs, 'logits');
+  const sample = at(result.samples, 0);
+  const { data } = entry(sample.outputs, 'logits');
   const predictions = Array.from({ length: data.length / labels.length }, (_, q) => {
     const scores = softmax(data.subarray(q * labels.length, (q + 1) * labels.length));
     return {
@@ -244,9 +244,7 @@ function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
     ...fields,
     labels,
     predictions,
-    depth,
-    reason,
-    pi: readablePi(pi),
+    ...stopFields(sample),
     timing,
   });
 }

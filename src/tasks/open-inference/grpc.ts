@@ -96,17 +96,20 @@ const fromMap = (map: ParameterMap): Parameters =>
     Object.entries(map).map(([name, value]) => [name, value[value.parameter_choice ?? ''] ?? '']),
   );
 
-function toParameter(value: Parameters[string]): object {
+/** Parameters of answers that are whole numbers. The others are doubles, even where a value is whole: clients read one field. */
+const COUNTS = ['sample', 'depth', 'max_depth', 'seed'];
+
+function toParameter(name: string, value: Parameters[string]): object {
   if (typeof value === 'string') return { string_param: value };
   if (typeof value === 'boolean') return { bool_param: value };
-  return Number.isInteger(value) ? { int64_param: value } : { double_param: value };
+  return COUNTS.includes(name) ? { int64_param: value } : { double_param: value };
 }
 
 function encode({ outputs, parameters, ...response }: InferResponse): TaskAnswer {
   const body = responseSerialize({
     ...response,
     parameters: Object.fromEntries(
-      Object.entries(parameters).map(([name, value]) => [name, toParameter(value)]),
+      Object.entries(parameters).map(([name, value]) => [name, toParameter(name, value)]),
     ),
     outputs: outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
     raw_output_contents: outputs.map(toBytes),

@@ -13,6 +13,7 @@ import type {
 import { Problem, shortened, shown } from '../../errors.ts';
 import type { StoppingParameters } from '../../stopping/parameters.ts';
 import { at } from '../../util/at.ts';
+import { deepestOf } from '../common/depth-report.ts';
 import { readStopping } from '../common/stopping-query.ts';
 import { sizeOf, toSamples, type InputTensor } from '../tensor/inputs.ts';
 import { outputNames, outputTensors, type OutputTensor } from '../tensor/outputs.ts';
@@ -146,7 +147,7 @@ function exitResponse(
   { id }: InferRequest,
   { name: model, version }: Manifest,
   names: readonly string[],
-  { sample, depth, pi, threshold, elapsedMs, stopped }: ReachedExit,
+  { sample, depth, pi, threshold, tolerance, elapsedMs, stopped }: ReachedExit,
   outputs: SampleResult['outputs'],
 ): InferResponse {
   const tensors = names.flatMap((name): OutputTensor[] => {
@@ -165,6 +166,7 @@ function exitResponse(
       depth,
       ...(pi !== undefined && { pi }),
       ...(threshold !== undefined && { threshold }),
+      ...(tolerance !== undefined && { tolerance }),
       elapsed_ms: elapsedMs,
       stopped,
       [FINAL]: false,
@@ -199,12 +201,14 @@ function toResponse(
   names: readonly string[],
 ): InferResponse {
   const { seed, tolerance, timing, maxDepth } = result;
+  const { variant } = deepestOf(result);
   return {
     model_name: modelOf(manifest.name),
     model_version: manifest.version,
     ...(id !== undefined && { id }),
     parameters: {
       max_depth: maxDepth,
+      ...(variant !== undefined && { variant }),
       ...(seed !== undefined && { seed }),
       ...(tolerance && { tolerance: tolerance.used, guaranteed: tolerance.guaranteed }),
       queue_ms: timing.queueMs,

@@ -7,7 +7,7 @@ import { softmax } from '../../util/softmax.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { checkPorts } from '../common/check.ts';
 import { chooseModel } from '../common/choose-model.ts';
-import { depthFields, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { depthFields, jsonAnswer, stopFields } from '../common/depth-report.ts';
 import { imageBodies, imageForm, imageOf, JSON_TYPE } from '../common/media-types.ts';
 import type { Task } from '../task.ts';
 import { LABELS, readLabels } from './labels.ts';
@@ -67,8 +67,8 @@ export const recognize: Task = {
 };
 
 function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
-  const { depth, reason, pi, outputs } = at(result.samples, 0);
-  const scores = softmax(entry(outputs, 'logits').data)
+  const sample = at(result.samples, 0);
+  const scores = softmax(entry(sample.outputs, 'logits').data)
     .map((score, i) => ({ label: at(labels, i), score: Number(score.toPrecision(4)) }))
     .sort((a, b) => b.score - a.score)
     .slice(0, LISTED);
@@ -77,9 +77,7 @@ function encode(result: RunResult, labels: readonly string[]): TaskAnswer {
     model,
     label: at(scores, 0).label,
     scores,
-    depth,
-    reason,
-    pi: readablePi(pi),
+    ...stopFields(sample),
     ...fields,
   });
 }

@@ -14,7 +14,7 @@ import {
   depthHeaders,
   jsonAnswer,
   jsonRows,
-  readablePi,
+  stopFields,
 } from '../common/depth-report.ts';
 import { exitsOf } from '../common/exits.ts';
 import { jsonReader } from '../common/json-body.ts';
@@ -194,11 +194,7 @@ async function encode(result: RunResult, accept: string, bare: boolean): Promise
   const signals = result.samples.map(({ outputs }) => entry(outputs, 'signal').data);
   checkFinite(signals);
   if (accept === JSON_TYPE) {
-    const samples = result.samples.map(({ depth, reason, pi }) => ({
-      depth,
-      reason,
-      pi: readablePi(pi),
-    }));
+    const samples = result.samples.map(stopFields);
     const fields = { ...depthFields(result), samples };
     return jsonAnswer(result, fields, { name: 'signals', json: await jsonRows(signals) });
   }

@@ -8,7 +8,7 @@ import { Problem, shortened } from '../../errors.ts';
 import { at } from '../../util/at.ts';
 import { answerSchema, Stop } from '../common/answers.ts';
 import { chooseModel } from '../common/choose-model.ts';
-import { depthFields, depthHeaders, jsonAnswer, readablePi } from '../common/depth-report.ts';
+import { depthFields, depthHeaders, jsonAnswer, stopFields } from '../common/depth-report.ts';
 import { exitsOf } from '../common/exits.ts';
 import { jsonReader } from '../common/json-body.ts';
 import { cutTensors } from '../common/json-tensors.ts';
@@ -157,11 +157,7 @@ function encodeJson(result: RunResult, { outputs }: Manifest, bare: boolean): Ta
     const { shape, data } = stackOutput(result, name);
     return [name, data, bare ? shape.slice(1) : shape];
   });
-  const samples = result.samples.map(({ depth, reason, pi }) => ({
-    depth,
-    reason,
-    pi: readablePi(pi),
-  }));
+  const samples = result.samples.map(stopFields);
   return jsonAnswer(
     result,
     { ...depthFields(result), samples },

@@ -1,8 +1,8 @@
 /** What a loop does with deadlines that cannot be met. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ReachedExit } from '../../../src/engine/types.ts';
+import type { ExitWatch, ReachedExit } from '../../../src/engine/types.ts';
 import { clock } from '../../../src/util/clock.ts';
-import { Job, type ExitWatch } from '../../../src/engine/worker/jobs.ts';
+import { Job } from '../../../src/engine/worker/jobs.ts';
 import { Loop } from '../../../src/engine/worker/loop.ts';
 import type { LoadedModel } from '../../../src/engine/worker/models.ts';
 import { Predictor } from '../../../src/engine/worker/predictor.ts';

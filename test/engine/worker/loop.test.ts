@@ -47,6 +47,7 @@ function fakeModel(before: (values: readonly number[]) => void = () => undefined
     firstExit: 0,
     decoders: new Map(),
     policyFiles: new Map(),
+    variants: [],
     segments: [2, 3, 4].map((last) => ({ ...segment, last, msPerElement: 1 / ELEMENTS })),
   } as unknown as LoadedModel;
 }

@@ -1,5 +1,6 @@
 /** When shadow runs happen, and what they may hold. */
 import { expect, it } from 'vitest';
+import type { Calibration } from '../../../src/bundle/manifest.ts';
 import type { SegmentRun, ShadowReport } from '../../../src/engine/transport/messages.ts';
 import type { RunResult } from '../../../src/engine/types.ts';
 import { Job } from '../../../src/engine/worker/jobs.ts';
@@ -7,18 +8,19 @@ import { Loop } from '../../../src/engine/worker/loop.ts';
 import { Shadows } from '../../../src/engine/worker/shadows.ts';
 import { clock } from '../../../src/util/clock.ts';
 import { ELEMENTS, fakeModel, fakeSamples } from '../../support/fake-model.ts';
+import { row } from '../../support/two-forms.ts';
 
 const EXITS = [2, 4, 6];
-const calibration = {
+const calibration: Calibration = {
   unit: 'dB',
   default: 0.2,
   data: 'made up',
-  rows: [],
+  rows: [row(0.2, { threshold: 0.5 })],
   shadow_distance: 0.5,
-} as const;
+};
 const ran: number[] = [];
 const model = fakeModel(EXITS, (values) => ran.push(values[0]!), {
-  calibration: { ...calibration, rows: [] },
+  calibration,
 });
 const jobOf = (value: number, onlyWhenIdle = false): Job => {
   const job = new Job(0, model, fakeSamples(1, value), { threshold: 1 }, clock());
@@ -121,6 +123,32 @@ it('are made of early answers of the certified default alone', () => {
   expect(jobs).toHaveLength(0);
   shadows.take(model, fakeSamples(1), early(1));
   expect(jobs).toHaveLength(1);
+});
+
+it('run in the variant of the answer, measured by its table; not for samples of several variants', () => {
+  const jobs: Job[] = [];
+  const shadows = new Shadows(
+    1,
+    (job) => jobs.push(job),
+    () => undefined,
+  );
+  const { segments, decoders } = model;
+  const table = { ...calibration, rows: [row(0.15, { threshold: 0.5 })] };
+  const variant = { ...{ name: 'int8', statistic: {}, segments, decoders }, calibration: table };
+  const withVariant = { ...model, variants: [variant] };
+  const answer = early(1, { used: 0.15, guaranteed: true });
+  const sampleIn = (name: string) => ({ ...answer.samples[0]!, variant: name });
+  const take = (...names: string[]): void =>
+    shadows.take(withVariant, fakeSamples(names.length), {
+      ...answer,
+      samples: names.map(sampleIn),
+    });
+  take('int8', 'float');
+  // Float has no row of 0.15.
+  take('float');
+  expect(jobs).toHaveLength(0);
+  take('int8');
+  expect(jobs.map(({ items }) => items.map((item) => item.variant?.name))).toEqual([['int8']]);
 });
 
 it('are drawn by number, as often as asked for', () => {

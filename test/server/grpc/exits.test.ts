@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Random } from '../../../src/data/random.ts';
 import type { GrpcServer } from '../../../src/server/grpc/server.ts';
 import { inferenceService } from '../../../src/tasks/open-inference/grpc-messages.ts';
+import { smallModels, writeModels } from '../../support/small.ts';
 import { startSmallService, type SmallService } from '../support.ts';
 import { startSmallGrpc, type Client } from './support.ts';
 
@@ -45,9 +46,9 @@ const request = (id: string, parameters: object) => ({
   raw_input_contents: [Buffer.from(rows.buffer)],
 });
 
-function answersTo(requests: readonly object[]): Promise<Answer[]> {
+function answersTo(requests: readonly object[], of = client): Promise<Answer[]> {
   const { path, requestSerialize, responseDeserialize } = inferenceService.ModelStreamInfer!;
-  const stream = client.makeBidiStreamRequest<object, Answer>(
+  const stream = of.makeBidiStreamRequest<object, Answer>(
     path,
     requestSerialize as (value: object) => Buffer,
     responseDeserialize as (bytes: Buffer) => Answer,
@@ -99,6 +100,35 @@ it('answers at every exit of every sample, then once for all', async () => {
   const other = answers.filter((answer) => answer.infer_response!.id === 'b');
   expect(other).toHaveLength(1);
   expect(other[0]!.infer_response!.parameters.triton_final_response).toBeUndefined();
+});
+
+it('names the tolerance that an exit keeps, as events do, and whole numbers as doubles', async () => {
+  const row = (tolerance: number, threshold: number) => ({
+    ...{ tolerance, threshold, share: 0.99, bound: 0.95, n: 2000 },
+    ...{ mean_depth: 3, ms: 1, guaranteed: true },
+  });
+  const calibration = { unit: 'dB' as const, default: 1, data: 'drawn', rows: [row(1, 0.4)] };
+  const recovery = smallModels().find(({ name }) => name === 'small-recovery')!;
+  const certified = await startSmallService({
+    modelsDir: await writeModels([{ ...recovery, change: { calibration } }]),
+  });
+  const grpc = await startSmallGrpc(certified);
+  const follow = { exits: { bool_param: true }, threshold: { double_param: 1 } };
+  const full = (await answersTo([request('a', follow)], grpc.client)).slice(0, -1);
+  const [usual] = await answersTo([request('b', {})], grpc.client);
+  grpc.client.close();
+  await grpc.server.close();
+  await certified.close();
+  const { parameters, raw_output_contents } = usual!.infer_response!;
+  expect(parameters.tolerance).toMatchObject({ parameter_choice: 'double_param', double_param: 1 });
+  const depths = new Int32Array(Uint8Array.from(raw_output_contents[1]!).buffer);
+  expect(new Set(depths).size).toBeGreaterThan(1);
+  for (const { infer_response } of full) {
+    const [sample, depth] = ['sample', 'depth'].map((name) => valueOf(infer_response!, name));
+    const stopsHere = depths[Number(sample)] === depth;
+    expect(infer_response!.parameters.tolerance?.double_param).toBe(stopsHere ? 1 : undefined);
+    expect(infer_response!.parameters.threshold?.int64_param).toBeUndefined();
+  }
 });
 
 it('is refused where there is one answer only, or it is no truth value', async () => {

@@ -159,4 +159,31 @@ describe('models and server', () => {
       .flatMap(({ operationId }) => operationId ?? []);
     expect(new Set(ids).size).toBe(ids.length);
   });
+
+  it('have every body that is taken in the OpenAPI document', async () => {
+    const { paths } = (await get('/openapi.json')).json<{
+      paths: Record<string, { post?: { requestBody?: { required: boolean; content: object } } }>;
+    }>();
+    const bodyOf = (path: string) => {
+      const { required, content = {} } = paths[path]?.post?.requestBody ?? {};
+      return [required, ...Object.keys(content)];
+    };
+    const infer = [true, 'application/json', 'application/octet-stream'];
+    expect(bodyOf('/v2/models/{model}/infer')).toEqual(infer);
+    expect(bodyOf('/v2/repository/index')).toEqual([false, 'application/json']);
+    for (const action of ['load', 'unload'])
+      expect(bodyOf(`/v2/repository/models/{model}/${action}`)).toEqual([
+        false,
+        'application/json',
+      ]);
+    expect(bodyOf('/v1/recover')[0]).toBe(true);
+  });
+
+  it('say which path is not there, names of any length included', async () => {
+    const { statusCode, json } = await get(`/v2/models/${'a'.repeat(5000)}`);
+    expect([statusCode, json()]).toEqual([
+      404,
+      { error: expect.stringMatching(/^There is no model a{80}…; there are/) },
+    ]);
+  });
 });

@@ -1,5 +1,5 @@
 /** The Open Inference Protocol over REST, through the whole service: inference. */
-import { deflateSync, gzipSync } from 'node:zlib';
+import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeNpy } from '../../../src/codecs/npy.ts';
 import type { SmallService } from '../support.ts';
@@ -132,6 +132,19 @@ describe('infer', () => {
     }
   });
 
+  it('compresses large JSON answers for clients that accept it, and no binary ones', async () => {
+    const data = Array.from({ length: 12 * 200 }, (_, i) => Math.sin(i));
+    const inputs = [{ ...jsonInput, shape: [200, 12], data }];
+    const accept = { 'content-type': 'application/json', 'accept-encoding': 'gzip' };
+    const packed = await infer(Buffer.from(JSON.stringify({ inputs })), accept);
+    expect(packed.headers['content-encoding']).toBe('gzip');
+    const answer = JSON.parse(gunzipSync(packed.rawPayload).toString()) as Answer;
+    expect(dataOf(answer, 'depth')).toHaveLength(200);
+    const parameters = { binary_data_output: true };
+    const bytes = await infer(Buffer.from(JSON.stringify({ inputs, parameters })), accept);
+    expect(bytes.headers).not.toHaveProperty('content-encoding');
+  });
+
   it('mixes JSON and binary per output, and gives the outputs in the order asked for', async () => {
     const response = await infer({
       inputs: [jsonInput],
@@ -197,7 +210,11 @@ describe('infer', () => {
       { inputs: [{ ...jsonInput, shape: [2, 12] }] },
       /36 values.*takes 24/,
     ],
-    ['a negative side', { inputs: [{ ...jsonInput, shape: [-3, 12] }] }, /inputs\[0\]\.shape\[0\]/],
+    [
+      'a negative side',
+      { inputs: [{ ...jsonInput, shape: [-3, 12] }] },
+      /^inputs\[0\]\.shape\[0\] must be >= 1, not -3\.$/,
+    ],
     ['neither data nor size', { inputs: [{ ...jsonInput, data: undefined }] }, /needs either data/],
     ['a size beyond the body', { inputs: [binaryInput] }, /0 bytes are left/],
     [

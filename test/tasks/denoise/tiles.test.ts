@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { toModel } from '../../../src/graph/model.ts';
 import { input } from '../../../src/graph/operators.ts';
 import { floats, Session, tensor } from '../../../src/runtime/session.ts';
-import { cutTile, defaultTiles, joinTiles, layTiles } from '../../../src/tasks/denoise/tiles.ts';
+import { cutTiles, defaultTiles, layTiles } from '../../../src/tasks/denoise/tiles.ts';
 import { unroll } from '../../../src/training/unroll.ts';
+import { joined } from '../../support/joined.ts';
 import { livelyWeights, smallDncnn } from '../../support/small.ts';
 
 const images = fc.record({
@@ -32,11 +33,11 @@ describe('tiles', () => {
           blend,
           multiple,
         });
-        const parts = tiles.map((tile) => cutTile(image, tile, multiple));
+        const parts = cutTiles(image, tiles, multiple);
         for (const { dims } of parts)
           expect([dims[0], dims[1]! % multiple, dims[2]! % multiple]).toEqual([channels, 0, 0]);
-        const joined = joinTiles(image, tiles, parts, blend);
-        joined.forEach((value, i) => {
+        const whole = joined(image, tiles, parts, blend);
+        whole.forEach((value, i) => {
           if (!(Math.abs(value - image.data[i]!) < 1e-6))
             throw new Error(`pixel ${i} is ${value}, not ${image.data[i]}`);
         });
@@ -101,8 +102,8 @@ describe('tiles', () => {
   it('take nothing from the outer part of the margin, where the window ends', () => {
     const image = { channels: 1 as const, width: 90, height: 90, data: pixels(8100) };
     const tiles = layTiles(90, 90, { size: 32, margin: 8, blend: 4, multiple: 2 });
-    const spoiled = tiles.map((tile) => {
-      const part = cutTile(image, tile, 2);
+    const spoiled = cutTiles(image, tiles, 2).map((part, t) => {
+      const tile = tiles[t]!;
       const [, h, w] = part.dims as [number, number, number];
       const outer = (
         i: number,
@@ -117,8 +118,8 @@ describe('tiles', () => {
         ),
       };
     });
-    const joined = joinTiles(image, tiles, spoiled, 4);
-    expect(joined.every((value, i) => Math.abs(value - image.data[i]!) < 1e-6)).toBe(true);
+    const whole = joined(image, tiles, spoiled, 4);
+    expect(whole.every((value, i) => Math.abs(value - image.data[i]!) < 1e-6)).toBe(true);
   });
 
   it('of different brightness meet without a step: no pixel differs from its neighbour by more than the blend allows', () => {
@@ -126,15 +127,13 @@ describe('tiles', () => {
     const blend = 12;
     const tiles = layTiles(300, 160, { size: 160, margin: 20, blend, multiple: 2 });
     expect(tiles.length).toBe(2);
-    const parts = tiles.map((tile, i) => {
-      const part = cutTile(image, tile, 2);
-      return { ...part, data: part.data.fill(i) };
-    });
-    const joined = joinTiles(image, tiles, parts, blend);
-    expect([joined[0], joined[299]]).toEqual([0, 1]);
+    const parts = cutTiles(image, tiles, 2);
+    parts.forEach(({ data }, i) => data.fill(i));
+    const whole = joined(image, tiles, parts, blend);
+    expect([whole[0], whole[299]]).toEqual([0, 1]);
     for (let j = 1; j < 300; j++) {
-      expect(joined[j]! - joined[j - 1]!).toBeGreaterThanOrEqual(0);
-      expect(joined[j]! - joined[j - 1]!).toBeLessThan(0.07);
+      expect(whole[j]! - whole[j - 1]!).toBeGreaterThanOrEqual(0);
+      expect(whole[j]! - whole[j - 1]!).toBeLessThan(0.07);
     }
   });
 
@@ -145,8 +144,8 @@ describe('tiles', () => {
       height: 2,
       data: Float32Array.of(1, 2, 3, 4, 5, 6),
     };
-    const [tile] = layTiles(3, 2, { size: 8, margin: 2, blend: 2, multiple: 4 });
-    const { data, dims } = cutTile(image, tile!, 4);
+    const tiles = layTiles(3, 2, { size: 8, margin: 2, blend: 2, multiple: 4 });
+    const { data, dims } = cutTiles(image, tiles, 4)[0]!;
     expect(dims).toEqual([1, 16, 16]);
     const row = (y: number): number[] => [...data.subarray(16 * y, 16 * y + 16)];
     expect(row(0)).toEqual([1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3, 2, 1, 2, 3, 2]);
@@ -172,13 +171,12 @@ describe('tiles through a network', () => {
     const image = { channels: 1 as const, width, height, data: pixels(width * height) };
     const tiles = layTiles(width, height, { size, margin, blend, multiple: 2 });
     const parts = [];
-    for (const tile of tiles) {
-      const { data, dims } = cutTile(image, tile, 2);
+    for (const { data, dims } of cutTiles(image, tiles, 2)) {
       const result = await session.run({ image: tensor(data, [1, ...dims]) });
       parts.push({ data: floats(result.denoised!).slice(), dims });
     }
     await session.release();
-    return joinTiles(image, tiles, parts, blend);
+    return joined(image, tiles, parts, blend);
   };
   const difference = (a: Float32Array, b: Float32Array): number =>
     a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
@@ -203,10 +201,10 @@ describe('tiles through a network', () => {
   ])('of a strip of %d×%d hold no more than its pixels and margins', (width, height) => {
     const image = { channels: 1 as const, width, height, data: pixels(width * height) };
     const tiles = layTiles(width, height, { ...defaultTiles, multiple: 1 });
-    const parts = tiles.map((tile) => cutTile(image, tile, 1));
+    const parts = cutTiles(image, tiles, 1);
     const held = parts.reduce((sum, { data }) => sum + data.length, 0);
     expect(held).toBeLessThan(1.01 * width * height);
-    const joined = joinTiles(image, tiles, parts, defaultTiles.blend);
-    expect(joined.findIndex((value, i) => !(Math.abs(value - image.data[i]!) < 1e-6))).toBe(-1);
+    const whole = joined(image, tiles, parts, defaultTiles.blend);
+    expect(whole.findIndex((value, i) => !(Math.abs(value - image.data[i]!) < 1e-6))).toBe(-1);
   });
 });

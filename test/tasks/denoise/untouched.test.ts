@@ -52,6 +52,7 @@ async function answerAt(
     })),
     timing: { queueMs: 0, computeMs: 0, totalMs: 0 },
   };
+  result.samples.forEach((sample, index) => decoded.collect?.(index, sample));
   return decoded.encode(result);
 }
 
