@@ -1,7 +1,9 @@
 // Fills the marked tables of README.md and docs/results.md; --check says whether they are up to date. Two markers:
 //   <!-- table REPORT "HEADING": ROW; ROW -->   rows of a table that `npm run reproduce` wrote, by how their first cell begins;
 //                                               "HEADING" [COLUMN; COLUMN]: these columns beside the first
-//   <!-- measured MODEL "LABEL" KEY=VALUE …; MODEL … -->   what the manifests of models say of one condition each
+//   <!-- measured MODEL "LABEL" KEY=VALUE …; MODEL … -->   what the manifests of models say of one condition each, and after
+//                                               gain=REPORT@TOLERANCE what the report says stopping gains at that tolerance;
+//                                               or in words, as gain=none_certified
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const FILES = ['README.md', 'docs/results.md'];
@@ -59,13 +61,16 @@ function cells(line) {
 
 /** @param what `denoise-gray "Gray images, σ 25" sigma=25; sparse-recovery "Signals" snr_db=mixed` */
 function rowsOfManifests(what) {
-  const head = ['model', 'test', 'all layers', 'with policy', 'mean depth', 'time'];
-  return [head, ['---', '---', '--:', '--:', '--:', '--:'], ...what.split('; ').map(measured)];
+  const head = ['model', 'test', 'all layers', 'with policy', 'mean depth', 'time', 'gain'];
+  const rule = head.map((_, i) => (i < 2 ? '---' : '--:'));
+  return [head, rule, ...what.split('; ').map(measured)];
 }
 
 function measured(what) {
   const [, model, label, keys] = /^(\S+) "([^"]+)" ?(.*)$/.exec(what);
-  const condition = keys === '' ? [] : keys.split(' ').map((pair) => pair.split('='));
+  const pairs = keys === '' ? [] : keys.split(' ').map((pair) => pair.split('='));
+  const condition = pairs.filter(([key]) => key !== 'gain');
+  const gain = pairs.find(([key]) => key === 'gain')?.[1];
   const file = `models/${model}/manifest.json`;
   const row = JSON.parse(readFileSync(file, 'utf8')).measured.threshold.find((one) =>
     condition.every(([key, value]) => String(one.condition[key]) === value),
@@ -81,5 +86,21 @@ function measured(what) {
     figure(row.quality),
     `${mean.toFixed(1)} of ${depth}`,
     `${Math.round((100 * row.ms_per_sample) / row.full_depth_ms_per_sample)} %`,
+    gain ? gainOf(gain) : '–',
   ];
+}
+
+/** @param what `docs/sparse-recovery/report.md@0.2`: the first table of the adaptivity gain, the row of this tolerance */
+function gainOf(what) {
+  if (!what.includes('@')) return what.replaceAll('_', ' ');
+  const [report, tolerance] = what.split('@');
+  const section = readFileSync(report, 'utf8')
+    .split(/^## /m)
+    .find((text) => text.startsWith('Adaptivity gain'));
+  const [head, , ...lines] = (section?.match(/^\|.*$/gm) ?? []).map(cells);
+  const line = lines?.find(([first]) => first === tolerance);
+  if (!line) throw new Error(`${report} has no adaptivity gain at ${tolerance}.`);
+  const [first] = line[head.indexOf('gain')].split(' (');
+  const unit = tolerance === '1' ? 'point' : head[0].split(', ')[1];
+  return /^[\d.]+$/.test(first) ? `${first} at ${tolerance} ${unit}` : 'none certified';
 }

@@ -33,6 +33,8 @@ export interface ReproduceOptions {
   readonly model?: string;
   /** Minutes of CPU time for each training run of a comparison. */
   readonly minutes?: number;
+  /** Requests or tasks of a measurement, where its part takes a number. */
+  readonly count?: number;
   /** Resume such runs from their checkpoints. */
   readonly resume?: boolean;
   /** Few samples and steps: a smoke test whose figures mean nothing. */

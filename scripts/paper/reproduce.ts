@@ -30,8 +30,8 @@ const parts = (reproduction: Reproduction): string =>
 export const usage = `npm run reproduce -- TASK [PART …]
   --data DIR   test images, for the tasks that need them        --quick        smoke test with few samples and steps
   --learn DIR  clean training images (denoise: prices, shapes)  --minutes N    CPU time of each training run (denoise: shapes)
-  --out DIR    report and plots (default reports/TASK)          --model NAME   bundle to measure (few-shot; default few-shot-omniglot)
-  --resume     continue such runs from their checkpoints
+  --out DIR    report and plots (default reports/TASK)          --model NAME   bundle to measure (few-shot)
+  --resume     continue such runs from their checkpoints        --count N      requests to certify on (gain), tasks of a row (few-shot)
 ${Object.entries(reproductions)
   .map(([task, reproduction]) => `  ${task}\n${parts(reproduction)}`)
   .join('\n')}`;
@@ -40,6 +40,7 @@ const options = {
   data: { type: 'string' },
   learn: { type: 'string' },
   model: { type: 'string' },
+  count: { type: 'string' },
   minutes: { type: 'string' },
   out: { type: 'string' },
   resume: { type: 'boolean', default: false },
@@ -62,10 +63,11 @@ export async function reproduce(args: string[]): Promise<void> {
   if (unknown !== undefined) throw new Error(`${task} has no part ${unknown}:\n${usage}`);
   if (values.model !== undefined && !reproduction.byName)
     throw new Error(`--model cannot be chosen for ${task}.`);
-  const { minutes, ...others } = values;
+  const { minutes, count, ...others } = values;
   const given = {
     ...others,
     ...(minutes !== undefined && { minutes: toPositive('--minutes', minutes) }),
+    ...(count !== undefined && { count: toPositive('--count', count) }),
   };
   const chosen = reproduction.parts.filter(({ name, needs }) =>
     wanted.length === 0 ? !needs || given[needs] !== undefined : wanted.includes(name),

@@ -35,15 +35,15 @@ export const trainingTime = (manifest: Manifest): string =>
     )
     .join(', ');
 
-/** The part `training`: a table of all models of a task, the default one first. */
+/** The part `training`: a table of all models of a task, the default one first; of those named by `--model` where it is given. */
 export const training = (task: TaskName): Part => ({
   name: 'training',
   about: 'Steps, time and learning curves of the models.',
-  async run({ modelsDir }) {
+  async run({ modelsDir, model = '' }) {
     const { bundles } = await loadBundles(modelsDir);
     const models = bundles
       .map(({ manifest }) => manifest)
-      .filter((manifest) => manifest.task === task);
+      .filter((manifest) => manifest.task === task && manifest.name.startsWith(model));
     return [await section(models.sort((a, b) => Number(b.default) - Number(a.default)))];
   },
 });
@@ -86,16 +86,20 @@ async function section(models: readonly Manifest[]): Promise<Section> {
   };
 }
 
-/** Stage I of every run with a recorded curve, on a common time axis in hours. */
+/** The stages of the layers, for every run with a recorded curve, on a common time axis in hours. */
 function curvesOf(manifest: Manifest) {
   let hours = 0;
-  return runsOf(manifest).flatMap(({ stages }, i) => {
-    const stage = stages?.['stage-1'];
-    if (!stage) return [];
-    const { steps, seconds, curve = [] } = stage;
-    const before = hours;
-    hours += seconds / 3600;
-    const points = curve.map(([step, y]) => ({ x: before + ((step / steps) * seconds) / 3600, y }));
-    return points.length > 0 ? [{ name: `run ${i + 1}`, points }] : [];
-  });
+  return runsOf(manifest).flatMap(({ stages }, i) =>
+    ['warm-up', 'stage-1'].flatMap((name) => {
+      const stage = stages?.[name];
+      if (!stage) return [];
+      const { steps, seconds, curve = [] } = stage;
+      const before = hours;
+      hours += seconds / 3600;
+      const at = (step: number): number => before + ((step / steps) * seconds) / 3600;
+      const points = curve.map(([step, y]) => ({ x: at(step), y }));
+      const of = name === 'stage-1' ? '' : `, ${name}`;
+      return points.length > 0 ? [{ name: `run ${i + 1}${of}`, points }] : [];
+    }),
+  );
 }

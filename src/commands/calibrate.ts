@@ -92,7 +92,7 @@ async function bundleOf(models: string, name: string | undefined): Promise<Manif
 async function traceParts(
   models: string,
   manifest: Manifest,
-  { selection, certification, test, count, repeats, untouched }: CalibrationTraffic,
+  { selection, certification, test, count, repeats, untouched, statistic }: CalibrationTraffic,
   metric: Metric,
   together: number,
 ): Promise<TracedParts> {
@@ -107,6 +107,7 @@ async function traceParts(
       together,
       onRequest: () => bar.update(part.part, ++done / total),
       ...(untouched && { untouched }),
+      ...(statistic && { statistic }),
     });
   try {
     const [refused] = engine.refused;

@@ -5,7 +5,7 @@ import type { Metric } from '../evaluation/metrics.ts';
 
 /** The table for the manifest, the gain, the classes of the mix and the exits. */
 export function calibrationTables(
-  { calibration, gain, part, kinds, exits }: CalibrationReport,
+  { calibration, gain, part, kinds, exits, prunable }: CalibrationReport,
   { unit }: Metric,
 ): string {
   const { rows, data } = calibration;
@@ -32,6 +32,9 @@ export function calibrationTables(
     table(kinds.map((row) => figureRow('class', share, row))),
     `Every request at one depth, ${part}:`,
     table(exits.map((row) => figureRow('depth', share, row))),
+    prunable.length > 0
+      ? `Exits to prune (less than 2 % of the requests leave there, and no segment becomes longer than a quarter of the time): ${prunable.join(', ')}.`
+      : 'No exit is to be pruned.',
   ].join('\n');
 }
 
@@ -43,7 +46,8 @@ const gainRow = (row: AdaptivityGain): Row => ({
   ...shares(row.policy),
   'oracle ms': round(row.oracle.ms),
   'oracle gain': ratio(row.oracleGain),
-  lookup: row.lookup?.rule.name ?? '–',
+  'lookup ms': row.lookup ? round(row.lookup.figures.ms) : '–',
+  'gain over lookup': ratio(row.overLookup),
   gain: ratio(row.gain),
 });
 

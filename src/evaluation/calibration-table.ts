@@ -3,6 +3,7 @@ import type { Calibration, Manifest } from '../bundle/manifest.ts';
 import { certify, criterionFor, type Certificate } from './certify.ts';
 import { adaptivityGain, type AdaptivityGain } from './gain.ts';
 import type { Metric } from './metrics.ts';
+import { prunableExits, type ExitUse } from './pruning.ts';
 import { harmShare, type Outcome } from './regret.ts';
 import { exitOf, exitOutcome, fixedRule, type Rule } from './rules.ts';
 import type { TracedKind } from './trace-traffic.ts';
@@ -40,6 +41,8 @@ export interface CalibrationReport {
   readonly kinds: readonly RuleFigures[];
   /** All requests at each exit. */
   readonly exits: readonly RuleFigures[];
+  /** Depths that the path could do without, by where the certification part leaves under the default rule. */
+  readonly prunable: readonly number[];
 }
 
 /**
@@ -92,8 +95,23 @@ export function calibrationReport(
       ),
     ],
     exits: exits.map((depth, exit) => figures(String(depth), fixedRule(exit), measuredOn)),
+    prunable: prunableExits(usesOf(served, certification, exits)),
   };
 }
+
+const usesOf = (
+  rule: Rule,
+  requests: readonly TracedKind[],
+  exits: readonly number[],
+): ExitUse[] => {
+  const left = requests.map((request) => exitOf(rule, request));
+  const n = requests.length;
+  return exits.map((depth, exit) => ({
+    depth,
+    share: left.filter((at) => at === exit).length / n,
+    ms: requests.reduce((sum, { ms }) => sum + ms[exit]!, 0) / n,
+  }));
+};
 
 /** The share of early answers that shadow runs expect beyond the distance that calibration stores. */
 const BEYOND = 0.05;

@@ -15,7 +15,10 @@ export interface TracedKind extends TracedRequest {
 }
 
 /** How requests are run and timed. */
-export interface TraceTrafficOptions extends Pick<CalibrationTraffic, 'untouched' | 'repeats'> {
+export interface TraceTrafficOptions extends Pick<
+  CalibrationTraffic,
+  'untouched' | 'statistic' | 'repeats'
+> {
   /** Requests that are run together and share the time: 1 for the times of a single request. */
   readonly together: number;
   /** Called after every request of every repeat. */
@@ -29,7 +32,7 @@ export async function traceTraffic(
   traffic: Traffic,
   count: number,
   metric: Metric,
-  { untouched, repeats, together, onRequest }: TraceTrafficOptions,
+  { untouched, statistic, repeats, together, onRequest }: TraceTrafficOptions,
 ): Promise<TracedKind[]> {
   const judge = {
     sample: (output: Float32Array, truth: Float32Array): Contribution => [
@@ -54,7 +57,8 @@ export async function traceTraffic(
         ),
       );
     requests.forEach((request, i) => {
-      const { parts, pi, distance } = runs[0]![i]!;
+      const { parts, pi, distance, statistic: own } = runs[0]![i]!;
+      const known = statistic?.(request) ?? own;
       traced.push({
         kind: request.kind,
         source: request.source,
@@ -63,6 +67,7 @@ export async function traceTraffic(
         ms: manifest.exits.map((_, exit) => median(runs.map((run) => run[i]!.ms[exit]!))),
         // An exit 0 without a segment has no π, so that no threshold stops there.
         pi: pi.map((value) => (Number.isNaN(value) ? 0 : value)),
+        ...(known !== undefined && { statistic: known }),
         ...(untouched && { input: metric.request(untouched(request), request.truth) }),
       });
     });

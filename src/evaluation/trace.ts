@@ -19,6 +19,8 @@ export interface Traced extends Judged {
   readonly ms: readonly number[];
   /** Distance of the answer at every exit to that at the last one, relative. */
   readonly distance: readonly number[];
+  /** The input statistic, where the model has one. */
+  readonly statistic?: number;
 }
 
 /** Samples of one request: enough to fill the engine's batches, few enough to hold at every exit in memory. */
@@ -66,10 +68,15 @@ export async function trace(
     }
     // π never exceeds 1, so every exit is evaluated.
     const { samples: asked } = await engine.run(manifest.name, samples, { rule, threshold: 1 });
-    const pi = asked.map((sample) => sample.pi);
     parts.forEach((list, i) => {
-      const untilLast = pi[i]!.slice(0, manifest.exits.length - 1);
-      traced.push({ pi: untilLast, parts: list, ms, distance: distance[i]! });
+      const { pi, statistic } = asked[i]!;
+      traced.push({
+        pi: pi.slice(0, manifest.exits.length - 1),
+        parts: list,
+        ms,
+        distance: distance[i]!,
+        ...(statistic !== undefined && { statistic }),
+      });
       onSample?.();
     });
   }

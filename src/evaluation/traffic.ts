@@ -40,6 +40,8 @@ export interface CalibrationTraffic {
   readonly metric?: Metric;
   /** How often the time of a request is taken where no other number is asked for; the median counts. */
   readonly repeats: number;
+  /** What a caller knows of a request before the first layer; the model's own input statistic where absent. */
+  readonly statistic?: (request: TrafficRequest) => number;
   /** The request's own input, where it could be an answer; of the shape of the truth. */
   readonly untouched?: (request: TrafficRequest) => Float32Array;
 }

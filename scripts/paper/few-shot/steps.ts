@@ -1,10 +1,12 @@
 /** Gradient steps by the number of images per class, and the accuracy after each step. */
 import { startEngine } from '../../../src/evaluation/measure.ts';
-import { accuracy } from '../../../src/evaluation/metrics.ts';
+import type { Manifest } from '../../../src/bundle/manifest.ts';
+import { accuracy, halfWidth95 } from '../../../src/evaluation/metrics.ts';
 import { exitAt, qualityAt, trace, type Traced } from '../../../src/evaluation/trace.ts';
 import { histograms } from '../../plots/histograms.ts';
+import { frequencies } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
-import { loadModels, shotsName, testTasks } from './setting.ts';
+import { loadModels, percent, shotsName, testTasks } from './setting.ts';
 import { DEFAULT_THRESHOLD } from '../../../src/stopping/rules.ts';
 
 export const steps: Part = {
@@ -25,7 +27,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
     ways,
     shots: [least + i, least + i] as const,
   }));
-  const conditions = await testTasks(models, options, settings, TASKS);
+  const conditions = await testTasks(models, options, settings, options.count ?? TASKS);
   const engine = await startEngine(options.modelsDir, [stop.name]);
   try {
     const traced: Traced[][] = [];
@@ -34,7 +36,7 @@ async function run(options: ReproduceOptions): Promise<Section[]> {
       traced.push(await trace(engine, stop, cases, accuracy));
     }
     const names = settings.map(({ shots }) => shotsName(shots[0]));
-    return [await section(ways, names, traced, stop.threshold ?? DEFAULT_THRESHOLD)];
+    return [await section(ways, names, traced, stop)];
   } finally {
     await engine.close();
   }
@@ -44,29 +46,35 @@ async function section(
   ways: number,
   names: readonly string[],
   traced: readonly Traced[][],
-  threshold: number,
+  { threshold = DEFAULT_THRESHOLD, exits }: Manifest,
 ): Promise<Section> {
-  const depth = traced[0]![0]!.parts.length;
-  const all = Array.from({ length: depth }, (_, i) => i);
-  const meanSteps = (list: readonly Traced[]): number =>
-    list.reduce((sum, task) => sum + exitAt(task, threshold) + 1, 0) / list.length;
+  const policy = (task: Traced): number => exitAt(task, threshold);
+  const rules = [...exits.map((_, i) => () => i), policy];
+  const figures = (list: readonly Traced[]): string[] => [
+    ...rules.map((pick) => qualityAt(list, accuracy, pick).toFixed(2)),
+    (list.reduce((sum, task) => sum + exits[policy(task)]!, 0) / list.length).toFixed(2),
+  ];
+  const all = traced.flat();
+  const at = (task: Traced, exit: number): number => task.parts[exit]![0];
+  const behind = rules.map((pick) => all.map((task) => at(task, pick(task)) - at(task, policy(task)))); // prettier-ignore
+  const mean = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
   return {
     heading: 'Steps',
-    text: `Accuracy in % after every step, over ${traced[0]!.length} tasks for each number of shots; the policy stops at the threshold ${threshold}.`,
+    text:
+      `Accuracy in % where every task takes as many steps, over ${traced[0]!.length} tasks for each number of shots; the policy stops at the threshold ${threshold}. ` +
+      'The last row is the difference to the policy on the same tasks, with its 95 % interval.',
     tables: [
       {
-        columns: [
-          `${ways}-way`,
-          ...all.map((i) => `${i + 1} step${i > 0 ? 's' : ''}`),
-          'policy',
-          'mean steps',
+        columns: [`${ways}-way`, ...exits.map(stepsName), 'policy', 'mean steps'],
+        rows: [
+          ...traced.map((list, i) => [names[i]!, ...figures(list)]),
+          ['all of these', ...figures(all)],
+          [
+            'above the policy',
+            ...behind.slice(0, -1).map((values) => percent(mean(values), halfWidth95(values))),
+          ],
         ],
-        rows: traced.map((list, i) => [
-          names[i]!,
-          ...all.map((t) => qualityAt(list, accuracy, () => t).toFixed(2)),
-          qualityAt(list, accuracy, (task) => exitAt(task, threshold)).toFixed(2),
-          meanSteps(list).toFixed(2),
-        ]),
       },
     ],
     figures: [
@@ -76,16 +84,17 @@ async function section(
         content: await histograms({
           title: `Gradient steps taken, threshold ${threshold}`,
           x: 'steps',
-          from: 1,
-          to: depth,
+          from: exits[0]!,
+          to: exits.at(-1)!,
           histograms: traced.map((list, i) => ({
             name: names[i]!,
-            counts: new Map(
-              all.map((t) => [t + 1, list.filter((task) => exitAt(task, threshold) === t).length]),
-            ),
+            counts: frequencies(list.map((task) => exits[policy(task)]!)),
           })),
         }),
       },
     ],
   };
 }
+
+const stepsName = (steps: number): string =>
+  steps === 0 ? 'start' : `${steps} step${steps > 1 ? 's' : ''}`;

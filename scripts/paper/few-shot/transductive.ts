@@ -24,7 +24,7 @@ const TASKS = 200;
 async function run(options: ReproduceOptions): Promise<Section[]> {
   const models = await loadModels(options);
   const weights = await readWeights(join(options.modelsDir, models.stop.name));
-  const conditions = await testTasks(models, options, models.rows, TASKS);
+  const conditions = await testTasks(models, options, models.rows, options.count ?? TASKS);
   const rows: string[][] = models.rows.map(({ name }) => [name]);
   for (const [way, together] of [false, true].entries()) {
     const family = fewShotFamily({ ...models.config, transductive: together });

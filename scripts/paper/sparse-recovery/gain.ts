@@ -3,17 +3,14 @@ import { amplitudes, type Amplitude } from '../../../src/data/amplitudes.ts';
 import { Random } from '../../../src/data/random.ts';
 import { SignalSampler, type Matrix } from '../../../src/data/sparse-recovery.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
-import {
-  calibrationReport,
-  type CalibrationReport,
-} from '../../../src/evaluation/calibration-table.ts';
-import type { AdaptivityGain, Ratio } from '../../../src/evaluation/gain.ts';
+import { calibrationReport } from '../../../src/evaluation/calibration-table.ts';
 import { startEngine } from '../../../src/evaluation/measure.ts';
 import { nmse } from '../../../src/evaluation/metrics.ts';
 import { traceTraffic, type TracedKind } from '../../../src/evaluation/trace-traffic.ts';
 import type { Part as Split } from '../../../src/evaluation/traffic.ts';
 import { matrixOf } from '../../../src/tasks/sparse-recovery/matrix-file.ts';
 import { recoveryMix, recoveryTraffic } from '../../../src/tasks/sparse-recovery/traffic.ts';
+import { classSection, curveOf, gainSection } from '../gain.ts';
 import { requireModel } from '../models.ts';
 import { decibels } from '../numbers.ts';
 import type { Part, ReproduceOptions, Section } from '../report.ts';
@@ -61,8 +58,15 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
         manifest,
         'the traffic',
       );
-      sections.push(gainSection(report.gain, together, count));
-      if (together === 1) sections.push(classSection(report));
+      const heading = `Adaptivity gain, ${together === 1 ? 'one request alone' : `${together} requests together`}`;
+      const text = `${count} requests to certify on, half as many to choose rules and to test (seed ${SEED}). The time of an exit is that of ${TIMED} requests, medians of ${REPEATS} runs.`;
+      const section = gainSection(report.gain, nmse, manifest, { heading, text });
+      if (together === 1)
+        sections.push(
+          { ...section, figures: [await curveOf(at(parts.test), nmse, manifest, 'gain.svg')] },
+          classSection(report, nmse),
+        );
+      else sections.push(section);
     }
     onProgress('scales', 0.95);
     return [...sections, await scales(engine, matrix, quick ? 4 : SIGNALS)];
@@ -73,52 +77,6 @@ async function run({ modelsDir, quick, onProgress }: ReproduceOptions): Promise<
 
 const average = (values: readonly number[]): number =>
   values.reduce((a, b) => a + b, 0) / values.length;
-
-function classSection({ calibration, kinds, exits }: CalibrationReport): Section {
-  return {
-    heading: 'Laws of amplitudes and exits, default tolerance',
-    text: `Safe share at ${calibration.default} dB, mean NMSE in dB, mean layers and ms, on test.`,
-    tables: [kinds, exits].map((rows, i) => ({
-      columns: [i === 0 ? 'law' : 'every request at depth', 'requests', 'safe', 'mean, dB', 'layers', 'ms'], // prettier-ignore
-      rows: rows.map(({ of, n, share, quality, mean_depth, ms }) => [of, n, percent(share), decibels(quality), mean_depth.toFixed(2), ms.toFixed(3)]), // prettier-ignore
-    })),
-  };
-}
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const ratio = (value: Ratio | null): string =>
-  value
-    ? `${value.value.toFixed(2)} (${value.low.toFixed(2)}–${value.high.toFixed(2)})`
-    : 'none is safe';
-
-function gainSection(rows: readonly AdaptivityGain[], together: number, count: number): Section {
-  return {
-    heading: `Adaptivity gain, ${together === 1 ? 'one request alone' : `${together} requests together`}`,
-    text:
-      `${count} requests to certify on, half as many to choose rules and to test (seed ${SEED}). The time of an exit is that of ${TIMED} requests, medians of ${REPEATS} runs. ` +
-      'Reference: the cheapest fixed depth with the same certificate. Oracle: every request at its cheapest exit within the tolerance.',
-    tables: [
-      {
-        columns: ['tolerance, dB', 'reference', 'ms', 'policy', 'safe', 'bound', 'mean layers', 'ms', 'gain', 'oracle gain', 'share of its saving'], // prettier-ignore
-        rows: rows.map(({ tolerance, reference, bestShare, policy, gain, oracle, oracleGain }) => [
-          tolerance,
-          reference?.rule.name ?? `none is safe, at best ${percent(bestShare!)}`,
-          reference?.figures.ms.toFixed(3),
-          policy?.rule.name ?? 'none is safe',
-          policy && percent(policy.figures.share),
-          policy && percent(policy.bound),
-          policy?.figures.meanDepth.toFixed(2),
-          policy?.figures.ms.toFixed(3),
-          ratio(gain),
-          ratio(oracleGain),
-          reference && policy
-            ? percent((reference.figures.ms - policy.figures.ms) / (reference.figures.ms - oracle.ms)) // prettier-ignore
-            : undefined,
-        ].map((cell) => cell ?? undefined)), // prettier-ignore
-      },
-    ],
-  };
-}
 
 /** The same signals at every scale: how far the NMSE is from that at scale one. */
 async function scales(engine: Engine, matrix: Matrix, count: number): Promise<Section> {

@@ -51,6 +51,11 @@ export async function fewShotCalibration(
     selection: traffic('selection'),
     certification: traffic('certification'),
     test: traffic('test'),
+    // Images of a class, in the mean.
+    statistic: ({ sample }) => {
+      const [images, ways] = sample.labels!.dims as [number, number];
+      return images / ways;
+    },
     count: 1000,
     repeats: 1,
   };

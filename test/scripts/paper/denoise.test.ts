@@ -5,6 +5,16 @@ import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { reproduceWith } from './run.ts';
 
+/** Enough that each part of the traffic has some. */
+async function otherPhotos(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'stopwise-photos-'));
+  for (let i = 0; i < 12; i++)
+    await sharp(await readFile('docs/samples/clean.jpg'))
+      .extract({ left: 8 * i, top: 4 * i, width: 64, height: 64 })
+      .toFile(join(folder, `${i}.png`));
+  return folder;
+}
+
 it('measures denoising on a folder of images, part by part', async () => {
   const photos = await mkdtemp(join(tmpdir(), 'stopwise-photos-'));
   await sharp(await readFile('docs/samples/clean.jpg'))
@@ -13,7 +23,7 @@ it('measures denoising on a folder of images, part by part', async () => {
   const out = join(photos, 'report');
   const printed = await reproduceWith(
     'models',
-    ...['denoise', '--quick', '--data', photos, '--learn', photos, '--out', out],
+    ...['denoise', '--quick', '--data', photos, '--learn', await otherPhotos(), '--out', out],
   );
   for (const heading of [
     'Gray images',
@@ -23,6 +33,8 @@ it('measures denoising on a folder of images, part by part', async () => {
     'Colour images',
     'Noise of other kinds',
     'Where depth goes',
+    'Adaptivity gain',
+    'Adaptivity gain of denoise-color-traffic',
   ])
     expect(printed).toContain(`## ${heading}\n`);
   expect(printed).toMatch(/DnCNN-stop, published +\| +– \| +– \| 27\.61/);
@@ -30,6 +42,8 @@ it('measures denoising on a folder of images, part by part', async () => {
   expect(printed).toMatch(/\| λ = 8 dB +(\| +-?[\d.]+ ){3}\| +\d+ % \|/);
   const plots = [
     'depth-by-noise.svg',
+    'gain.svg',
+    'gain-color.svg',
     'map-depth.svg',
     'map-noisy.png',
     'prices.svg',

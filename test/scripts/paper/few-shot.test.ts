@@ -5,6 +5,9 @@ import { fewShotDefaults, type FewShotConfig } from '../../../src/tasks/few-shot
 import { livelyWeights, smallMaml, writeModels } from '../../support/small.ts';
 import { classFolders, reproduceWith } from './run.ts';
 
+/** Enough that each part of the traffic has two. */
+const LETTERS = 'alef bet gimel dalet he vav zayin het tet yod kaf lamed mem nun samekh'.split(' ');
+
 /** What `smallMaml` is built of, and the tasks that it is asked. */
 const config: FewShotConfig = {
   ...fewShotDefaults.drawings,
@@ -31,7 +34,7 @@ it('compares the model that stops with the one that always takes all steps', asy
     { name: 'letters-fixed', family: fixed, weights: livelyWeights(fixed) },
   ]);
   const out = join(models, 'report');
-  const data = await classFolders(['alef', 'bet', 'gimel'], 7);
+  const data = await classFolders(LETTERS, 7);
   const printed = await reproduceWith(
     models,
     ...['few-shot', '--model', 'letters', '--data', data, '--quick', '--out', out],
@@ -43,6 +46,9 @@ it('compares the model that stops with the one that always takes all steps', asy
     /\| 2-way, 1 shot +\| +\d+\.\d\d ± \d+\.\d\d \| +\d+\.\d\d ± \d+\.\d\d \|/,
   );
   expect(printed).toMatch(/\| 1 shot +(\| +\d+\.\d\d ){5}\|/);
+  expect(printed).toMatch(/\| above the policy (\| +−?\d+\.\d\d ± \d+\.\d\d ){3}\|/);
+  expect(printed).toMatch(/## Adaptivity gain\n\n.*\n\n\| tolerance, points \|/);
+  expect(printed).toMatch(/\| every request at depth \| requests \| above the best exit \|/);
   expect(printed).toMatch(/normalised together \|\n.*\n\| 2-way, 1–2 shots/);
-  expect(await readdir(out)).toContain('steps.svg');
+  expect(await readdir(out)).toEqual(expect.arrayContaining(['steps.svg', 'gain.svg']));
 }, 180_000);

@@ -19,14 +19,15 @@ it('measures every exit and every rule on a folder of class folders', async () =
   const model = smallRecognize();
   const models = await writeModels([{ ...model, change: { ...model.change, training } }]);
   const out = join(models, 'report');
-  const data = await classFolders(smallLabels, 2);
-  const printed = await reproduceWith(models, 'recognize', '--data', data, '--out', out);
+  const data = await classFolders(smallLabels, 6);
+  const printed = await reproduceWith(models, 'recognize', '--data', data, '--quick', '--out', out);
   for (const heading of [
     'Every exit',
     'Over-thinking',
     'Weights of the exits',
     'At the accuracy of the last exit',
     'By threshold',
+    'Adaptivity gain',
     'Training',
   ])
     expect(printed).toContain(`## ${heading}\n`);
@@ -37,6 +38,7 @@ it('measures every exit and every rule on a folder of class folders', async () =
       'accuracy-over-flops.svg',
       'accuracy-over-time.svg',
       'exits.svg',
+      'gain.svg',
       'training.svg',
     ]),
   );
