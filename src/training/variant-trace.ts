@@ -1,0 +1,91 @@
+/** Requests at every exit in float and in a variant, segment by segment. */
+import { join } from 'node:path';
+import { outputName, segmentExits, type Manifest } from '../bundle/manifest.ts';
+import type { Bundle } from '../bundle/read.ts';
+import type { Metric } from '../evaluation/metrics.ts';
+import type { TracedRequest } from '../evaluation/regret.ts';
+import type { TrafficRequest } from '../evaluation/traffic.ts';
+import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
+import { at, entry } from '../util/at.ts';
+import type { VariantFiles } from './recipe.ts';
+
+/** A request in float and in each variant, in the order of the variants. */
+export interface TracedVariants {
+  readonly kind: string;
+  /** The input statistic, such as the noise level. */
+  readonly statistic: number;
+  readonly float: TracedRequest;
+  readonly variants: readonly TracedRequest[];
+}
+
+/** Runs requests to full depth in float and in every variant, one thread. */
+export class VariantTracer {
+  private constructor(
+    private readonly manifest: Manifest,
+    private readonly metric: Metric,
+    /** Of float, then of each variant, by exit. */
+    private readonly paths: readonly (readonly Session[])[],
+    private readonly decoders: ReadonlyMap<number, Session>,
+  ) {}
+
+  static async load(
+    { directory, manifest }: Bundle,
+    variants: readonly VariantFiles[],
+    metric: Metric,
+  ): Promise<VariantTracer> {
+    const load = (file: string): Promise<Session> => Session.load(join(directory, file));
+    const own = await Promise.all(manifest.segments.map(({ file }) => load(file)));
+    const others = variants.map(({ segments, contents }) =>
+      Promise.all(
+        segments.map((file, i) => {
+          const content = contents.get(file);
+          return content ? Session.load(content) : at(own, i);
+        }),
+      ),
+    );
+    const decoders = new Map<number, Session>();
+    for (const { exit, file } of manifest.decoders) decoders.set(exit, await load(file));
+    return new VariantTracer(manifest, metric, [own, ...(await Promise.all(others))], decoders);
+  }
+
+  async trace(request: TrafficRequest): Promise<TracedVariants> {
+    const traced: TracedRequest[] = [];
+    for (const path of this.paths) traced.push(await this.run(request, path));
+    const [float, ...variants] = traced as [TracedRequest, ...TracedRequest[]];
+    return { kind: request.kind, statistic: float.statistic!, float, variants };
+  }
+
+  async release(): Promise<void> {
+    const sessions = new Set([...this.paths.flat(), ...this.decoders.values()]);
+    for (const session of sessions) await session.release();
+  }
+
+  private async run(
+    { sample, truth, source }: TrafficRequest,
+    path: readonly Session[],
+  ): Promise<TracedRequest> {
+    const { manifest, metric } = this;
+    const values: Tensors = Object.fromEntries(
+      Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]),
+    );
+    const quality: number[] = [];
+    const pi: number[] = [];
+    const ms: number[] = [];
+    let spent = 0;
+    for (const [i, exit] of segmentExits(manifest).entries()) {
+      const session = at(path, i);
+      const start = performance.now();
+      const next = await session.run(session.pick(values));
+      spent += performance.now() - start;
+      for (const state of at(manifest.segments, i).writes)
+        values[state] = entry(next, outputName(state));
+      if (next.pi) pi.push(floats(next.pi)[0]!);
+      const decoder = this.decoders.get(exit);
+      const answer = decoder ? await decoder.run(decoder.pick(values)) : values;
+      quality.push(metric.request(floats(entry(answer, manifest.outputs[0]!.name)), truth));
+      ms.push(spent);
+    }
+    const statistic = floats(entry(values, manifest.statistic!))[0]!;
+    return { source, quality, pi, ms, statistic };
+  }
+}
