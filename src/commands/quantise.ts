@@ -1,7 +1,7 @@
-/** `quantise`: fits int8 variants of a bundle, measures them against float and writes those that lose little into it. */
+/** `quantise`: fits the int8 variant of a bundle, measures it against float and writes it into the bundle. */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Manifest, Variant } from '../bundle/manifest.ts';
+import { segmentExits, type Manifest, type Variant } from '../bundle/manifest.ts';
 import { loadBundle, type Bundle } from '../bundle/read.ts';
 import { writeBundle } from '../bundle/write.ts';
 import type { Metric } from '../evaluation/metrics.ts';
@@ -13,7 +13,7 @@ import { recipeFor } from '../tasks/recipes.ts';
 import { parseFlags, toPositive, usageOf, type FlagTable } from '../training/flags.ts';
 import { configOf, readWeights } from '../training/from-bundle.ts';
 import type { VariantFiles } from '../training/recipe.ts';
-import { VariantTracer, type TracedVariants } from '../training/variant-trace.ts';
+import { VariantTracer, type TracedPair } from '../training/variant-trace.ts';
 import { at } from '../util/at.ts';
 import { WorkBar } from './progress.ts';
 import { usualFolders, type Folders } from './tasks.ts';
@@ -43,12 +43,12 @@ const table = {
 /** Help text of `quantise`. */
 export const usage = `npm run quantise -- NAME --data DIR [flags]
 
-Fits int8 variants of the bundle NAME, and finds the range of the input's noise level in which each loses less than --limit
-at the exits that the stop rule takes. Writes those that have such a range into the bundle.
+Fits an int8 variant of the bundle NAME, finds the range of the input's noise level in which it loses less than --limit at
+the exits that the stop rule takes, and writes it into the bundle.
 
 ${usageOf(table)}`;
 
-/** Fits, measures and writes the variants. @throws Error that says which flag or file to change */
+/** Fits, measures and writes the variant. @throws Error that says which flag or file to change */
 export async function quantiseCommand(
   args: readonly string[],
   { models }: Folders = usualFolders(),
@@ -66,6 +66,7 @@ export async function quantiseCommand(
     throw new Error(`${name} has variants; --replace fits them anew.`);
   const recipe = recipeFor(manifest.task);
   if (!recipe.quantise) throw new Error(`Models of ${manifest.task} have no int8 variant.`);
+  const traffic = await recipe.traffic(flags, manifest, models, Number(flags.seed));
   const bar = new WorkBar();
   try {
     const fitted = await recipe.quantise(
@@ -74,23 +75,17 @@ export async function quantiseCommand(
       flags.data,
       (share) => bar.update('fit', share / 2),
     );
-    const traffic = await recipe.traffic(flags, manifest, models, Number(flags.seed));
     const tracer = await VariantTracer.load(bundle, fitted, recipe.metric);
     const parts = [traffic.selection, traffic.certification];
     const [selection, certification] = await traceParts(tracer, parts, count, (share) =>
       bar.update('measure', 0.5 + share / 2),
     );
-    const measured = fitted.map((files, i) => ({
-      files,
-      ...variantOf(files, i, { manifest, metric: recipe.metric, limit }, selection!, certification!),
-    }));
-    const kept = measured.filter(({ variant }) => variant);
     bar.stop();
-    for (const { files, report } of measured) console.log(`${files.name}: ${report}`);
-    console.log(timesOf(fitted, certification!));
-    if (kept.length === 0) throw new Error(`No variant loses less than ${limit} dB; nothing was written.`);
-    await write(bundle, kept.map(({ files }) => files), kept.map(({ variant }) => variant!));
-    console.log(`Wrote ${kept.length} variants into ${bundle.directory}.`);
+    console.log(timeOf(certification!));
+    const measured = measure(manifest, recipe.metric, limit, selection!, certification!);
+    const { name: variant, segments } = fitted;
+    await write(bundle, fitted, { name: variant, segments, ...measured });
+    console.log(`Wrote the variant ${variant} into ${bundle.directory}.`);
   } finally {
     bar.stop();
   }
@@ -101,11 +96,11 @@ async function traceParts(
   parts: readonly Traffic[],
   count: number,
   onProgress: (share: number) => void,
-): Promise<TracedVariants[][]> {
-  const traced: TracedVariants[][] = [];
+): Promise<TracedPair[][]> {
+  const traced: TracedPair[][] = [];
   try {
     for (const [p, part] of parts.entries()) {
-      const list: TracedVariants[] = [];
+      const list: TracedPair[] = [];
       for (let i = 0; i < count; i++) {
         list.push(await tracer.trace(await part.draw(i)));
         onProgress((p * count + i + 1) / (parts.length * count));
@@ -118,87 +113,106 @@ async function traceParts(
   return traced;
 }
 
-interface Judgement {
-  readonly manifest: Manifest;
-  readonly metric: Metric;
-  readonly limit: number;
-}
-
-/** A variant with its range, chosen on one part, and its loss there, measured on the other; none where nothing is within the limit. */
-function variantOf(
-  { name, segments }: VariantFiles,
-  index: number,
-  judgement: Judgement,
-  selection: readonly TracedVariants[],
-  certification: readonly TracedVariants[],
-): { variant?: Variant; report: string } {
-  const { limit, manifest } = judgement;
-  const { unit } = judgement.metric;
-  const lossOf = lossUnder(judgement, index);
+/**
+ * The range of the statistic, chosen on one part of the requests, and the loss in it, measured on the other.
+ * @throws Error where the variant loses too much
+ */
+function measure(
+  manifest: Manifest,
+  metric: Metric,
+  limit: number,
+  selection: readonly TracedPair[],
+  certification: readonly TracedPair[],
+): Pick<Variant, 'statistic' | 'loss'> {
+  const lossOf = lossUnder(manifest, metric);
   const bins = lossBins(selection.map(lossOf));
-  console.table(
-    bins.map((bin) => ({
-      [`${manifest.statistic} from`]: digits(bin[0]!.statistic),
-      to: digits(bin.at(-1)!.statistic),
-      requests: bin.length,
-      [`mean loss, ${unit}`]: digits(meanLoss(bin)),
-    })),
-  );
+  console.table(bins.map((bin) => rowOf(bin, manifest, metric)));
   const range = variantRange(bins, limit);
-  if (!range) return { report: `loses ${limit} ${unit} or more everywhere` };
+  if (!range)
+    throw new Error(`It loses ${limit} ${metric.unit} or more everywhere; nothing was written.`);
   const statistic = { minimum: digits(range.minimum), maximum: digits(range.maximum) };
   const inside = certification
     .map(lossOf)
     .filter((one) => one.statistic >= statistic.minimum && one.statistic <= statistic.maximum);
   const loss = digits(meanLoss(inside));
-  const worst = Math.max(...inside.map((one) => one.loss));
-  const report = `${manifest.statistic} ${statistic.minimum} to ${statistic.maximum}: mean loss ${loss} ${unit}, at most ${digits(worst)}, on ${inside.length} other requests`;
-  if (!(loss < limit)) return { report: `${report}; not within the limit` };
-  return { variant: { name, segments, statistic, loss }, report };
+  const worst = digits(Math.max(...inside.map((one) => one.loss)));
+  console.log(
+    `${manifest.statistic} ${statistic.minimum} to ${statistic.maximum}: mean loss ${loss} ${metric.unit}, at most ${worst}, on ${inside.length} other requests`,
+  );
+  if (!(loss < limit))
+    throw new Error('It loses too much on the other requests; nothing was written.');
+  return { statistic, loss };
 }
 
-/** What a variant loses on a request when float and variant each leave at the exit of the bundle's default rule. */
-function lossUnder(
-  { manifest, metric }: Judgement,
-  index: number,
-): (traced: TracedVariants) => VariantLoss {
-  const rule = stopRule(resolveStopping({}, manifest, () => 0), manifest, 0);
-  const answer = ({ pi, quality }: TracedRequest): number =>
-    at(
-      quality,
-      quality.findIndex((_, exit) => stops(rule, exit, pi[exit]) !== undefined),
-    );
-  return ({ statistic, float, variants }) => ({
-    statistic,
-    loss: metric.loss(answer(float), answer(at(variants, index))),
-  });
+/** What a variant lost on a request under the stop rule, and at every exit. */
+interface Lost extends VariantLoss {
+  readonly atExits: readonly number[];
 }
 
-/** The time of the whole path in each variant, as a share of float's. */
-function timesOf(variants: readonly VariantFiles[], traced: readonly TracedVariants[]): string {
-  const total = (of: (request: TracedVariants) => TracedRequest): number =>
-    traced.reduce((sum, request) => sum + of(request).ms.at(-1)!, 0);
-  const float = total((request) => request.float);
-  const shares = variants.map(({ name }, i) => {
-    const share = total((request) => at(request.variants, i)) / float;
-    return `${name} ${digits(share)}`;
-  });
-  return `time of all layers, of float's: ${shares.join(', ')}`;
+/**
+ * The losses when float and variant each leave at the exit of the bundle's default rule. Where the variant is better it lost
+ * nothing: a few such requests must not make up for many losses.
+ */
+function lossUnder(manifest: Manifest, metric: Metric): (traced: TracedPair) => Lost {
+  const rule = stopRule(
+    resolveStopping({}, manifest, () => 0),
+    manifest,
+    0,
+  );
+  const exitOf = ({ pi, quality }: TracedRequest): number =>
+    quality.findIndex((_, exit) => stops(rule, exit, pi[exit]) !== undefined);
+  return ({ statistic, float, variant }) => {
+    const lost = (exit: number, own: number): number =>
+      Math.max(0, metric.loss(at(float.quality, exit), at(variant.quality, own)));
+    return {
+      statistic,
+      loss: lost(exitOf(float), exitOf(variant)),
+      atExits: float.quality.map((_, exit) => lost(exit, exit)),
+    };
+  };
 }
 
-/** Adds the variants to the bundle, in place of those that it has. */
+/** A line of the printed table. */
+function rowOf(bin: readonly Lost[], manifest: Manifest, { unit }: Metric): Record<string, number> {
+  const exits = segmentExits(manifest).map(
+    (exit, i) =>
+      [
+        `exit ${exit}`,
+        digits(meanLoss(bin.map((one) => ({ ...one, loss: at(one.atExits, i) })))),
+      ] as const,
+  );
+  return {
+    [`${manifest.statistic} from`]: digits(at(bin, 0).statistic),
+    to: digits(at(bin, bin.length - 1).statistic),
+    requests: bin.length,
+    [`mean loss, ${unit}`]: digits(meanLoss(bin)),
+    ...Object.fromEntries(exits),
+  };
+}
+
+/** The time up to every exit, as a share of float's. */
+function timeOf(traced: readonly TracedPair[]): string {
+  const spent = (of: (pair: TracedPair) => TracedRequest, exit: number): number =>
+    traced.reduce((sum, pair) => sum + at(of(pair).ms, exit), 0);
+  const shares = at(traced, 0).float.ms.map((_, exit) =>
+    digits(spent(({ variant }) => variant, exit) / spent(({ float }) => float, exit)),
+  );
+  return `time up to each exit, of float's: ${shares.join(', ')}`;
+}
+
+/** Adds the variant to the bundle, in place of those that it has. */
 async function write(
   { directory, manifest: { files, ...manifest } }: Bundle,
-  kept: readonly VariantFiles[],
-  variants: Variant[],
+  { contents: added }: VariantFiles,
+  variant: Variant,
 ): Promise<void> {
   const own = new Set(manifest.segments.map(({ file }) => file));
   const old = new Set(manifest.variants?.flatMap(({ segments }) => segments));
   const contents = new Map<string, Uint8Array>();
   for (const file of Object.keys(files))
     if (own.has(file) || !old.has(file)) contents.set(file, await readFile(join(directory, file)));
-  for (const one of kept) for (const [file, bytes] of one.contents) contents.set(file, bytes);
-  await writeBundle(directory, { ...manifest, variants }, contents);
+  for (const [file, bytes] of added) contents.set(file, bytes);
+  await writeBundle(directory, { ...manifest, variants: [variant] }, contents);
 }
 
 const digits = (value: number): number => Number(value.toPrecision(3));

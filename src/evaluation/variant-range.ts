@@ -3,7 +3,7 @@
 /** What a variant lost on a request. */
 export interface VariantLoss {
   readonly statistic: number;
-  /** Against float, in the metric's unit; negative where the variant is better. */
+  /** Against float, in the metric's unit. */
   readonly loss: number;
 }
 
@@ -11,7 +11,7 @@ export interface VariantLoss {
 const BIN = 12;
 
 /** The requests in bins of about {@link BIN}, by rising statistic. */
-export function lossBins(losses: readonly VariantLoss[]): VariantLoss[][] {
+export function lossBins<L extends VariantLoss>(losses: readonly L[]): L[][] {
   const sorted = losses.toSorted((a, b) => a.statistic - b.statistic);
   const count = Math.max(1, Math.floor(sorted.length / BIN));
   const edge = (i: number): number => Math.floor((i * sorted.length) / count);

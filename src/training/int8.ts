@@ -120,10 +120,10 @@ class LayerFit {
     const kernel = input('kernel', [f, f, 3, 3]);
     const answer = relu(conv(features, kernel));
     const root = input('root', [n, 1, 1, 1]);
-    const x = reshape(
-      transpose(neighbours(mul(input('held', shape), root)), [1, 2, 0, 3, 4]),
-      [9 * f, n * h * w],
-    );
+    const x = reshape(transpose(neighbours(mul(input('held', shape), root)), [1, 2, 0, 3, 4]), [
+      9 * f,
+      n * h * w,
+    ]);
     const y = mul(conv(features, kernel), root);
     const target = reshape(transpose(y, [1, 0, 2, 3]), [f, n * h * w]);
     const outputs = { gram: matmul(x, swapLast(x)), cross: matmul(x, swapLast(target)) };
@@ -240,7 +240,10 @@ const cholesky = (matrix: Matrix): CholeskyDecomposition =>
   new CholeskyDecomposition(matrix.clone().add(matrix.transpose()).mul(0.5));
 
 const dequantised = (codes: Int8Array, scale: Float32Array): Float32Array =>
-  Float32Array.from(codes, (code, i) => code * scale[Math.floor((i * scale.length) / codes.length)]!);
+  Float32Array.from(
+    codes,
+    (code, i) => code * scale[Math.floor((i * scale.length) / codes.length)]!,
+  );
 
 /**
  * The scale, in units of the samples' sizes, whose rounded features are closest to the float ones: groups count by how much
@@ -251,10 +254,7 @@ function bestScale(
   exact: readonly Float32Array[],
   sizes: readonly Float32Array[],
 ): number {
-  const largest = Math.max(
-    TINY,
-    ...features.map((group, i) => peakOf(group, sizes[i]!)),
-  );
+  const largest = Math.max(TINY, ...features.map((group, i) => peakOf(group, sizes[i]!)));
   const scales = CLIPPING.map((share) => (share * largest) / MAX_FEATURE_CODE);
   const total = scales.map(() => 0);
   for (const [i, group] of features.entries()) {

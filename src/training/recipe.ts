@@ -56,7 +56,7 @@ export interface Recipe<Config extends BaseConfig = BaseConfig, Data = unknown> 
     seed: number,
   ): Promise<CalibrationTraffic>;
   /**
-   * Int8 variants of a bundle's path, fitted on its training data; absent where the task's models have no such form.
+   * The int8 variant of a bundle's path, fitted on its training data; absent where the task's models have no such form.
    * @param folder of `--data`
    * @param onProgress takes the share of the work that is done, 0..1
    */
@@ -65,7 +65,7 @@ export interface Recipe<Config extends BaseConfig = BaseConfig, Data = unknown> 
     weights: Weights,
     folder: string,
     onProgress: (share: number) => void,
-  ): Promise<VariantFiles[]>;
+  ): Promise<VariantFiles>;
   /** What is wrong with a model that was measured like this, in a sentence; undefined where it is of use. */
   failure?(measured: readonly Measurement[]): string | undefined;
   /** Whether only one of two models of the task can be the default. */

@@ -9,54 +9,50 @@ import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
 import { at, entry } from '../util/at.ts';
 import type { VariantFiles } from './recipe.ts';
 
-/** A request in float and in each variant, in the order of the variants. */
-export interface TracedVariants {
-  readonly kind: string;
+/** A request at every exit, in float and in a variant. */
+export interface TracedPair {
   /** The input statistic, such as the noise level. */
   readonly statistic: number;
   readonly float: TracedRequest;
-  readonly variants: readonly TracedRequest[];
+  readonly variant: TracedRequest;
 }
 
-/** Runs requests to full depth in float and in every variant, one thread. */
+/** Runs requests to full depth in float and in a variant, one thread. */
 export class VariantTracer {
   private constructor(
     private readonly manifest: Manifest,
     private readonly metric: Metric,
-    /** Of float, then of each variant, by exit. */
-    private readonly paths: readonly (readonly Session[])[],
+    /** One for each segment. */
+    private readonly float: readonly Session[],
+    private readonly variant: readonly Session[],
     private readonly decoders: ReadonlyMap<number, Session>,
   ) {}
 
   static async load(
     { directory, manifest }: Bundle,
-    variants: readonly VariantFiles[],
+    { segments, contents }: VariantFiles,
     metric: Metric,
   ): Promise<VariantTracer> {
     const load = (file: string): Promise<Session> => Session.load(join(directory, file));
-    const own = await Promise.all(manifest.segments.map(({ file }) => load(file)));
-    const others = variants.map(({ segments, contents }) =>
-      Promise.all(
-        segments.map((file, i) => {
-          const content = contents.get(file);
-          return content ? Session.load(content) : at(own, i);
-        }),
-      ),
+    const float = await Promise.all(manifest.segments.map(({ file }) => load(file)));
+    const variant = await Promise.all(
+      segments.map((file, i) => {
+        const content = contents.get(file);
+        return content ? Session.load(content) : at(float, i);
+      }),
     );
     const decoders = new Map<number, Session>();
     for (const { exit, file } of manifest.decoders) decoders.set(exit, await load(file));
-    return new VariantTracer(manifest, metric, [own, ...(await Promise.all(others))], decoders);
+    return new VariantTracer(manifest, metric, float, variant, decoders);
   }
 
-  async trace(request: TrafficRequest): Promise<TracedVariants> {
-    const traced: TracedRequest[] = [];
-    for (const path of this.paths) traced.push(await this.run(request, path));
-    const [float, ...variants] = traced as [TracedRequest, ...TracedRequest[]];
-    return { kind: request.kind, statistic: float.statistic!, float, variants };
+  async trace(request: TrafficRequest): Promise<TracedPair> {
+    const float = await this.run(request, this.float);
+    return { statistic: float.statistic!, float, variant: await this.run(request, this.variant) };
   }
 
   async release(): Promise<void> {
-    const sessions = new Set([...this.paths.flat(), ...this.decoders.values()]);
+    const sessions = new Set([...this.float, ...this.variant, ...this.decoders.values()]);
     for (const session of sessions) await session.release();
   }
 

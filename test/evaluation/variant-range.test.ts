@@ -11,7 +11,9 @@ const requests = (count: number, loss: (statistic: number) => number) =>
 it('bins have neighbouring statistics and hold every request once', () => {
   const bins = lossBins(requests(50, (statistic) => statistic));
   expect(bins.map(({ length }) => length)).toEqual([12, 13, 12, 13]);
-  expect(bins.flat().map(({ statistic }) => statistic)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+  expect(bins.flat().map(({ statistic }) => statistic)).toEqual(
+    Array.from({ length: 50 }, (_, i) => i),
+  );
   expect(meanLoss(bins[0]!)).toBe(5.5);
 });
 

@@ -340,11 +340,7 @@ describe('8-bit numbers', () => {
     const one = o.input('one', []);
     const loss = o.reduceSum(o.dequantise(o.quantise(x, one), one));
     const [g] = gradient(loss, [x]);
-    const { g: found } = await evaluate(
-      { g: g! },
-      { x: Float32Array.of(1, 2, 3) },
-      { x: [3] },
-    );
+    const { g: found } = await evaluate({ g: g! }, { x: Float32Array.of(1, 2, 3) }, { x: [3] });
     expect([...found!.data]).toEqual([0, 0, 0]);
   });
 });

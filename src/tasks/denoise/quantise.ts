@@ -15,12 +15,21 @@ import type { DenoiseConfig } from './config.ts';
 import { TrafficPatchSampler } from './patches.ts';
 import { usualError } from './stages.ts';
 
+const NAME = 'int8';
 /** Bounds of σ of the independent noise that is fitted on, of 255. */
 const SIGMA = [3, 80] as const;
 /** Side of the patches, pixels; patches in a group; groups. */
 const [SIDE, GROUP, GROUPS] = [64, 8, 8];
 /** Noise of every kind, without clean images. */
-const mixture = { clean: 0, gaussian: 0.7, shared: 0, camera: 0.1, jpeg: 0.1, grain: 0.1, drawing: 0 };
+const mixture = {
+  clean: 0,
+  gaussian: 0.7,
+  shared: 0,
+  camera: 0.1,
+  jpeg: 0.1,
+  grain: 0.1,
+  drawing: 0,
+};
 
 /** @param onProgress takes the share of the work that is done, 0..1 */
 export async function quantiseDenoiser(
@@ -28,13 +37,15 @@ export async function quantiseDenoiser(
   weights: Weights,
   images: readonly Planes[],
   onProgress: (share: number) => void,
-): Promise<VariantFiles[]> {
+): Promise<VariantFiles> {
   const { depth, exits, features, form } = config;
   if (form !== 'half' || exits[0] !== 0 || exits.length < 3)
     throw new Error('Only models of the form half with exit 0 and two more have an int8 variant.');
   const first = exits[1]! + 1;
   const layers = await fitInt8({
-    kernels: Array.from({ length: depth + 1 - first }, (_, i) => weights.get(`kernel-${first + i}`)!),
+    kernels: Array.from({ length: depth + 1 - first }, (_, i) =>
+      weights.get(`kernel-${first + i}`)!,
+    ),
     first,
     entries: new Set(exits.map((exit) => exit + 1)),
     groups: await noisyFeatures(config, weights, images, first - 1),
@@ -43,7 +54,7 @@ export async function quantiseDenoiser(
   });
   const constants = new Map([...toConstants(weights), ...int8Weights(layers, first)]);
   const family = defineDncnn(config, int8Layer(first));
-  return [{ name: 'int8', ...lowerVariant(family, constants, { name: 'int8', first }) }];
+  return { name: NAME, ...lowerVariant(family, constants, { name: NAME, first }) };
 }
 
 /** Features of noisy patches after so many layers, in groups of rising noise level. */
@@ -54,7 +65,15 @@ async function noisyFeatures(
   depth: number,
 ): Promise<SampleGroup[]> {
   const { channels, seed } = config;
-  const options = { size: SIDE, count: 1, channels, weights: mixture, sigma: SIGMA, seed };
+  const options = {
+    size: SIDE,
+    count: 1,
+    channels,
+    weights: mixture,
+    sigma: SIGMA,
+    drawings: 1,
+    seed,
+  };
   const sampler = new TrafficPatchSampler(images, new Random(seed), options);
   sampler.leastSigma = SIGMA[0];
   const patches = Array.from({ length: GROUP * GROUPS }, () => {
