@@ -36,9 +36,9 @@ export class VariantTracer {
     const load = (file: string): Promise<Session> => Session.load(join(directory, file));
     const float = await Promise.all(manifest.segments.map(({ file }) => load(file)));
     const variant = await Promise.all(
-      segments.map((file, i) => {
+      segments.map(async (file, i) => {
         const content = contents.get(file);
-        return content ? Session.load(content) : at(float, i);
+        return content ? await Session.load(content) : at(float, i);
       }),
     );
     const decoders = new Map<number, Session>();
