@@ -5,7 +5,6 @@ import { segmentExits, type Manifest, type Variant } from '../bundle/manifest.ts
 import { loadBundle, type Bundle } from '../bundle/read.ts';
 import { writeBundle } from '../bundle/write.ts';
 import type { Metric } from '../evaluation/metrics.ts';
-import type { TracedRequest } from '../evaluation/regret.ts';
 import type { Traffic } from '../evaluation/traffic.ts';
 import { lossBins, meanLoss, variantRange, type VariantLoss } from '../evaluation/variant-range.ts';
 import { resolveStopping, stopRule, stops } from '../stopping/rule.ts';
@@ -13,7 +12,7 @@ import { recipeFor } from '../tasks/recipes.ts';
 import { parseFlags, toPositive, usageOf, type FlagTable } from '../training/flags.ts';
 import { configOf, readWeights } from '../training/from-bundle.ts';
 import type { VariantFiles } from '../training/recipe.ts';
-import { VariantTracer, type TracedPair } from '../training/variant-trace.ts';
+import { VariantTracer, type TracedExits, type TracedPair } from '../training/variant-trace.ts';
 import { at } from '../util/at.ts';
 import { WorkBar } from './progress.ts';
 import { usualFolders, type Folders } from './tasks.ts';
@@ -81,7 +80,6 @@ export async function quantiseCommand(
       bar.update('measure', 0.5 + share / 2),
     );
     bar.stop();
-    console.log(timeOf(certification!));
     const measured = measure(manifest, recipe.metric, limit, selection!, certification!);
     const { name: variant, segments } = fitted;
     await write(bundle, fitted, { name: variant, segments, ...measured });
@@ -159,7 +157,7 @@ function lossUnder(manifest: Manifest, metric: Metric): (traced: TracedPair) => 
     manifest,
     0,
   );
-  const exitOf = ({ pi, quality }: TracedRequest): number =>
+  const exitOf = ({ pi, quality }: TracedExits): number =>
     quality.findIndex((_, exit) => stops(rule, exit, pi[exit]) !== undefined);
   return ({ statistic, float, variant }) => {
     const lost = (exit: number, own: number): number =>
@@ -188,16 +186,6 @@ function rowOf(bin: readonly Lost[], manifest: Manifest, { unit }: Metric): Reco
     [`mean loss, ${unit}`]: digits(meanLoss(bin)),
     ...Object.fromEntries(exits),
   };
-}
-
-/** The time up to every exit, as a share of float's. */
-function timeOf(traced: readonly TracedPair[]): string {
-  const spent = (of: (pair: TracedPair) => TracedRequest, exit: number): number =>
-    traced.reduce((sum, pair) => sum + at(of(pair).ms, exit), 0);
-  const shares = at(traced, 0).float.ms.map((_, exit) =>
-    digits(spent(({ variant }) => variant, exit) / spent(({ float }) => float, exit)),
-  );
-  return `time up to each exit, of float's: ${shares.join(', ')}`;
 }
 
 /** Adds the variant to the bundle, in place of those that it has. */

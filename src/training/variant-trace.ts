@@ -3,21 +3,28 @@ import { join } from 'node:path';
 import { outputName, segmentExits, type Manifest } from '../bundle/manifest.ts';
 import type { Bundle } from '../bundle/read.ts';
 import type { Metric } from '../evaluation/metrics.ts';
-import type { TracedRequest } from '../evaluation/regret.ts';
 import type { TrafficRequest } from '../evaluation/traffic.ts';
 import { floats, Session, tensor, type Tensors } from '../runtime/session.ts';
 import { at, entry } from '../util/at.ts';
 import type { VariantFiles } from './recipe.ts';
 
-/** A request at every exit, in float and in a variant. */
+/** A request at every exit. */
+export interface TracedExits {
+  /** Quality as the metric has it of one request. */
+  readonly quality: readonly number[];
+  /** π at every exit but the last. */
+  readonly pi: readonly number[];
+}
+
+/** A request in float and in a variant. */
 export interface TracedPair {
   /** The input statistic, such as the noise level. */
   readonly statistic: number;
-  readonly float: TracedRequest;
-  readonly variant: TracedRequest;
+  readonly float: TracedExits;
+  readonly variant: TracedExits;
 }
 
-/** Runs requests to full depth in float and in a variant, one thread. */
+/** Runs requests to full depth in float and in a variant. */
 export class VariantTracer {
   private constructor(
     private readonly manifest: Manifest,
@@ -47,8 +54,9 @@ export class VariantTracer {
   }
 
   async trace(request: TrafficRequest): Promise<TracedPair> {
-    const float = await this.run(request, this.float);
-    return { statistic: float.statistic!, float, variant: await this.run(request, this.variant) };
+    const { statistic, ...float } = await this.run(request, this.float);
+    const { quality, pi } = await this.run(request, this.variant);
+    return { statistic, float, variant: { quality, pi } };
   }
 
   async release(): Promise<void> {
@@ -57,31 +65,26 @@ export class VariantTracer {
   }
 
   private async run(
-    { sample, truth, source }: TrafficRequest,
+    { sample, truth }: TrafficRequest,
     path: readonly Session[],
-  ): Promise<TracedRequest> {
+  ): Promise<TracedExits & Pick<TracedPair, 'statistic'>> {
     const { manifest, metric } = this;
     const values: Tensors = Object.fromEntries(
       Object.entries(sample).map(([name, { data, dims }]) => [name, tensor(data, [1, ...dims])]),
     );
     const quality: number[] = [];
     const pi: number[] = [];
-    const ms: number[] = [];
-    let spent = 0;
     for (const [i, exit] of segmentExits(manifest).entries()) {
       const session = at(path, i);
-      const start = performance.now();
       const next = await session.run(session.pick(values));
-      spent += performance.now() - start;
       for (const state of at(manifest.segments, i).writes)
         values[state] = entry(next, outputName(state));
       if (next.pi) pi.push(floats(next.pi)[0]!);
       const decoder = this.decoders.get(exit);
       const answer = decoder ? await decoder.run(decoder.pick(values)) : values;
       quality.push(metric.request(floats(entry(answer, manifest.outputs[0]!.name)), truth));
-      ms.push(spent);
     }
     const statistic = floats(entry(values, manifest.statistic!))[0]!;
-    return { source, quality, pi, ms, statistic };
+    return { quality, pi, statistic };
   }
 }
