@@ -8,6 +8,8 @@ const commands: Record<string, () => Promise<Command>> = {
     import('./commands/evaluate.ts').then(({ usage, evaluateCommand: run }) => ({ usage, run })),
   calibrate: () =>
     import('./commands/calibrate.ts').then(({ usage, calibrateCommand: run }) => ({ usage, run })),
+  quantise: () =>
+    import('./commands/quantise.ts').then(({ usage, quantiseCommand: run }) => ({ usage, run })),
   bundle: () =>
     import('./commands/bundle.ts').then(({ usage, bundleCommand: run }) => ({ usage, run })),
 };

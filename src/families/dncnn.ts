@@ -40,12 +40,19 @@ export const defaultDncnn: Omit<DncnnConfig, 'channels'> = {
   hidden: 16,
 };
 
+/** Layer t: features [N,F,h,w], or the image at half resolution for layer 1, and a kernel [F,·,3,3] → features [N,F,h,w]. */
+export type Layer = (t: number, features: Value, kernel: Value) => Value;
+
 /**
  * image [N,C,2h,2w] in [0,1] → denoised [N,C,2h,2w]; the state is the features [N,F,h,w]. Where 0 is among the exits, the
  * untouched image is an answer, the noise level [N] (standard deviation, of 255) is the input statistic, and the policy reads
  * {@link defineNoiseStatistics} beside the features.
+ * @param layer in float unless another arithmetic is given
  */
-export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnConfig): Family {
+export function defineDncnn(
+  { channels, features, depth, exits, hidden }: DncnnConfig,
+  layer: Layer = (_, from, by) => relu(conv(from, by)),
+): Family {
   const parameters = new Parameters();
   const inner = 4 * channels;
   const he = (fanIn: number) => Math.sqrt(2 / (9 * fanIn));
@@ -82,7 +89,7 @@ export function defineDncnn({ channels, features, depth, exits, hidden }: DncnnC
     layer(t, { image, features: state }): Values {
       if (t === 0) return start!.layer(image!);
       const read = t === 1 ? spaceToDepth(image!, 2) : state!;
-      const after = relu(conv(read, layers[t - 1]!));
+      const after = layer(t, read, layers[t - 1]!);
       return { features: after, ...(exits.includes(t) && t < depth && { means: logMeans(after) }) };
     },
     policy(t, { seen, means }) {

@@ -24,7 +24,7 @@ import {
 } from 'onnx-buf';
 import { ancestors } from './gradient.ts';
 import { inputOperator } from './operators.ts';
-import type { Attribute, Lowering, Shape, Value } from './value.ts';
+import type { Attribute, ElementType, Lowering, Shape, Value } from './value.ts';
 
 const OPSET = 18;
 const IR_VERSION = 9;
@@ -32,7 +32,7 @@ const FLOAT: number = TensorProto_DataType.FLOAT;
 
 /** The values of an input that an export turns into a constant. */
 export interface Weight {
-  readonly data: Float32Array;
+  readonly data: Float32Array | Int8Array;
   /** Location in a file beside the model, shared between models (ONNX external data). */
   readonly external?: { readonly file: string; readonly offset: number };
 }
@@ -158,6 +158,14 @@ export class Writer implements Lowering {
     return this.constant(`f${value}`, () => ({ dims: [], dataType: FLOAT, floatData: [value] }));
   }
 
+  zeroPoint(type: ElementType, count?: number): string {
+    return this.constant(`zero ${type} ${count}`, () => ({
+      dims: count === undefined ? [] : [BigInt(count)],
+      dataType: type === 'int8' ? TensorProto_DataType.INT8 : TensorProto_DataType.UINT8,
+      rawData: new Uint8Array(count ?? 1),
+    }));
+  }
+
   /** Gives a value its public name with an Identity node, which ONNX Runtime removes. */
   rename(from: string, to: string): void {
     this.nodes.push(
@@ -185,11 +193,13 @@ export class Writer implements Lowering {
 
 function toInitializer(name: string, shape: Shape, { data, external }: Weight): TensorProto {
   const dims = shape.map((dim) => BigInt(dim));
-  const base = { name, dims, dataType: FLOAT };
+  const isFloat = data instanceof Float32Array;
+  const base = { name, dims, dataType: isFloat ? FLOAT : TensorProto_DataType.INT8 };
   if (dims.reduce((a, b) => a * b, 1n) !== BigInt(data.length)) {
     throw new RangeError(`weight ${name} has ${data.length} values, not [${shape.join(',')}]`);
   }
-  if (!external) return create(TensorProtoSchema, { ...base, rawData: littleEndian(data) });
+  const rawData = isFloat ? littleEndian(data) : Uint8Array.from(data);
+  if (!external) return create(TensorProtoSchema, { ...base, rawData });
   const entries = {
     location: external.file,
     offset: String(external.offset),

@@ -49,6 +49,11 @@ const scalarOperator: Operator<{ value: number }> = {
 /** A float32 constant of shape []. */
 export const scalar = (value: number): Value => node(scalarOperator, [], { value });
 
+const int8InputOperator: typeof inputOperator = { ...inputOperator, type: 'int8' };
+/** A named input of int8 codes, for {@link dequantise}; an export turns it into an initializer. */
+export const int8Input = (name: string, shape: Shape): Value =>
+  node(int8InputOperator, [], { name, shape });
+
 type Operand = Value | number;
 const value = (x: Operand): Value => (typeof x === 'number' ? scalar(x) : x);
 
@@ -101,6 +106,39 @@ const stopOperator: Operator<null> = {
 };
 /** x in the forward pass; no gradient passes through. Leaves no node in the ONNX graph. */
 export const stopGradient = (x: Value): Value => node(stopOperator, [x], null);
+
+// ---------------------------------------------------------------- 8-bit numbers
+
+const quantisation = (name: string, type: 'uint8' | 'float32'): Operator<null> => ({
+  name,
+  type,
+  shape: ([x, scale]) => {
+    if (!sameShape(scale!.shape, []) && !sameShape(scale!.shape, x!.shape.slice(0, 1)))
+      throw new RangeError(`no scale [${scale!.shape.join(',')}] for [${x!.shape.join(',')}]`);
+    return x!.shape;
+  },
+  flops: elementFlops,
+  gradient: null,
+  lower: (onnx, inputs, { inputs: [x, scale] }) => {
+    const [count] = scale!.shape;
+    const codes = type === 'uint8' ? type : x!.type;
+    // ONNX Runtime fuses a convolution only where the zero points are given; there are none for a symbolic number of scales.
+    const zero = typeof count === 'string' ? [] : [onnx.zeroPoint(codes, count)];
+    return onnx.node(name, [...inputs, ...zero], { axis: 0 });
+  },
+});
+
+const quantiseOperator = quantisation('QuantizeLinear', 'uint8');
+/**
+ * uint8 codes of `x`: x / scale, rounded and clipped to 0…255. `scale` is [] or has one number for each index of axis 0.
+ * Between two of these a convolution of {@link dequantise}d codes and kernels, with ReLU, runs in 8 bits.
+ */
+export const quantise = (x: Value, scale: Value): Value => node(quantiseOperator, [x, scale], null);
+
+const dequantiseOperator = quantisation('DequantizeLinear', 'float32');
+/** Codes times `scale`, which is [] or has one number for each index of axis 0. */
+export const dequantise = (codes: Value, scale: Value): Value =>
+  node(dequantiseOperator, [codes, scale], null);
 
 // ---------------------------------------------------------------- elementwise, two inputs
 

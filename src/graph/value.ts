@@ -4,8 +4,8 @@
 export type Dim = number | string;
 /** Sizes of the axes, outermost first; [] is a scalar. */
 export type Shape = readonly Dim[];
-/** Element types that values have: numbers, and the results of comparisons. */
-export type ElementType = 'float32' | 'bool';
+/** Element types that values have: numbers, the results of comparisons, and the codes of quantised numbers. */
+export type ElementType = 'float32' | 'bool' | 'int8' | 'uint8';
 
 /** Number of elements of a shape, with its symbols bound to numbers. */
 export type Size = (shape: Shape) => number;
@@ -42,6 +42,8 @@ export interface Lowering {
   ): string;
   int64(values: readonly number[]): string;
   float(value: number): string;
+  /** Zero points of codes: one, or `count` of them. */
+  zeroPoint(type: ElementType, count?: number): string;
 }
 /** ONNX attribute: a bare number is an INT, a list is INTS, and `{ float }` is a FLOAT. */
 export type Attribute = number | string | readonly number[] | { readonly float: number };

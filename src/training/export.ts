@@ -85,11 +85,8 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
   for (const [i, piece] of pieces.entries()) {
     const number = String(piece.last).padStart(2, '0');
     const writes = stillNeeded(family, pieces, i);
-    const outputs = Object.fromEntries([
-      ...writes.map((name) => [outputName(name), piece.after[name]!] as const),
-      ...Object.entries(piece.policies),
-    ]);
-    const file = `layer-${number}.onnx`;
+    const outputs = outputsOf(piece, writes);
+    const file = segmentFile(piece);
     contents.set(file, toModel({ outputs, weights: weightsByName }));
     segments.push({
       file,
@@ -131,6 +128,37 @@ export function lower(family: Family, weights: Weights, unit: FlopsUnit): Lowere
     contents,
   };
 }
+
+/**
+ * The segments from layer `first` on in another arithmetic, with the inputs and outputs of the bundle's own.
+ * @param family with the arithmetic in its layers
+ * @returns the file of each segment, the bundle's own before `first`, and the contents of the others
+ */
+export function lowerVariant(
+  family: Family,
+  weights: ReadonlyMap<string, Weight>,
+  { name, first }: { readonly name: string; readonly first: number },
+): { segments: string[]; contents: Map<string, Uint8Array> } {
+  const pieces = cut(family, leavesOf(family.inputs));
+  const contents = new Map<string, Uint8Array>();
+  const segments = pieces.map((piece, i) => {
+    if (piece.last < first) return segmentFile(piece);
+    const file = `${name}-${segmentFile(piece)}`;
+    const outputs = outputsOf(piece, stillNeeded(family, pieces, i));
+    contents.set(file, toModel({ outputs, weights }));
+    return file;
+  });
+  return { segments, contents };
+}
+
+const segmentFile = ({ last }: Piece): string => `layer-${String(last).padStart(2, '0')}.onnx`;
+
+/** What a segment gives: the states that are needed later, and the stop signals. */
+const outputsOf = ({ after, policies }: Piece, writes: readonly string[]): Values =>
+  Object.fromEntries([
+    ...writes.map((name) => [outputName(name), after[name]!] as const),
+    ...Object.entries(policies),
+  ]);
 
 /** Cuts the path at the exits. Each piece starts from its own leaves; a state keeps its value until it is written again. */
 function cut(family: Family, inputs: Values): Piece[] {

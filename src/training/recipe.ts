@@ -10,6 +10,7 @@ import type { ConfigFile } from './config.ts';
 import type { FlopsUnit } from './export.ts';
 import type { Flags, FlagTable } from './flags.ts';
 import type { Source, Stage } from './stage-run.ts';
+import type { Weights } from './weights.ts';
 
 /** What every task's configuration has. */
 export interface BaseConfig {
@@ -54,10 +55,28 @@ export interface Recipe<Config extends BaseConfig = BaseConfig, Data = unknown> 
     modelsDir: string,
     seed: number,
   ): Promise<CalibrationTraffic>;
+  /**
+   * The int8 variant of a bundle's path, fitted on its training data; absent where the task's models have no such form.
+   * @param folder of `--data`
+   * @param onProgress takes the share of the work that is done, 0..1
+   */
+  quantise?(
+    config: Config,
+    weights: Weights,
+    folder: string,
+    onProgress: (share: number) => void,
+  ): Promise<VariantFiles>;
   /** What is wrong with a model that was measured like this, in a sentence; undefined where it is of use. */
   failure?(measured: readonly Measurement[]): string | undefined;
   /** Whether only one of two models of the task can be the default. */
   areRivals(a: Manifest, b: Manifest): boolean;
+}
+
+/** The same path in another arithmetic: a file for each of the bundle's segments, and the contents of the new ones. */
+export interface VariantFiles {
+  readonly name: string;
+  readonly segments: string[];
+  readonly contents: ReadonlyMap<string, Uint8Array>;
 }
 
 /** What `calibrate` needs of a task; a task without models that are trained here has this alone. */

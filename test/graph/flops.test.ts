@@ -17,6 +17,7 @@ const costs: Record<
 > = {
   // Data that is only moved costs nothing.
   input: [x, 0],
+  int8Input: [operators.int8Input('codes', [2, 3]), 0],
   scalar: [operators.scalar(2), 0],
   stopGradient: [operators.stopGradient(x), 0],
   asFloat: [operators.asFloat(input('condition', [2, 3])), 0],
@@ -41,6 +42,8 @@ const costs: Record<
   sigmoid: [operators.sigmoid(x), 6],
   softplus: [operators.softplus(x), 6],
   clip: [operators.clip(x, 0, 1), 6],
+  quantise: [operators.quantise(x, input('scale', [])), 6],
+  dequantise: [operators.dequantise(operators.int8Input('codes', [2, 3]), input('scale', [2])), 6],
   add: [operators.add(x, y), 6],
   sub: [operators.sub(y, x), 6],
   mul: [operators.mul(x, 2), 6],

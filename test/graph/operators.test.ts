@@ -1,8 +1,10 @@
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/graph/gradient.ts';
 import * as f from '../../src/graph/functions.ts';
+import { toModel } from '../../src/graph/model.ts';
 import * as o from '../../src/graph/operators.ts';
 import { elements, type Value } from '../../src/graph/value.ts';
+import { floats, Session, tensor } from '../../src/runtime/session.ts';
 import { check, evaluate, expectClose, type Case } from './check.ts';
 
 const map = (g: (x: number) => number) => (x: Float32Array) => Array.from(x, g);
@@ -292,5 +294,53 @@ describe('the gradient of a convolution by its kernel', () => {
       ];
       expectClose(known.y!.data, [...any.y!.data], 1e-5);
     }
+  });
+});
+
+describe('8-bit numbers', () => {
+  it('codes are the nearest multiples of the scale, clipped to 0…255', async () => {
+    const x = o.input('x', [2, 4]);
+    const scale = o.input('scale', [2]);
+    const one = o.input('one', []);
+    const dims = { x: [2, 4], scale: [2], one: [] };
+    const feeds = {
+      x: Float32Array.of(-1, 0.24, 0.26, 200, -1, 1.2, 1.4, 2000),
+      scale: Float32Array.of(0.5, 1),
+      one: Float32Array.of(1),
+    };
+    const rows = o.dequantise(o.quantise(x, scale), scale);
+    const { each } = await evaluate({ each: rows }, feeds, dims);
+    expectClose(each!.data, [0, 0, 0.5, 127.5, 0, 1, 1, 255], 1e-6);
+    const { all } = await evaluate({ all: o.dequantise(o.quantise(x, one), one) }, feeds, dims);
+    expectClose(all!.data, [0, 0, 0, 200, 0, 1, 1, 255], 1e-6);
+  });
+
+  it('int8 codes are stored in the model, with a scale for each index of axis 0', async () => {
+    const kernel = o.dequantise(o.int8Input('codes', [2, 3]), o.input('scale', [2]));
+    const y = o.mul(kernel, o.input('one', []));
+    const weights = new Map([
+      ['codes', { data: Int8Array.of(-127, 0, 1, 5, -6, 127) }],
+      ['scale', { data: Float32Array.of(0.5, 2) }],
+    ]);
+    const session = await Session.load(toModel({ outputs: { y }, weights }));
+    expect(session.inputs.map(({ name }) => name)).toEqual(['one']);
+    const found = await session.run({ one: tensor(Float32Array.of(1), []) });
+    expect([...floats(found.y!)]).toEqual([-63.5, 0, 0.5, 10, -12, 254]);
+    await session.release();
+  });
+
+  it('a scale of another shape is refused', () => {
+    const x = o.input('x', [2, 4]);
+    expect(() => o.quantise(x, o.input('scale', [4]))).toThrow('no scale [4] for [2,4]');
+    expect(() => o.dequantise(x, o.input('scale', [2, 1]))).toThrow('no scale [2,1] for [2,4]');
+  });
+
+  it('zeros stay zeros where no gradient passes', async () => {
+    const x = o.input('x', [3]);
+    const one = o.input('one', []);
+    const loss = o.reduceSum(o.dequantise(o.quantise(x, one), one));
+    const [g] = gradient(loss, [x]);
+    const { g: found } = await evaluate({ g: g! }, { x: Float32Array.of(1, 2, 3) }, { x: [3] });
+    expect([...found!.data]).toEqual([0, 0, 0]);
   });
 });

@@ -19,6 +19,7 @@ import { toBundleName, type Recipe, type TrainingPlan } from '../../training/rec
 import { denoiseBatches } from './batches.ts';
 import { calibrateFlags, denoiseCalibration } from './calibration.ts';
 import { denoiseDefaults, denoiseSchema, type DenoiseConfig } from './config.ts';
+import { quantiseDenoiser } from './quantise.ts';
 import { denoiseFamily, denoiseStages } from './stages.ts';
 import { partOf, type Part } from './photographs.ts';
 import { noisyImages, testSigmas } from './test-data.ts';
@@ -85,6 +86,10 @@ export const denoise: Recipe<DenoiseConfig, readonly Planes[]> = {
     });
   },
   traffic: denoiseCalibration,
+  async quantise(config, weights, folder, onProgress) {
+    const { training } = await readParts(folder, config.channels);
+    return quantiseDenoiser(config, weights, training, onProgress);
+  },
   areRivals: (a, b) => channelsOf(a) === channelsOf(b),
 };
 
