@@ -47,7 +47,7 @@ function supervise(
     started: (_, again) => void events.push(again ? 'restarted' : 'added'),
     abandoned: note('abandoned'),
     // What it gives back, as where the lines are kept, is nothing that was started.
-    log: ((message: string) => message.length),
+    log: (message: string) => message.length,
   };
   return { supervisor: new Supervisor(workers, start, listeners, missing), events };
 }
