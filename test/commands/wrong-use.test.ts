@@ -152,7 +152,7 @@ describe('a command that cannot work says what to change before it begins', () =
     ],
     [
       'an unknown command',
-      /There is no command fly; there are train, evaluate, calibrate, bundle\./,
+      /There is no command fly; there are train, evaluate, calibrate, quantise, bundle\./,
       ['fly'],
     ],
   ])('%s', async (_, says, args) => {
