@@ -15,8 +15,6 @@ import { OPEN_ACCESS, type Access } from '../../config/access.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { grpcPackage, inferenceService } from '../../tasks/open-inference/grpc-messages.ts';
 import { openInferenceGrpc } from '../../tasks/open-inference/grpc-decoder.ts';
-import type { TaskExit } from '../../engine/types.ts';
-import { MAX_WAITING_BYTES } from '../events.ts';
 import { performTask, type Caller } from '../perform.ts';
 import type { Metrics } from '../metrics.ts';
 import { notesOf, type Notes } from '../notes.ts';
@@ -33,6 +31,7 @@ import {
 import { changeRepository, type RepositoryAction } from '../v2/repository.ts';
 import { tokenInterceptor } from './access.ts';
 import { logInterceptor, logMessage, type RequestLog } from './logging.ts';
+import { addressOf, answerAll, StreamWriter, untilCancelled, Unread } from './stream.ts';
 import { firstText, inStream, streamError, toStatus } from './wire.ts';
 
 /** What the gRPC side needs of the service. */
@@ -50,6 +49,8 @@ export interface GrpcOptions {
   ready: () => boolean;
   /** Is told of errors inside the service. */
   log: (error: unknown) => void;
+  /** Answers in streams that clients do not read, bytes; default: what bodies may hold. */
+  readonly maxUnreadBytes?: number;
   /** Default: no request is logged. */
   readonly requestLog?: RequestLog;
 }
@@ -198,7 +199,9 @@ function inferring({
   metrics,
   log,
   requestLog = NO_LOG,
+  maxUnreadBytes = engine.memory.mostBodies,
 }: GrpcOptions): UntypedServiceImplementation {
+  const unread = new Unread(maxUnreadBytes);
   const infer = async (
     message: Buffer,
     caller: Caller,
@@ -249,51 +252,15 @@ function inferring({
   };
   return {
     ModelInfer: (call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
-      const caller = { signal: untilCancelled(call), client: addressOf(call) };
+      const caller = { signal: untilCancelled(call).signal, client: addressOf(call) };
       infer(call.request, caller, notesOf(call.metadata), false).then(
         (answer) => callback(null, answer),
         (error: unknown) => callback(failedWith(error, call.metadata, log)),
       );
     },
-    // Requests run together; their results keep their order, and exits are sent as they are reached. Errors are answers,
-    // so that the stream goes on.
-    ModelStreamInfer: (call: ServerDuplexStream<Buffer, Buffer>) => {
-      const signal = untilCancelled(call);
-      const write = writer(call);
-      const onExit = ({ answer }: TaskExit): void => {
-        if (answer && !signal.aborted) write(inStream(answer), true);
-      };
-      const caller = { signal, client: addressOf(call), onExit };
-      let written = Promise.resolve();
-      call.on('data', (message: Buffer) => {
-        const answer = inferInStream(call.metadata, message, caller);
-        written = written.then(async () => {
-          const message = await answer;
-          if (!signal.aborted) write(message);
-        });
-      });
-      call.on('end', () => void written.then(() => call.end()));
-    },
+    ModelStreamInfer: (call: ServerDuplexStream<Buffer, Buffer>) =>
+      answerAll(call, new StreamWriter(call, unread), (message, caller) =>
+        inferInStream(call.metadata, message, caller),
+      ),
   };
-}
-
-/** Writes messages to a stream, and drops the optional ones while the client reads too slowly. */
-function writer(call: ServerDuplexStream<Buffer, Buffer>) {
-  let waiting = 0;
-  return (message: Buffer, isOptional = false): void => {
-    if (isOptional && waiting > MAX_WAITING_BYTES) return;
-    waiting += message.length;
-    call.write(message, () => (waiting -= message.length));
-  };
-}
-
-/** The client's address without its port. */
-const addressOf = (call: { getPeer(): string }): string => call.getPeer().replace(/:\d+$/, '');
-
-function untilCancelled(call: {
-  on(event: 'cancelled', listener: () => void): unknown;
-}): AbortSignal {
-  const controller = new AbortController();
-  call.on('cancelled', () => controller.abort());
-  return controller.signal;
 }

@@ -1,4 +1,5 @@
 /** ModelStreamInfer with `exits`: an answer at every exit, then the result. */
+import { connect } from 'node:http2';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Random } from '../../../src/data/random.ts';
 import type { GrpcServer } from '../../../src/server/grpc/server.ts';
@@ -143,4 +144,38 @@ it('is refused where there is one answer only, or it is no truth value', async (
     },
   });
   expect(rest.json()).toEqual({ error: 'exits goes with ModelStreamInfer over gRPC.' });
+});
+
+it('ends a stream whose client sends requests and reads no answers', async () => {
+  const bounded = await startSmallGrpc(service, { maxUnreadBytes: 1, maxBodyBytes: 1_000_000 });
+  const { path, requestSerialize } = inferenceService.ModelStreamInfer!;
+  // The library of the other tests reads ahead; this client takes what its window of 64 KiB holds.
+  const session = connect(`http://127.0.0.1:${bounded.server.port}`);
+  const call = session.request({
+    ...{ ':method': 'POST', ':path': path },
+    ...{ 'content-type': 'application/grpc', te: 'trailers' },
+  });
+  const ROWS = 4_000;
+  const message = (requestSerialize as (value: object) => Buffer)({
+    ...request('large', {}),
+    inputs: [{ name: 'measurements', datatype: 'FP32', shape: [ROWS, 12] }],
+    raw_input_contents: [Buffer.alloc(4 * ROWS * 12)],
+  });
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  // Three answers of half a megabyte wait before the fourth request.
+  for (let i = 0; i < 6; i++) {
+    call.write(Buffer.concat([head, message]));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect.poll(() => service.engine.pending, { timeout: 10_000 }).toBe(0);
+  }
+  const trailers = new Promise((resolve) => call.once('trailers', resolve));
+  let read = 0;
+  call.on('data', (bytes: Buffer) => (read += bytes.length));
+  expect(await trailers).toMatchObject({ 'grpc-status': '8' });
+  expect(read).toBeGreaterThan(1_000_000);
+  expect(read).toBeLessThan(2_500_000);
+  session.destroy();
+  bounded.client.close();
+  await bounded.server.close();
 });
